@@ -1,0 +1,68 @@
+"""What a plugin declares of its data: facets, fields, edges. Plain data that travels in the workspace.
+
+The registered form (``Schema.to_record``) is JSON and is stored under the plugin's key in ``core.adoption``, so that
+every replica judges values and names things by the same schema, installed or not.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+FIELD_TYPES = (
+    "string", "integer", "decimal", "number", "boolean", "date", "time", "datetime", "duration", "choice",
+    "color", "reference", "list", "blob", "text", "richtext",
+)  # fmt: skip
+
+
+class Field(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One field. ``unit`` is for people (durations are seconds). ``choices`` only with type ``choice``."""
+
+    type: str = "string"
+    label: str = ""
+    unit: str = ""
+    required: bool = False
+    choices: tuple[str, ...] = ()
+    was: tuple[str, ...] = ()
+    description: str = ""
+
+
+class Facet(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """``title`` is a template over fields, ``unique`` sets of fields that no two live entities should share."""
+
+    label: str = ""
+    title: str = ""
+    unique: tuple[tuple[str, ...], ...] = ()
+    fields: dict[str, Field] = {}
+
+
+class Edge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """``source``/``target`` are facet names or ``*``; ``cardinality`` is ``one`` or ``many``."""
+
+    label: str = ""
+    source: str = "*"
+    target: str = "*"
+    cardinality: str = "many"
+    unique_pair: bool = False
+    properties: dict[str, Field] = {}
+
+
+class Schema(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One plugin's schema. Keys of ``facets`` and ``edges`` are short names, without the plugin."""
+
+    plugin: str
+    version: str = "0"
+    label: str = ""
+    facets: dict[str, Facet] = {}
+    edges: dict[str, Edge] = {}
+
+    def to_record(self) -> dict[str, Any]:
+        record = msgspec.to_builtins(self)
+        assert isinstance(record, dict)
+        return record
+
+    @staticmethod
+    def from_record(record: Any) -> Schema:
+        """Raises msgspec.ValidationError when ``record`` isn't a schema."""
+        return msgspec.convert(record, Schema)
