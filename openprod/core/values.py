@@ -69,7 +69,9 @@ def _check(value: Any, where: str, depth: int) -> None:
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise InvalidOperation(f"The text for {where} holds half a character (a lone surrogate).") from None
+            raise InvalidOperation(
+                f"The text for {where} holds half a character (a lone surrogate)."
+            ) from None
     elif isinstance(value, list):
         for item in value:
             _check(item, where, depth + 1)

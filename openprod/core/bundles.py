@@ -1,0 +1,111 @@
+"""Bundles: operations committed as one, by one author, at one time, and the chain that makes a log of them.
+
+A bundle's bytes are its msgpack body, made once by its author and never encoded again: its id is their SHA-256, its
+signature is the device's Ed25519 over them, and ``previous`` is the hash of the log's bundle before it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import msgspec
+from nacl.exceptions import BadSignatureError
+from nacl.signing import SigningKey, VerifyKey
+
+from openprod.core import ids
+from openprod.errors import Untrusted
+
+BODY_BYTES_MAX = 64 * 1024 * 1024
+NATIVE_INTENTS = frozenset({"edit", "import", "resolve", "undo", "redo", "adopt"})
+"""Intents of bundles that this engine wrote itself, seeing everything its replica held ("native log")."""
+
+
+class Actor(msgspec.Struct, frozen=True, array_like=True):
+    """Who did it: stable user id, shown name, device id, and the label of the token it came through, if any."""
+
+    user: str
+    name: str
+    device: str
+    via: str = ""
+
+
+class DocumentUpdate(msgspec.Struct, frozen=True, array_like=True):
+    """One Yjs v1 update. ``live``: sent as it was made, rather than as part of a whole state.
+
+    ``seen`` is the author's encoded state vector when that matters (text edits, whole states), else empty.
+    """
+
+    document: str
+    update: bytes
+    live: bool = True
+    seen: bytes = b""
+
+
+class Bundle(msgspec.Struct, frozen=True, array_like=True):
+    format: int
+    workspace: str
+    log: str
+    seq: int
+    previous: bytes
+    deps: dict[str, int]
+    hlc: str
+    key: bytes
+    actor: Actor
+    intent: str
+    message: str
+    undoes: str
+    operations: list[dict[str, Any]]
+    updates: list[DocumentUpdate]
+
+    @property
+    def native(self) -> bool:
+        return self.intent in NATIVE_INTENTS
+
+
+class SignedBundle(msgspec.Struct, frozen=True, array_like=True):
+    """What is stored and sent."""
+
+    body: bytes
+    signature: bytes
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Bundle)
+
+
+def sign(bundle: Bundle, key: SigningKey) -> tuple[SignedBundle, bytes]:
+    """(what is stored, its hash)."""
+    body = _encoder.encode(bundle)
+    return SignedBundle(body, key.sign(body).signature), hashlib.sha256(body).digest()
+
+
+def bundle_id(body_hash: bytes) -> str:
+    return body_hash.hex()[:32]
+
+
+def read(body: bytes) -> Bundle:
+    """Decode a body. Raises Untrusted when it isn't one."""
+    if len(body) > BODY_BYTES_MAX:
+        raise Untrusted("A bundle is larger than any this program writes.")
+    try:
+        return _decoder.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise Untrusted("A bundle can't be read.", hint="The file may be damaged.") from error
+
+
+def verify(signed: SignedBundle, *, workspace: str) -> Bundle:
+    """The bundle, when its signature holds and its log belongs to its key. Raises Untrusted."""
+    bundle = read(signed.body)
+    if bundle.workspace != workspace:
+        raise Untrusted(
+            "This comes from another production.",
+            hint="Merge only files packed from a copy of the same workspace.",
+        )
+    if len(bundle.key) != 32 or not bundle.log.startswith(ids.device_id(bundle.key) + "-"):
+        raise Untrusted("A bundle names a device whose key it doesn't carry.")
+    try:
+        VerifyKey(bundle.key).verify(signed.body, signed.signature)
+    except (BadSignatureError, ValueError) as error:
+        raise Untrusted("A bundle's signature doesn't hold: it was altered on the way.") from error
+    return bundle

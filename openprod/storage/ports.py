@@ -1,0 +1,203 @@
+"""What the engine asks of storage. Two implementations, one contract suite (tests/contracts).
+
+Every call is synchronous and made from one thread; writes happen inside ``transaction()``, which is durable when it
+returns and leaves no trace when it raises. Readers that must not wait for the writer use ``reader()``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import NamedTuple, Protocol
+
+from openprod.core.versions import Id
+
+
+class BundleRow(NamedTuple):
+    """``number`` is the place in this replica's order of arrival, from 1."""
+
+    number: int
+    id: str
+    log: str
+    seq: int
+    hlc: str
+    user: str
+    name: str
+    device: str
+    via: str
+    intent: str
+    message: str
+    undoes: str
+    hash: bytes
+
+
+class RegisterRow(NamedTuple):
+    """One field's storage. ``entity``/``field`` are "" where the layout gives the key no such meaning.
+
+    ``client``/``clock``: the winner. ``forked``: more than one leaf. ``value``: what is shown, canonical JSON, None
+    while the key is absent.
+    """
+
+    id: int
+    document: str
+    root: str
+    key: str
+    entity: str
+    field: str
+    client: int
+    clock: int
+    forked: bool
+    value: str | None
+
+
+class VersionRow(NamedTuple):
+    document: str
+    client: int
+    clock: int
+    register: int
+    parent_client: int | None
+    parent_clock: int | None
+    value: str | None
+    bundle: int
+
+
+class VersionWithAuthor(NamedTuple):
+    version: VersionRow
+    bundle: BundleRow
+
+
+class ClearRow(NamedTuple):
+    """``bundle`` removed the version (client, clock) without writing another."""
+
+    document: str
+    client: int
+    clock: int
+    register: int
+    bundle: int
+
+
+class SpanRow(NamedTuple):
+    """A run of text elements [clock, clock + length) in the root text ``root``; ``deleted`` for a removed run."""
+
+    document: str
+    client: int
+    clock: int
+    length: int
+    root: str
+    bundle: int
+    deleted: bool
+
+
+class ResolutionRow(NamedTuple):
+    """A version of a record in ``core.resolution``: ``id`` is its key, ``client``/``clock`` the record's own version."""
+
+    id: str
+    document: str
+    client: int
+    clock: int
+    conflict: str
+    register: int | None
+    body: str
+    bundle: int
+
+
+class ConflictRow(NamedTuple):
+    """``heads`` is a JSON list of version texts; ``subject`` JSON with what the kind needs beyond the register."""
+
+    id: str
+    kind: str
+    status: str
+    reopened: bool
+    entity: str
+    facet: str
+    field: str
+    document: str
+    register: int | None
+    heads: str
+    subject: str
+    hlc: str
+
+
+class TokenRow(NamedTuple):
+    id: str
+    hash: bytes
+    label: str
+    document: str
+    role: str
+    user: str
+    name: str
+    created: str
+    expires: str
+
+
+class Storage(Protocol):
+    path: str
+
+    def transaction(self) -> AbstractContextManager[None]: ...
+    def close(self) -> None: ...
+
+    def meta(self, name: str) -> str | None: ...
+    def set_meta(self, name: str, value: str) -> None: ...
+
+    # oplog
+    def add_bundle(self, row: BundleRow, body: bytes, signature: bytes) -> None: ...
+    def bundle(self, id: str) -> BundleRow | None: ...
+    def bundles_like(self, prefix: str) -> list[BundleRow]: ...
+    def bundle_numbered(self, number: int) -> BundleRow | None: ...
+    def bundles(
+        self, *, after: int = 0, limit: int = -1, newest_first: bool = False, before: int | None = None
+    ) -> list[BundleRow]: ...
+    def bundle_bytes(self, *, after: int = 0) -> Iterator[tuple[int, bytes, bytes]]: ...
+    def bundle_body(self, number: int) -> tuple[bytes, bytes]: ...
+    def logs(self) -> dict[str, tuple[int, bytes]]: ...
+    def bundles_by_user(self, user: str, *, limit: int) -> list[BundleRow]: ...
+
+    # derived: everything below is rebuilt from the oplog by ``clear_derived`` and replay
+    def clear_derived(self) -> None: ...
+    def register(self, id: int) -> RegisterRow | None: ...
+    def register_at(self, document: str, root: str, key: str) -> RegisterRow | None: ...
+    def register_of(self, document: str, client: int, clock: int) -> RegisterRow | None: ...
+    def registers_of_entity(self, entity: str) -> list[RegisterRow]: ...
+    def registers_of_root(self, root: str) -> Iterator[RegisterRow]: ...
+    def registers_valued(self, root: str, field: str, value: str) -> list[RegisterRow]: ...
+    def all_registers(self) -> Iterator[RegisterRow]: ...
+    def put_registers(self, rows: Sequence[RegisterRow]) -> None: ...
+    def next_register(self) -> int: ...
+    def add_versions(self, rows: Sequence[VersionRow]) -> None: ...
+    def version(self, document: str, client: int, clock: int) -> VersionWithAuthor | None: ...
+    def versions_of(self, register: int) -> list[VersionWithAuthor]: ...
+    def versions_in(self, document: str, client: int, start: int, end: int) -> list[VersionRow]: ...
+    def versions_of_root(self, root: str) -> Iterator[tuple[int, VersionWithAuthor]]: ...
+    def add_clears(self, rows: Sequence[ClearRow]) -> None: ...
+    def clears_of(self, register: int) -> list[tuple[ClearRow, BundleRow]]: ...
+    def add_spans(self, rows: Sequence[SpanRow]) -> None: ...
+    def spans_of(self, document: str, root: str) -> list[tuple[SpanRow, BundleRow]]: ...
+    def span_at(self, document: str, client: int, clock: int) -> SpanRow | None: ...
+    def add_resolutions(self, rows: Sequence[ResolutionRow]) -> None: ...
+    def resolutions_of(
+        self, *, register: int | None = None, conflict: str | None = None
+    ) -> list[tuple[ResolutionRow, BundleRow]]: ...
+    def resolutions_waiting(self) -> list[ResolutionRow]: ...
+    def all_resolutions(self) -> list[ResolutionRow]: ...
+    def put_conflict(self, row: ConflictRow) -> None: ...
+    def drop_conflict(self, id: str) -> None: ...
+    def conflict(self, id: str) -> ConflictRow | None: ...
+    def conflicts(
+        self, *, status: str = "all", kind: str = "", entity: str = "", after: str = "", limit: int = -1
+    ) -> list[ConflictRow]: ...
+    def conflicts_of(self, entity: str) -> list[ConflictRow]: ...
+
+    # snapshots and the rest
+    def snapshots(self) -> dict[str, tuple[int, bytes]]: ...
+    def put_snapshot(self, document: str, number: int, state: bytes) -> None: ...
+    def tokens(self) -> list[TokenRow]: ...
+    def put_token(self, row: TokenRow) -> None: ...
+    def drop_token(self, id: str) -> None: ...
+    def quarantine(self, document: str, update: bytes, why: str, at: str) -> None: ...
+    def quarantined(self) -> list[tuple[str, bytes, str, str]]: ...
+    def check(self) -> list[str]: ...
+    def backup(self, path: str) -> None: ...
+
+
+def version_id(row: VersionRow) -> Id:
+    return (row.client, row.clock)

@@ -1,0 +1,93 @@
+-- A workspace: the oplog is the truth; everything marked derived can be rebuilt from it.
+
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE bundle (
+    number    INTEGER PRIMARY KEY,       -- order of arrival on this replica
+    id        TEXT NOT NULL UNIQUE,
+    log       TEXT NOT NULL,
+    seq       INTEGER NOT NULL,
+    hlc       TEXT NOT NULL,
+    user      TEXT NOT NULL,
+    name      TEXT NOT NULL,
+    device    TEXT NOT NULL,
+    via       TEXT NOT NULL,
+    intent    TEXT NOT NULL,
+    message   TEXT NOT NULL,
+    undoes    TEXT NOT NULL,
+    hash      BLOB NOT NULL,
+    body      BLOB NOT NULL,
+    signature BLOB NOT NULL,
+    UNIQUE (log, seq)
+);
+
+CREATE TABLE snapshot (document TEXT PRIMARY KEY, number INTEGER NOT NULL, state BLOB NOT NULL);
+
+CREATE TABLE token (
+    id TEXT PRIMARY KEY, hash BLOB NOT NULL UNIQUE, label TEXT NOT NULL, document TEXT NOT NULL, role TEXT NOT NULL,
+    user TEXT NOT NULL, name TEXT NOT NULL, created TEXT NOT NULL, expires TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE quarantine (
+    number INTEGER PRIMARY KEY, document TEXT NOT NULL, bytes BLOB NOT NULL, why TEXT NOT NULL, at TEXT NOT NULL
+);
+
+-- derived -------------------------------------------------------------------------------------------------
+
+CREATE TABLE register (
+    id       INTEGER PRIMARY KEY,
+    document TEXT NOT NULL,
+    root     TEXT NOT NULL,
+    key      TEXT NOT NULL,
+    entity   TEXT NOT NULL,
+    field    TEXT NOT NULL,
+    client   INTEGER NOT NULL,           -- the winner, what every Yjs program shows
+    clock    INTEGER NOT NULL,
+    forked   INTEGER NOT NULL,           -- more than one leaf in the version tree
+    value    TEXT,                       -- shown value as canonical JSON; NULL while the key is absent
+    UNIQUE (root, key, document)
+);
+CREATE INDEX register_by_entity ON register (entity, root);
+
+CREATE TABLE version (
+    document      TEXT NOT NULL,
+    client        INTEGER NOT NULL,
+    clock         INTEGER NOT NULL,
+    register      INTEGER NOT NULL,
+    parent_client INTEGER,
+    parent_clock  INTEGER,
+    value         TEXT,                  -- NULL: not kept by the program that told us
+    bundle        INTEGER NOT NULL,
+    PRIMARY KEY (document, client, clock)
+) WITHOUT ROWID;
+CREATE INDEX version_by_register ON version (register);
+
+CREATE TABLE clearing (
+    document TEXT NOT NULL, client INTEGER NOT NULL, clock INTEGER NOT NULL,
+    register INTEGER NOT NULL, bundle INTEGER NOT NULL,
+    PRIMARY KEY (document, client, clock, bundle)
+) WITHOUT ROWID;
+CREATE INDEX clearing_by_register ON clearing (register);
+
+CREATE TABLE span (
+    document TEXT NOT NULL, client INTEGER NOT NULL, clock INTEGER NOT NULL, length INTEGER NOT NULL,
+    root TEXT NOT NULL, bundle INTEGER NOT NULL, deleted INTEGER NOT NULL,
+    PRIMARY KEY (document, client, clock, deleted, bundle)
+) WITHOUT ROWID;
+CREATE INDEX span_by_root ON span (document, root);
+
+CREATE TABLE resolution (
+    id TEXT NOT NULL, document TEXT NOT NULL, client INTEGER NOT NULL, clock INTEGER NOT NULL,
+    conflict TEXT NOT NULL, register INTEGER, body TEXT NOT NULL, bundle INTEGER NOT NULL,
+    PRIMARY KEY (document, client, clock)
+) WITHOUT ROWID;
+CREATE INDEX resolution_by_register ON resolution (register);
+CREATE INDEX resolution_by_conflict ON resolution (conflict);
+
+CREATE TABLE conflict (
+    id TEXT PRIMARY KEY, kind TEXT NOT NULL, status TEXT NOT NULL, reopened INTEGER NOT NULL,
+    entity TEXT NOT NULL, facet TEXT NOT NULL, field TEXT NOT NULL,
+    document TEXT NOT NULL, register INTEGER, heads TEXT NOT NULL, subject TEXT NOT NULL, hlc TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX conflict_by_status ON conflict (status, id);
+CREATE INDEX conflict_by_entity ON conflict (entity);

@@ -1,0 +1,333 @@
+"""The SQLite storage: one writer connection, plain SQL, nothing clever. Contract: ``openprod.storage.ports``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from openprod.storage.ports import (
+    BundleRow,
+    ClearRow,
+    ConflictRow,
+    RegisterRow,
+    ResolutionRow,
+    SpanRow,
+    TokenRow,
+    VersionRow,
+    VersionWithAuthor,
+)
+from openprod.storage.sqlite.connection import connect, translated
+
+_BUNDLE = "b.number, b.id, b.log, b.seq, b.hlc, b.user, b.name, b.device, b.via, b.intent, b.message, b.undoes, b.hash"
+_REGISTER = "id, document, root, key, entity, field, client, clock, forked, value"
+_VERSION = "v.document, v.client, v.clock, v.register, v.parent_client, v.parent_clock, v.value, v.bundle"
+_SPAN = "s.document, s.client, s.clock, s.length, s.root, s.bundle, s.deleted"
+_RESOLUTION = "r.id, r.document, r.client, r.clock, r.conflict, r.register, r.body, r.bundle"
+_CONFLICT = "id, kind, status, reopened, entity, facet, field, document, register, heads, subject, hlc"
+_DERIVED = ("register", "version", "clearing", "span", "resolution", "conflict", "snapshot")
+
+
+class SqliteStorage:
+    """One workspace file. Not thread-safe: one owner calls it."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._connection = connect(path)
+        self._execute = self._connection.execute
+        self._executemany = self._connection.executemany
+
+    def close(self) -> None:
+        self._connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        with translated(self.path):
+            self._execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._execute("ROLLBACK")
+                raise
+
+    # -- meta, tokens, quarantine --------------------------------------------------------------------------
+
+    def meta(self, name: str) -> str | None:
+        row = self._execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return row[0] if row else None
+
+    def set_meta(self, name: str, value: str) -> None:
+        self._execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+
+    def tokens(self) -> list[TokenRow]:
+        return [TokenRow(*row) for row in self._execute("SELECT * FROM token ORDER BY created, id")]
+
+    def put_token(self, row: TokenRow) -> None:
+        self._execute("INSERT OR REPLACE INTO token VALUES (?,?,?,?,?,?,?,?,?)", row)
+
+    def drop_token(self, id: str) -> None:
+        self._execute("DELETE FROM token WHERE id = ?", (id,))
+
+    def quarantine(self, document: str, update: bytes, why: str, at: str) -> None:
+        self._execute(
+            "INSERT INTO quarantine (document, bytes, why, at) VALUES (?,?,?,?)", (document, update, why, at)
+        )
+
+    def quarantined(self) -> list[tuple[str, bytes, str, str]]:
+        return self._execute("SELECT document, bytes, why, at FROM quarantine ORDER BY number").fetchall()
+
+    # -- oplog ---------------------------------------------------------------------------------------------
+
+    def add_bundle(self, row: BundleRow, body: bytes, signature: bytes) -> None:
+        self._execute("INSERT INTO bundle VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", (*row, body, signature))
+
+    def bundle(self, id: str) -> BundleRow | None:
+        row = self._execute(f"SELECT {_BUNDLE} FROM bundle b WHERE id = ?", (id,)).fetchone()
+        return BundleRow(*row) if row else None
+
+    def bundles_like(self, prefix: str) -> list[BundleRow]:
+        rows = self._execute(
+            f"SELECT {_BUNDLE} FROM bundle b WHERE id >= ? AND id < ? LIMIT 2", (prefix, prefix + "g")
+        )
+        return [BundleRow(*row) for row in rows]
+
+    def bundle_numbered(self, number: int) -> BundleRow | None:
+        row = self._execute(f"SELECT {_BUNDLE} FROM bundle b WHERE number = ?", (number,)).fetchone()
+        return BundleRow(*row) if row else None
+
+    def bundles(
+        self, *, after: int = 0, limit: int = -1, newest_first: bool = False, before: int | None = None
+    ) -> list[BundleRow]:
+        order = "DESC" if newest_first else "ASC"
+        rows = self._execute(
+            f"SELECT {_BUNDLE} FROM bundle b WHERE number > ? AND number < ? ORDER BY number {order} LIMIT ?",
+            (after, 2**62 if before is None else before, limit),
+        )
+        return [BundleRow(*row) for row in rows]
+
+    def bundle_bytes(self, *, after: int = 0) -> Iterator[tuple[int, bytes, bytes]]:
+        while True:
+            rows = self._execute(
+                "SELECT number, body, signature FROM bundle WHERE number > ? ORDER BY number LIMIT 256",
+                (after,),
+            ).fetchall()
+            if not rows:
+                return
+            yield from rows
+            after = rows[-1][0]
+
+    def bundle_body(self, number: int) -> tuple[bytes, bytes]:
+        row = self._execute("SELECT body, signature FROM bundle WHERE number = ?", (number,)).fetchone()
+        return row[0], row[1]
+
+    def logs(self) -> dict[str, tuple[int, bytes]]:
+        rows = self._execute("SELECT log, max(seq), hash FROM bundle GROUP BY log")
+        return {log: (seq, digest) for log, seq, digest in rows}
+
+    def bundles_by_user(self, user: str, *, limit: int) -> list[BundleRow]:
+        rows = self._execute(
+            f"SELECT {_BUNDLE} FROM bundle b WHERE user = ? ORDER BY number DESC LIMIT ?", (user, limit)
+        )
+        return [BundleRow(*row) for row in rows]
+
+    # -- registers and versions ----------------------------------------------------------------------------
+
+    def clear_derived(self) -> None:
+        for table in _DERIVED:
+            self._execute(f"DELETE FROM {table}")
+
+    def _register(self, where: str, parameters: tuple[object, ...]) -> RegisterRow | None:
+        row = self._execute(f"SELECT {_REGISTER} FROM register WHERE {where}", parameters).fetchone()
+        return RegisterRow(*row) if row else None
+
+    def register(self, id: int) -> RegisterRow | None:
+        return self._register("id = ?", (id,))
+
+    def register_at(self, document: str, root: str, key: str) -> RegisterRow | None:
+        return self._register("root = ? AND key = ? AND document = ?", (root, key, document))
+
+    def register_of(self, document: str, client: int, clock: int) -> RegisterRow | None:
+        return self._register(
+            "id = (SELECT register FROM version WHERE document = ? AND client = ? AND clock = ?)",
+            (document, client, clock),
+        )
+
+    def registers_of_entity(self, entity: str) -> list[RegisterRow]:
+        rows = self._execute(
+            f"SELECT {_REGISTER} FROM register WHERE entity = ? ORDER BY root, key", (entity,)
+        )
+        return [RegisterRow(*row) for row in rows]
+
+    def registers_of_root(self, root: str) -> Iterator[RegisterRow]:
+        rows = self._execute(f"SELECT {_REGISTER} FROM register WHERE root = ? ORDER BY key", (root,))
+        return (RegisterRow(*row) for row in rows)
+
+    def registers_valued(self, root: str, field: str, value: str) -> list[RegisterRow]:
+        rows = self._execute(
+            f"SELECT {_REGISTER} FROM register WHERE root = ? AND field = ? AND value = ?",
+            (root, field, value),
+        )
+        return [RegisterRow(*row) for row in rows]
+
+    def all_registers(self) -> Iterator[RegisterRow]:
+        rows = self._execute(f"SELECT {_REGISTER} FROM register ORDER BY document, root, key")
+        return (RegisterRow(*row) for row in rows)
+
+    def put_registers(self, rows: Sequence[RegisterRow]) -> None:
+        self._executemany(
+            "INSERT INTO register VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO UPDATE SET"
+            " client = excluded.client, clock = excluded.clock, forked = excluded.forked, value = excluded.value",
+            rows,
+        )
+
+    def next_register(self) -> int:
+        return int(self._execute("SELECT coalesce(max(id), 0) + 1 FROM register").fetchone()[0])
+
+    def add_versions(self, rows: Sequence[VersionRow]) -> None:
+        self._executemany(
+            "INSERT INTO version VALUES (?,?,?,?,?,?,?,?) ON CONFLICT (document, client, clock) DO UPDATE SET"
+            " value = excluded.value WHERE value IS NULL",
+            rows,
+        )
+
+    def version(self, document: str, client: int, clock: int) -> VersionWithAuthor | None:
+        row = self._execute(
+            f"SELECT {_VERSION}, {_BUNDLE} FROM version v JOIN bundle b ON b.number = v.bundle"
+            " WHERE v.document = ? AND v.client = ? AND v.clock = ?",
+            (document, client, clock),
+        ).fetchone()
+        return VersionWithAuthor(VersionRow(*row[:8]), BundleRow(*row[8:])) if row else None
+
+    def versions_of(self, register: int) -> list[VersionWithAuthor]:
+        rows = self._execute(
+            f"SELECT {_VERSION}, {_BUNDLE} FROM version v JOIN bundle b ON b.number = v.bundle WHERE v.register = ?",
+            (register,),
+        )
+        return [VersionWithAuthor(VersionRow(*row[:8]), BundleRow(*row[8:])) for row in rows]
+
+    def versions_in(self, document: str, client: int, start: int, end: int) -> list[VersionRow]:
+        rows = self._execute(
+            f"SELECT {_VERSION} FROM version v WHERE document = ? AND client = ? AND clock >= ? AND clock < ?",
+            (document, client, start, end),
+        )
+        return [VersionRow(*row) for row in rows]
+
+    def versions_of_root(self, root: str) -> Iterator[tuple[int, VersionWithAuthor]]:
+        rows = self._execute(
+            f"SELECT g.id, {_VERSION}, {_BUNDLE} FROM register g JOIN version v ON v.register = g.id"
+            " JOIN bundle b ON b.number = v.bundle WHERE g.root = ? ORDER BY g.id",
+            (root,),
+        )
+        return ((row[0], VersionWithAuthor(VersionRow(*row[1:9]), BundleRow(*row[9:]))) for row in rows)
+
+    def add_clears(self, rows: Sequence[ClearRow]) -> None:
+        self._executemany("INSERT OR IGNORE INTO clearing VALUES (?,?,?,?,?)", rows)
+
+    def clears_of(self, register: int) -> list[tuple[ClearRow, BundleRow]]:
+        rows = self._execute(
+            "SELECT c.document, c.client, c.clock, c.register, c.bundle, "
+            f"{_BUNDLE} FROM clearing c JOIN bundle b ON b.number = c.bundle WHERE c.register = ? ORDER BY b.hlc, b.id",
+            (register,),
+        )
+        return [(ClearRow(*row[:5]), BundleRow(*row[5:])) for row in rows]
+
+    # -- texts, resolutions, conflicts ---------------------------------------------------------------------
+
+    def add_spans(self, rows: Sequence[SpanRow]) -> None:
+        self._executemany("INSERT OR IGNORE INTO span VALUES (?,?,?,?,?,?,?)", rows)
+
+    def spans_of(self, document: str, root: str) -> list[tuple[SpanRow, BundleRow]]:
+        rows = self._execute(
+            f"SELECT {_SPAN}, {_BUNDLE} FROM span s JOIN bundle b ON b.number = s.bundle"
+            " WHERE s.document = ? AND s.root = ? ORDER BY b.hlc, b.id, s.client, s.clock",
+            (document, root),
+        )
+        return [(SpanRow(*row[:7]), BundleRow(*row[7:])) for row in rows]
+
+    def span_at(self, document: str, client: int, clock: int) -> SpanRow | None:
+        row = self._execute(
+            f"SELECT {_SPAN} FROM span s WHERE document = ? AND client = ? AND clock <= ? AND deleted = 0"
+            " ORDER BY clock DESC LIMIT 1",
+            (document, client, clock),
+        ).fetchone()
+        if row is None or row[2] + row[3] <= clock:
+            return None
+        return SpanRow(*row)
+
+    def add_resolutions(self, rows: Sequence[ResolutionRow]) -> None:
+        self._executemany("INSERT OR REPLACE INTO resolution VALUES (?,?,?,?,?,?,?,?)", rows)
+
+    def resolutions_of(
+        self, *, register: int | None = None, conflict: str | None = None
+    ) -> list[tuple[ResolutionRow, BundleRow]]:
+        where, value = ("r.register = ?", register) if conflict is None else ("r.conflict = ?", conflict)
+        rows = self._execute(
+            f"SELECT {_RESOLUTION}, {_BUNDLE} FROM resolution r JOIN bundle b ON b.number = r.bundle"
+            f" WHERE {where} ORDER BY b.hlc, b.id, r.client, r.clock",
+            (value,),
+        )
+        return [(ResolutionRow(*row[:8]), BundleRow(*row[8:])) for row in rows]
+
+    def resolutions_waiting(self) -> list[ResolutionRow]:
+        rows = self._execute(
+            f"SELECT {_RESOLUTION} FROM resolution r WHERE register IS NULL AND conflict = ''"
+        )
+        return [ResolutionRow(*row) for row in rows]
+
+    def all_resolutions(self) -> list[ResolutionRow]:
+        rows = self._execute(f"SELECT {_RESOLUTION} FROM resolution r ORDER BY document, client, clock")
+        return [ResolutionRow(*row) for row in rows]
+
+    def put_conflict(self, row: ConflictRow) -> None:
+        self._execute("INSERT OR REPLACE INTO conflict VALUES (?,?,?,?,?,?,?,?,?,?,?,?)", row)
+
+    def drop_conflict(self, id: str) -> None:
+        self._execute("DELETE FROM conflict WHERE id = ?", (id,))
+
+    def conflict(self, id: str) -> ConflictRow | None:
+        row = self._execute(f"SELECT {_CONFLICT} FROM conflict WHERE id = ?", (id,)).fetchone()
+        return ConflictRow(*row) if row else None
+
+    def conflicts(
+        self, *, status: str = "all", kind: str = "", entity: str = "", after: str = "", limit: int = -1
+    ) -> list[ConflictRow]:
+        where, parameters = ["id > ?"], [after]
+        for column, value in (
+            ("status", "" if status == "all" else status),
+            ("kind", kind),
+            ("entity", entity),
+        ):
+            if value:
+                where.append(f"{column} = ?")
+                parameters.append(value)
+        rows = self._execute(
+            f"SELECT {_CONFLICT} FROM conflict WHERE {' AND '.join(where)} ORDER BY id LIMIT ?",
+            (*parameters, limit),
+        )
+        return [ConflictRow(*row) for row in rows]
+
+    def conflicts_of(self, entity: str) -> list[ConflictRow]:
+        return self.conflicts(entity=entity)
+
+    # -- snapshots, checks, copies -------------------------------------------------------------------------
+
+    def snapshots(self) -> dict[str, tuple[int, bytes]]:
+        return {name: (number, state) for name, number, state in self._execute("SELECT * FROM snapshot")}
+
+    def put_snapshot(self, document: str, number: int, state: bytes) -> None:
+        self._execute("INSERT OR REPLACE INTO snapshot VALUES (?,?,?)", (document, number, state))
+
+    def check(self) -> list[str]:
+        """What SQLite's own integrity check says, [] when all is well."""
+        with translated(self.path):
+            rows = [row[0] for row in self._execute("PRAGMA integrity_check(20)")]
+        return [] if rows == ["ok"] else rows
+
+    def backup(self, path: str) -> None:
+        """A whole, compact copy at ``path``, which must not exist. Raises StorageError."""
+        with translated(path):
+            if os.path.exists(path):
+                raise FileExistsError(17, "a file of that name exists already")
+            self._execute("VACUUM INTO ?", (path,))
