@@ -1,0 +1,1 @@
+"""Plugin folders: what they declare, and running what they bring."""

@@ -1,0 +1,95 @@
+"""Runs an importer: a file's bytes and a snapshot in, a proposal out. Nothing is written here."""
+
+from __future__ import annotations
+
+from openprod.core import values
+from openprod.core.operations import AddEdge, AttachFacet, CreateEntity, EditText, Operation, SetEdgeProperty, SetField
+from openprod.core.proposals import Proposal
+from openprod.errors import InvalidFile, LimitExceeded, OpenprodError
+from openprod.plugin_api.snapshot import Snapshot
+from openprod.plugin_api.source import Source
+from openprod.plugin_host.code import describe, load_function
+from openprod.plugin_host.manifest import Importer, Manifest
+
+FILE_BYTES_MAX = 64 * 1024 * 1024
+
+
+def plan_import(
+    manifest: Manifest, importer: Importer, data: bytes, snapshot: Snapshot, *, file_name: str = ""
+) -> Proposal:
+    """What importing ``data`` would change.
+
+    ``snapshot`` must hold ``manifest.facets`` and ``manifest.edges``; ``file_name`` is the name without folders.
+    Raises InvalidFile (it can't be read, or the importer failed), LimitExceeded, InvalidManifest (code that doesn't
+    load).
+    """
+    if len(data) > FILE_BYTES_MAX:
+        raise LimitExceeded(
+            f"“{file_name}” is larger than {FILE_BYTES_MAX // 1024**2} MiB.", hint="Split it into several files."
+        )
+    function = load_function(manifest, importer.file, importer.function)
+    try:
+        proposal = function(Source(data, file_name), snapshot)
+    except OpenprodError:
+        raise
+    except Exception as error:
+        raise InvalidFile(
+            f"“{file_name}” can't be imported as {importer.label}: the importer stopped.",
+            hint=f"Check that it is such a file. If it is, tell the plugin's author: "
+            f"{manifest.name} {manifest.version}, {describe(error, manifest.folder)}.",
+            details={"importer": importer.name, "error": type(error).__name__},
+        ) from error
+    _check(manifest, importer, proposal)
+    return proposal  # type: ignore[no-any-return]
+
+
+def _check(manifest: Manifest, importer: Importer, proposal: object) -> None:
+    """Hold the importer to what its plugin declares: it adds and changes its own data, and nothing else."""
+    if not isinstance(proposal, Proposal):
+        raise _fault(manifest, importer, "it returned no proposal")
+    for operation in proposal.operations:
+        try:
+            wrong = _wrong(manifest, operation)
+        except OpenprodError as error:
+            wrong = error.sentence
+        if wrong:
+            raise _fault(manifest, importer, wrong)
+
+
+def _wrong(manifest: Manifest, operation: Operation) -> str:
+    """What is wrong with an operation, "" when nothing is. Raises for a value that can't be stored."""
+    if isinstance(operation, CreateEntity):
+        return next(filter(None, (_fields(manifest, name, set_) for name, set_ in operation.facets.items())), "")
+    if isinstance(operation, AttachFacet):
+        return _fields(manifest, operation.facet, operation.fields)
+    if isinstance(operation, SetField):
+        return _fields(manifest, operation.facet, {operation.field: operation.value})
+    if isinstance(operation, EditText):
+        return _fields(manifest, operation.facet, {operation.field: operation.insert})
+    if isinstance(operation, AddEdge):
+        for name, value in operation.properties.items():
+            values.check(value, where=name)
+        return "" if operation.edge in manifest.edges else f"it writes {operation.edge}, which isn't its own"
+    if isinstance(operation, SetEdgeProperty):
+        values.check(operation.value, where=operation.property)
+        return "" if operation.edge in manifest.edges else f"it writes {operation.edge}, which isn't its own"
+    return f"importers may not propose {type(operation).__name__}"
+
+
+def _fields(manifest: Manifest, facet: str, fields: dict[str, object]) -> str:
+    if manifest.schema is None or facet not in manifest.facets:
+        return f"it writes {facet}, which isn't its own"
+    declared = manifest.schema.facets[facet.partition(".")[2]].fields
+    for name, value in fields.items():
+        if name not in declared:
+            return f"it writes {facet}/{name}, which its schema doesn't declare"
+        values.check(value, where=name)
+    return ""
+
+
+def _fault(manifest: Manifest, importer: Importer, what: str) -> InvalidFile:
+    return InvalidFile(
+        f"The importer {importer.name} made a proposal that can't be used: {what}.",
+        hint=f"Nothing was changed. Tell the plugin's author: {manifest.name} {manifest.version}.",
+        details={"importer": importer.name},
+    )

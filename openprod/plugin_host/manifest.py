@@ -1,0 +1,220 @@
+"""A plugin folder → what it is and what it provides.
+
+::
+
+    # plugin.toml
+    name = "things"
+    version = "1.0.0"
+    label = "Things"
+    description = "One sentence."
+    [[importer]]
+    id = "csv"                       # called things.csv from outside
+    label = "Spreadsheet (CSV)"
+    files = ["*.csv"]
+    entry = "jobs/sheet.py:plan"     # file inside the folder, function
+    [sample]                         # only in a folder that brings a sample production; see sample.py
+
+``schema.toml`` beside it is read by ``schema_file``; a plugin without one declares no data.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from openprod.core.schema import Schema
+from openprod.plugin_host.schema_file import NAME, read_schema
+from openprod.plugin_host.toml_lines import TomlFile
+
+RESERVED = frozenset({"core", "edge", "text", "rich", "openprod", "plugin"})
+"""Names that documents and storage keys already use."""
+
+_IDENTIFIER = re.compile(r"[a-z][a-z0-9-]{0,62}")
+_VERSION = re.compile(r"\d+(\.\d+){0,2}([-+][0-9A-Za-z.-]+)?")
+_ENTRY = re.compile(r"(?P<file>[A-Za-z0-9_][A-Za-z0-9_/-]*\.py):(?P<function>[a-z_][a-z0-9_]*)")
+_KEYS = frozenset({"name", "version", "label", "description", "importer", "sample"})
+_IMPORTER_KEYS = frozenset({"id", "label", "files", "entry"})
+
+
+@dataclass(frozen=True, slots=True)
+class Importer:
+    """``files``: patterns of file names it suits. ``file`` and ``function``: where its code is, in the folder."""
+
+    plugin: str
+    id: str
+    label: str
+    files: tuple[str, ...]
+    file: str
+    function: str
+
+    @property
+    def name(self) -> str:
+        """As commands call it: ``plugin.id``."""
+        return f"{self.plugin}.{self.id}"
+
+    def suits(self, file_name: str) -> bool:
+        return any(fnmatch.fnmatchcase(file_name.lower(), pattern.lower()) for pattern in self.files)
+
+
+@dataclass(frozen=True, slots=True)
+class SampleStep:
+    """Either an import of ``file`` with ``importer``, or an edge drawn where fields match (see sample.py)."""
+
+    message: str
+    importer: str = ""
+    file: str = ""
+    edge: str = ""
+    source: str = ""
+    target: str = ""
+    match: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SampleManifest:
+    name: str
+    adopt: tuple[str, ...]
+    steps: tuple[SampleStep, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    folder: Path
+    name: str
+    version: str
+    label: str
+    description: str
+    importers: tuple[Importer, ...]
+    schema: Schema | None
+    sample: SampleManifest | None
+
+    @property
+    def facets(self) -> tuple[str, ...]:
+        """Its facets as ``plugin.facet``."""
+        return tuple(f"{self.name}.{facet}" for facet in self.schema.facets) if self.schema else ()
+
+    @property
+    def edges(self) -> tuple[str, ...]:
+        """Its edges as ``plugin.edge``."""
+        return tuple(f"{self.name}.{edge}" for edge in self.schema.edges) if self.schema else ()
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read and check a plugin folder. Raises InvalidManifest, naming file, line and what to do."""
+    file = TomlFile(folder / "plugin.toml", f"{folder.name}/plugin.toml")
+    data = file.data
+    file.only(data, _KEYS, ())
+    name = file.required(data, "name", ())
+    if not NAME.fullmatch(name) or name in RESERVED:
+        raise file.problem(
+            f"“{name}” can't be a plugin's name.",
+            "Lower-case letters, digits and underscores, starting with a letter; not core, edge, text or rich.",
+            "name",
+        )
+    version = file.required(data, "version", ())
+    if not _VERSION.fullmatch(version):
+        raise file.problem(f"“{version}” isn't a version.", 'Write version = "1.0.0".', "version")
+    label = file.text(data, "label", ()) or name.replace("_", " ").capitalize()
+    schema_path = folder / "schema.toml"
+    schema = None
+    if schema_path.exists():
+        schema_file = TomlFile(schema_path, f"{folder.name}/schema.toml")
+        schema = read_schema(schema_file, plugin=name, version=version, label=label)
+    return Manifest(
+        folder=folder,
+        name=name,
+        version=version,
+        label=label,
+        description=file.text(data, "description", ()),
+        importers=_importers(file, folder, name),
+        schema=schema,
+        sample=_sample(file, folder) if "sample" in data else None,
+    )
+
+
+def _importers(file: TomlFile, folder: Path, plugin: str) -> tuple[Importer, ...]:
+    importers: dict[str, Importer] = {}
+    for index, table in enumerate(file.tables(file.data, "importer", ("importer",))):
+        where = ("importer", index)
+        file.only(table, _IMPORTER_KEYS, where)
+        identifier = file.required(table, "id", where)
+        if not _IDENTIFIER.fullmatch(identifier) or identifier in importers:
+            raise file.problem(
+                f"“{identifier}” can't be an importer's id.",
+                "Lower-case letters, digits and hyphens; each importer of a plugin has its own.",
+                *where,
+                "id",
+            )
+        entry = file.required(table, "entry", where)
+        match = _ENTRY.fullmatch(entry)
+        if match is None or not (folder / match["file"]).is_file():
+            raise file.problem(
+                f"“{entry}” names no function in this folder.",
+                "Write a Python file inside the plugin's folder and a function: jobs/sheet.py:plan.",
+                *where,
+                "entry",
+            )
+        files = table.get("files", [])
+        if not isinstance(files, list) or not files or not all(isinstance(item, str) for item in files):
+            raise file.problem(
+                f"importer “{identifier}” doesn't say which files it suits.",
+                'Write files = ["*.csv"].',
+                *where,
+                "files",
+            )
+        importers[identifier] = Importer(
+            plugin=plugin,
+            id=identifier,
+            label=file.text(table, "label", where) or identifier,
+            files=tuple(files),
+            file=match["file"],
+            function=match["function"],
+        )
+    return tuple(importers.values())
+
+
+def _sample(file: TomlFile, folder: Path) -> SampleManifest:
+    table = file.data["sample"]
+    where = ("sample",)
+    if not isinstance(table, dict):
+        raise file.problem("“sample” isn't a table.", "Write [sample].", *where)
+    file.only(table, frozenset({"name", "adopt", "step"}), where)
+    adopt = table.get("adopt", [])
+    if not isinstance(adopt, list) or not adopt or not all(isinstance(item, str) for item in adopt):
+        raise file.problem(
+            "the sample doesn't say which plugins it uses.", 'Write adopt = ["things"].', *where, "adopt"
+        )
+    steps = tuple(
+        _sample_step(file, folder, step, ("sample", "step", index))
+        for index, step in enumerate(file.tables(table, "step", ("sample", "step")))
+    )
+    return SampleManifest(name=file.required(table, "name", where), adopt=tuple(adopt), steps=steps)
+
+
+def _sample_step(file: TomlFile, folder: Path, step: dict[str, Any], where: tuple[str | int, ...]) -> SampleStep:
+    message = file.required(step, "message", where)
+    if "edge" in step:
+        file.only(step, frozenset({"message", "edge", "from", "to", "match"}), where)
+        match = step.get("match")
+        if not isinstance(match, dict) or not match or not all(isinstance(v, str) for v in match.values()):
+            raise file.problem(
+                "this step doesn't say which fields match.",
+                'Write match = { field_here = "field_there" }.',
+                *where,
+                "match",
+            )
+        return SampleStep(
+            message=message,
+            edge=file.required(step, "edge", where),
+            source=file.required(step, "from", where),
+            target=file.required(step, "to", where),
+            match=tuple(match.items()),
+        )
+    file.only(step, frozenset({"message", "import", "file"}), where)
+    name = file.required(step, "file", where)
+    path = folder / name
+    if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
+        raise file.problem(f"there is no file “{name}” in this folder.", "Correct the name.", *where, "file")
+    return SampleStep(message=message, importer=file.required(step, "import", where), file=name)

@@ -1,0 +1,131 @@
+"""Reads TOML and remembers on which line each key stands, so that an error can point at it."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from openprod.errors import InvalidManifest
+
+Where: TypeAlias = "tuple[str | int, ...]"
+
+_TABLE = re.compile(r"^\s*\[(\[)?\s*([^\]]+?)\s*\]")
+_KEY = re.compile(r"^\s*((?:[A-Za-z0-9_-]+|\"[^\"]*\")(?:\s*\.\s*(?:[A-Za-z0-9_-]+|\"[^\"]*\"))*)\s*=")
+_SYNTAX_LINE = re.compile(r"\(at line (\d+), column \d+\)")
+
+
+class TomlFile:
+    """One TOML file: ``data`` as tomllib gives it, and ``problem`` to complain about a place in it."""
+
+    def __init__(self, path: Path, name: str) -> None:
+        """``name`` is how errors call the file. Raises InvalidManifest when it can't be read or isn't TOML."""
+        self.name = name
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+        except FileNotFoundError:
+            raise InvalidManifest(
+                f"{name} is missing.", hint="Every plugin folder has a plugin.toml; see the plugin guide."
+            ) from None
+        except UnicodeDecodeError:
+            raise InvalidManifest(f"{name} isn't UTF-8 text.", hint="Save it again as UTF-8.") from None
+        except OSError as error:
+            raise InvalidManifest(f"{name} can't be read: {error.strerror}.") from error
+        try:
+            self.data: dict[str, Any] = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            match = _SYNTAX_LINE.search(str(error))
+            line = int(match.group(1)) if match else text.count("\n") + 1
+            what = _SYNTAX_LINE.sub("", str(error)).strip().replace("(at end of document)", "at the end of the file")
+            raise InvalidManifest(
+                f"{name}, line {line}: this isn't valid TOML ({what}).",
+                hint='Keys on one line go into braces: number = { type = "decimal", label = "Q" }.',
+                details={"file": name, "line": line},
+            ) from error
+        self._lines = _index(text)
+
+    def line(self, *where: str | int) -> int:
+        """The line (from 1) of the key, or of the nearest table around it."""
+        path: Where = where
+        while path:
+            if path in self._lines:
+                return self._lines[path]
+            path = path[:-1]
+        return 1
+
+    def problem(self, what: str, hint: str, *where: str | int) -> InvalidManifest:
+        """An error that names this file, the line of ``where``, and what to do."""
+        line = self.line(*where)
+        return InvalidManifest(
+            f"{self.name}, line {line}: {what}", hint=hint, details={"file": self.name, "line": line}
+        )
+
+    def only(self, table: dict[str, Any], known: frozenset[str], where: Where) -> None:
+        """Complain about a key that means nothing: it is a typing error more often than not."""
+        for key in table:
+            if key not in known:
+                hint = f"Known here: {', '.join(sorted(known))}."
+                raise self.problem(f"“{key}” means nothing here.", hint, *where, key)
+
+    def text(self, table: dict[str, Any], key: str, where: Where) -> str:
+        """The text under ``key``, "" when absent."""
+        value = table.get(key, "")
+        if not isinstance(value, str):
+            raise self.problem(f"“{key}” isn't text.", f'Write {key} = "…".', *where, key)
+        return value
+
+    def required(self, table: dict[str, Any], key: str, where: Where) -> str:
+        value = self.text(table, key, where)
+        if not value:
+            raise self.problem(f"“{key}” is missing.", f'Add {key} = "…".', *where, key)
+        return value
+
+    def flag(self, table: dict[str, Any], key: str, where: Where) -> bool:
+        value = table.get(key, False)
+        if not isinstance(value, bool):
+            raise self.problem(f"“{key}” is neither true nor false.", f"Write {key} = true.", *where, key)
+        return value
+
+    def texts(self, table: dict[str, Any], key: str, where: Where) -> tuple[str, ...]:
+        """The list of texts under ``key``, empty when absent."""
+        value = table.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise self.problem(f"“{key}” isn't a list of texts.", f'Write {key} = ["a", "b"].', *where, key)
+        return tuple(value)
+
+    def tables(self, table: dict[str, Any], key: str, where: Where) -> list[dict[str, Any]]:
+        """The tables written ``[[where]]``, none when absent."""
+        value = table.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            name = ".".join(str(part) for part in where)
+            raise self.problem(f"“{key}” isn't a list of tables.", f"Write [[{name}]].", *where)
+        return value
+
+
+def _index(text: str) -> dict[Where, int]:
+    """{path of keys: line}. A reading by line: values that span lines are skipped over, not understood."""
+    lines: dict[Where, int] = {}
+    counts: dict[Where, int] = {}
+    table: Where = ()
+    fence = ""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if fence:
+            fence = "" if line.count(fence) % 2 else fence
+            continue
+        if match := _TABLE.match(line):
+            table = _path(match.group(2))
+            if match.group(1):
+                counts[table] = counts.get(table, -1) + 1
+                table = (*table, counts[table])
+            elif table[:-1] and table[:-1] in counts:
+                table = (*table[:-1], counts[table[:-1]], table[-1])
+            lines.setdefault(table, number)
+        elif match := _KEY.match(line):
+            lines.setdefault((*table, *_path(match.group(1))), number)
+            fence = next((quote for quote in ('"""', "'''") if line.count(quote) % 2), "")
+    return lines
+
+
+def _path(dotted: str) -> Where:
+    return tuple(part.strip().strip('"') for part in dotted.split("."))
