@@ -1,0 +1,1 @@
+"""Cue sheets for every department."""

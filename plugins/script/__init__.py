@@ -1,0 +1,1 @@
+"""What a play says about itself: its scenes and its people."""
