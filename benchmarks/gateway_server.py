@@ -1,0 +1,124 @@
+"""Serve one workspace's gateway on one of the ASGI servers that are compared. Prints the port once it listens."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from openprod.gateway.socket import YjsApp
+from tests.gateway.standin import StandIn
+
+SERVERS = (
+    "uvicorn-websockets",
+    "uvicorn-websockets-sansio",
+    "uvicorn-wsproto",
+    "granian",
+    "hypercorn",
+    "pycrdt-websocket",
+)
+
+
+def application(path: Path) -> Callable[..., Awaitable[None]]:
+    workspace = StandIn(path, ["cues"])
+    workspace.grant("bench")
+    gateway: list[YjsApp] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "websocket":
+            if not gateway:
+                gateway.append(YjsApp(workspace))
+            await gateway[0](scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await lifespan(receive, send)
+
+    return app
+
+
+async def lifespan(receive: Any, send: Any) -> None:
+    while True:
+        message = await receive()
+        await send({"type": message["type"] + ".complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
+
+
+async def serve(server: str, loop_kind: str, port: int, path: Path) -> None:
+    if server == "pycrdt-websocket":
+        from pycrdt.store import SQLiteYStore
+        from pycrdt.websocket import ASGIServer, WebsocketServer, YRoom
+
+        class Store(SQLiteYStore):
+            db_path = str(path)
+
+        class Server(WebsocketServer):
+            async def get_room(self, name: str) -> YRoom:
+                if name not in self.rooms:
+                    self.rooms[name] = YRoom(ystore=Store(name), log=self.log)
+                room = self.rooms[name]
+                await self.start_room(room)
+                return room
+
+        async with Server() as websockets:
+            await run_uvicorn(ASGIServer(websockets), "websockets-sansio", port)
+        return
+    app = application(path)
+    if server.startswith("uvicorn-"):
+        await run_uvicorn(app, server.removeprefix("uvicorn-"), port)
+    elif server == "granian":
+        from granian.constants import Interfaces, Loops
+        from granian.server.embed import Server as Embedded
+
+        await Embedded(app, port=port, interface=Interfaces.ASGI, log_enabled=False).serve()
+    elif server == "hypercorn":
+        from hypercorn.asyncio import serve as hypercorn
+        from hypercorn.config import Config
+
+        config = Config()
+        config.bind = [f"127.0.0.1:{port}"]
+        config.accesslog = None
+        config.errorlog = None
+        await hypercorn(app, config)  # type: ignore[arg-type]
+
+
+async def run_uvicorn(app: Any, implementation: str, port: int) -> None:
+    import uvicorn
+
+    config = uvicorn.Config(
+        app,
+        port=port,
+        ws=implementation,  # type: ignore[arg-type]
+        ws_per_message_deflate=False,
+        ws_max_size=64 * 1024 * 1024,
+        log_level="error",
+        lifespan="off",
+    )
+    await uvicorn.Server(config).serve()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("server", choices=SERVERS)
+    parser.add_argument("--loop", choices=("asyncio", "uvloop"), default="uvloop")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--file", type=Path, required=True)
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING)
+    run = serve(options.server, options.loop, options.port, options.file)
+    if options.loop == "uvloop":
+        import uvloop
+
+        uvloop.run(run)
+    else:
+        asyncio.run(run)
+
+
+if __name__ == "__main__":
+    main()
