@@ -1,0 +1,241 @@
+"""The causal gate of one document: an update passes when everything it builds on has passed.
+
+pycrdt 0.14 loses or stalls updates that arrive before what they build on, so none may reach a document early.
+The gate knows, per client, the next clock and, as ranges, what is deleted. It holds no document and does no I/O.
+
+An update builds on: the earlier structs of its clients, the origins, right origins and nested parents of its
+structs, and everything it deletes. As a document knows each client's structs without gaps, all of this comes to
+one number per client: the clock that must have been reached (``Item.requires``).
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Sequence
+
+import pycrdt
+
+from openprod.core.ranges import IdSet
+from openprod.errors import LimitExceeded, MalformedUpdate
+from openprod.yjs import joining
+from openprod.yjs.decoder import Limits, Range, Update, decode_state_vector, decode_update
+from openprod.yjs.joining import Item
+
+_STATE_LIMITS = Limits(update_bytes_max=2**31, structs_max=2**31, values_max=2**31)
+
+
+class Release:
+    """What passed as one: apply it in one go, in the order of the releases.
+
+    items: usually one; several when each needs another (join them with ``pycrdt.merge_updates``).
+    added, deleted: what is new in it. known: structs of it that had passed before; an honest update carries
+    them with the same content, another content means that two programs use one client id.
+    """
+
+    __slots__ = ("added", "deleted", "items", "known")
+
+    def __init__(self, items: tuple[Item, ...], added: list[Range], deleted: list[Range], known: list[Range]) -> None:
+        self.items = items
+        self.added = added
+        self.deleted = deleted
+        self.known = known
+
+    @property
+    def redundant(self) -> bool:
+        """Whether every struct and every deletion in it had passed before."""
+        return not self.added and not self.deleted
+
+
+class Gate:
+    """Feed it every update; apply what it releases. Every admitted update comes out exactly once."""
+
+    __slots__ = (
+        "_helpers",
+        "_parked",
+        "_sequence",
+        "_waiting",
+        "deleted",
+        "parked_bytes",
+        "parked_bytes_max",
+        "parked_max",
+        "state",
+    )
+
+    def __init__(
+        self,
+        state: dict[int, int] | None = None,
+        deleted: Iterable[Range] = (),
+        *,
+        parked_bytes_max: int = 8 * 1024 * 1024,
+        parked_max: int = 10_000,
+    ) -> None:
+        self.state: dict[int, int] = dict(state or {})
+        self.deleted = IdSet(deleted)
+        self.parked_bytes = 0
+        self.parked_bytes_max = parked_bytes_max
+        self.parked_max = parked_max
+        self._parked: dict[int, Item] = {}
+        self._sequence = 0
+        # client -> heap of (clock that lets the item be looked at again, its number)
+        self._waiting: dict[int, list[tuple[int, int]]] = {}
+        self._helpers = joining.Waiting()
+
+    @classmethod
+    def from_state(cls, update: bytes, *, parked_bytes_max: int = 8 * 1024 * 1024, parked_max: int = 10_000) -> Gate:
+        """The gate of a document whose whole state is ``update``. Raises MalformedUpdate if it has gaps.
+
+        Only for bytes that a document of ours encoded: they go to pycrdt unchecked.
+        """
+        try:
+            vector = pycrdt.get_state(update)
+            # Against its own vector, of a state nothing is left but its deletions: pycrdt skips the structs
+            # twenty times faster than Python could read them.
+            rest = decode_update(pycrdt.get_update(update, vector), limits=_STATE_LIMITS)
+        except ValueError:
+            raise MalformedUpdate("The stored state of the document can't be read.") from None
+        if rest.structs:
+            raise MalformedUpdate("The stored state of the document has gaps.")
+        return cls(
+            decode_state_vector(vector),
+            rest.deletes,
+            parked_bytes_max=parked_bytes_max,
+            parked_max=parked_max,
+        )
+
+    @property
+    def parked(self) -> list[Item]:
+        """What waits, in order of arrival."""
+        return list(self._parked.values())
+
+    def overlaps(self, decoded: Update) -> list[Range]:
+        """The structs of an update that have passed already."""
+        state = self.state
+        return [
+            (client, clock, min(clock + length, state[client]) - clock)
+            for client, clock, length in decoded.sections
+            if clock < state.get(client, 0)
+        ]
+
+    def admit(self, update: bytes, decoded: Update, tag: object = None) -> list[Release]:
+        """Take an update in; returns what passes now, in the order to apply it.
+
+        An empty list: it is parked until what it builds on has passed. Raises LimitExceeded when too much is
+        parked, MalformedUpdate when it could never pass; then nothing has changed.
+        """
+        item = Item(update, decoded, tag)
+        state = self.state
+        for client, clock in item.requires.items():
+            if state.get(client, 0) < clock:
+                self._park(item)
+                return self._settle([], [item])
+        release = self._release((item,))
+        if not self._parked or not release.added:
+            return [release]
+        return [release, *self._settle([client for client, _, _ in release.added], [])]
+
+    def revert(self, releases: Sequence[Release]) -> None:
+        """Take back releases, the latest ones in order: they could not be stored.
+
+        What had to wait waits again; what passed at once is forgotten, as its sender still has it.
+        """
+        for release in reversed(releases):
+            for client, clock, length in release.deleted:
+                self.deleted.remove(client, clock, length)
+            for client, clock, _ in reversed(release.added):
+                if clock:
+                    self.state[client] = clock
+                else:
+                    self.state.pop(client, None)
+        for release in releases:
+            for item in release.items:
+                if item.number is not None:
+                    self._wait(item)
+        self._parked = dict(sorted(self._parked.items()))
+
+    def _park(self, item: Item) -> None:
+        size = len(item.update)
+        if len(self._parked) >= self.parked_max or self.parked_bytes + size > self.parked_bytes_max:
+            raise LimitExceeded(
+                "Too many updates wait for earlier ones that never came.",
+                hint="Reload the program that sent them: it will then send everything it has.",
+                details={"parked": len(self._parked), "bytes": self.parked_bytes},
+            )
+        self._sequence += 1
+        item.number = self._sequence
+        self._wait(item)
+
+    def _wait(self, item: Item) -> None:
+        number = item.number
+        assert number is not None
+        self._parked[number] = item
+        self.parked_bytes += len(item.update)
+        state = self.state
+        wakers = {(client, clock) for client, clock in item.requires.items() if clock > state.get(client, 0)}
+        wakers |= {(client, clock) for client, clock, _ in item.decoded.sections if clock > state.get(client, 0)}
+        for client, clock in wakers:
+            heapq.heappush(self._waiting.setdefault(client, []), (clock, number))
+        self._helpers.add(item)
+
+    def _settle(self, advanced: list[int], seeds: list[Item]) -> list[Release]:
+        """Release everything that passes now that ``advanced`` clients went on and ``seeds`` were parked."""
+        releases: list[Release] = []
+        state = self.state
+        while True:
+            while advanced:
+                client = advanced.pop()
+                heap = self._waiting.get(client)
+                while heap and heap[0][0] <= state[client]:
+                    item = self._parked.get(heapq.heappop(heap)[1])
+                    if item is None:
+                        continue
+                    if item.ready(state):
+                        advanced.extend(self._pass((item,), releases))
+                    else:
+                        seeds.append(item)
+                if heap is not None and not heap:
+                    self._waiting.pop(client, None)
+            if not seeds:
+                return releases
+            seed = seeds.pop()
+            if seed.number in self._parked and (group := self._helpers.group(seed, state)):
+                advanced.extend(self._pass(group, releases))
+
+    def _pass(self, items: tuple[Item, ...], releases: list[Release]) -> list[int]:
+        for item in items:
+            assert item.number is not None
+            del self._parked[item.number]
+            self.parked_bytes -= len(item.update)
+            self._helpers.remove(item)
+        if not self._parked:
+            self._waiting.clear()
+        release = self._release(items)
+        releases.append(release)
+        return [client for client, _, _ in release.added]
+
+    def _release(self, items: tuple[Item, ...]) -> Release:
+        state = self.state
+        added: list[Range] = []
+        known: list[Range] = []
+        if len(items) == 1:
+            sections = items[0].decoded.sections
+        else:
+            sections = sorted(section for item in items for section in item.decoded.sections)
+            known = [part for item in items for part in self.overlaps(item.decoded)]
+        for client, clock, length in sections:
+            end = clock + length
+            now = state.get(client, 0)
+            if clock < now:
+                if len(items) == 1:
+                    known.append((client, clock, min(end, now) - clock))
+                if end <= now:
+                    continue
+                clock = now
+            assert clock == now, "the gate let a struct pass before the ones it follows"
+            added.append((client, clock, end - clock))
+            state[client] = end
+        deleted: list[Range] = []
+        add = self.deleted.add
+        for item in items:
+            for client, clock, length in item.decoded.deletes:
+                deleted += add(client, clock, length)
+        return Release(items, added, deleted, known)
