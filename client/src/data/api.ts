@@ -1,0 +1,140 @@
+/** The node's HTTP interface, as far as the page uses it. */
+import type { Conflict, StatusFilter } from "../domain/conflicts";
+import type { History } from "../domain/history";
+import { readFacets, type FacetView } from "../domain/schema";
+import type { Value } from "../domain/values";
+
+export interface WorkspaceInfo {
+  readonly id: string;
+  readonly name: string;
+  readonly documents: readonly string[];
+  readonly facets: readonly FacetView[];
+}
+
+/** `code` is the node's; "unreachable" when there was no answer. */
+export class ApiError extends Error {
+  override readonly name = "ApiError";
+
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+    readonly hint: string,
+    readonly body: unknown,
+  ) {
+    super(message);
+  }
+
+  get unreachable(): boolean {
+    return this.status === 0;
+  }
+}
+
+type Json = Record<string, unknown>;
+
+export class Api {
+  constructor(
+    private readonly token: string,
+    private readonly base = "/api/v1",
+  ) {}
+
+  /** The workspace as the node tells it: kept as it came, and read by `readWorkspace`. */
+  workspace(): Promise<unknown> {
+    return this.call("GET", "/workspace");
+  }
+
+  /** All conflicts of a status, however many pages they take. */
+  async conflicts(status: StatusFilter): Promise<Conflict[]> {
+    const found: Conflict[] = [];
+    let after = "";
+    do {
+      const query = new URLSearchParams({ status, limit: "500", ...(after === "" ? {} : { after }) });
+      const page = (await this.call("GET", `/conflicts?${query}`)) as { conflicts: Conflict[]; next?: string | null };
+      found.push(...page.conflicts);
+      after = page.next ?? "";
+    } while (after !== "");
+    return found;
+  }
+
+  conflict(id: string): Promise<Conflict> {
+    return this.call("GET", `/conflicts/${encodeURIComponent(id)}`) as Promise<Conflict>;
+  }
+
+  /** Throws ApiError 409 with the present conflict in `body` when it isn't what `heads` says any more. */
+  resolve(id: string, answer: { choose: string } | { value: Value }, heads: readonly string[]): Promise<unknown> {
+    return this.call("POST", `/conflicts/${encodeURIComponent(id)}/resolutions`, { ...answer, heads });
+  }
+
+  history(entity: string): Promise<History> {
+    return this.call("GET", `/history/${encodeURIComponent(entity)}`) as Promise<History>;
+  }
+
+  deleteEntities(entities: readonly string[], message: string): Promise<unknown> {
+    const operations = entities.map((entity) => ({ op: "delete_entity", entity }));
+    return this.call("POST", "/bundles", { operations, message });
+  }
+
+  /** The stream of server-sent events; the caller reads the body. */
+  async events(signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
+    const response = await fetch(`${this.base}/events`, {
+      headers: { Authorization: `Bearer ${this.token}`, Accept: "text/event-stream" },
+      cache: "no-store",
+      signal,
+    });
+    if (!response.ok || response.body === null) throw await errorOf(response);
+    return response.body;
+  }
+
+  private async call(method: string, path: string, body?: unknown): Promise<unknown> {
+    let response: Response;
+    try {
+      response = await fetch(this.base + path, {
+        method,
+        headers: {
+          Authorization: `Bearer ${this.token}`,
+          Accept: "application/json",
+          ...(body === undefined ? {} : { "Content-Type": "application/json" }),
+        },
+        cache: "no-store",
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+    } catch {
+      throw new ApiError(0, "unreachable", "The node doesn’t answer.", "This needs the node; try again when it is back.", null);
+    }
+    if (!response.ok) throw await errorOf(response);
+    return response.json();
+  }
+}
+
+async function errorOf(response: Response): Promise<ApiError> {
+  const body: unknown = await response.json().catch(() => null);
+  const error = ((body as Json | null)?.["error"] ?? body ?? {}) as Json;
+  const text = (value: unknown, otherwise: string): string => (typeof value === "string" ? value : otherwise);
+  return new ApiError(
+    response.status,
+    text(error["code"], String(response.status)),
+    text(error["message"], `The node answered ${response.status}.`),
+    text(error["hint"], ""),
+    body,
+  );
+}
+
+/** Null when it isn't a workspace. */
+export function readWorkspace(json: unknown): WorkspaceInfo | null {
+  const { id, name, documents, plugins } = (json ?? {}) as Json;
+  if (typeof id !== "string") return null;
+  return {
+    id,
+    name: typeof name === "string" ? name : id,
+    documents: Array.isArray(documents) ? documents.filter((d) => typeof d === "string") : ["core"],
+    facets: readFacets(plugins),
+  };
+}
+
+/** The present conflict out of a 409's body. */
+export function presentConflict(error: ApiError): Conflict | null {
+  const body = (error.body ?? {}) as Json;
+  const inner = (body["error"] ?? {}) as Json;
+  const found = body["conflict"] ?? inner["conflict"] ?? (Array.isArray(body["candidates"]) ? body : null);
+  return found as Conflict | null;
+}

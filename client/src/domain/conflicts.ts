@@ -1,0 +1,46 @@
+/** Conflicts as the page shows them. Pure: what to flag, what to call people, what each candidate says. */
+import { display } from "./format";
+import type { Candidate, Conflict, Decision, Person } from "./generated";
+import { cellId } from "./keys";
+import type { Column } from "./schema";
+import type { Value } from "./values";
+
+export type { Candidate, Conflict, Decision };
+
+export const STATUSES = ["open", "resolved", "overtaken", "all"] as const;
+export type StatusFilter = (typeof STATUSES)[number];
+
+/** Open conflicts by the cell they flag. One about a whole entity flags the entity: field "". */
+export function flagsOf(conflicts: Iterable<Conflict>): ReadonlyMap<string, Conflict> {
+  const flags = new Map<string, Conflict>();
+  for (const conflict of conflicts) {
+    if (conflict.status === "open" && conflict.entity !== "") {
+      flags.set(cellId(conflict.facet, conflict.entity, conflict.field), conflict);
+    }
+  }
+  return flags;
+}
+
+/** A name comes as text, or with the person's id beside it. */
+export function nameOf(who: Person | string | undefined): string {
+  if (typeof who === "string") return who;
+  return who?.name || who?.user || "somebody";
+}
+
+/** Whether one of the values may simply be taken. The other kinds are settled in their own words. */
+export const offersValues = (conflict: Conflict): boolean =>
+  !["duplicate", "edit-delete", "text-overlap"].includes(conflict.kind);
+
+/** A value in a conflict or a history. */
+export function say(value: Value | undefined, column: Column | null): string {
+  if (value === null || value === undefined || value === "") return "nothing";
+  return display(value, column?.type ?? "string");
+}
+
+/** Candidates of one conflict, told apart by number, and who of them hadn't seen whom. */
+export function unaware(candidate: Candidate, conflict: Conflict): string {
+  const others = conflict.candidates.filter((other) => candidate.unaware_of.includes(other.version));
+  if (others.length === 0) return "";
+  const names = [...new Set(others.map((other) => `${nameOf(other.author)}’s ${other.value === null ? "clearing" : "value"}`))];
+  return `hadn’t seen ${names.join(" and ")}`;
+}

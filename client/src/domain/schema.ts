@@ -1,0 +1,83 @@
+/** A plugin's schema as the sheet needs it, read from the record in `GET /api/v1/workspace` with its defaults filled in. */
+
+export interface Column {
+  readonly field: string;
+  readonly label: string;
+  readonly type: string;
+  readonly unit: string;
+  readonly required: boolean;
+  readonly choices: readonly string[];
+  readonly description: string;
+  /** Earlier keys of this field: read where the present one was never written. */
+  readonly was: readonly string[];
+}
+
+export interface FacetView {
+  /** `plugin.facet` */
+  readonly name: string;
+  readonly label: string;
+  readonly title: string;
+  readonly unique: readonly (readonly string[])[];
+  readonly columns: readonly Column[];
+  /** How many columns from the left stay in view. */
+  readonly frozen: number;
+}
+
+const FROZEN_MAX = 3;
+
+type Json = { readonly [key: string]: unknown };
+
+const record = (value: unknown): Json => (typeof value === "object" && value !== null ? (value as Json) : {});
+const text = (value: unknown, otherwise = ""): string => (typeof value === "string" && value !== "" ? value : otherwise);
+const texts = (value: unknown): string[] => (Array.isArray(value) ? value.filter((v) => typeof v === "string") : []);
+
+/** Facets of all plugins, in the schema's order. Anything unknown in a record is passed over. */
+export function readFacets(plugins: unknown): FacetView[] {
+  return Object.entries(record(plugins)).flatMap(([plugin, schema]) =>
+    Object.entries(record(record(schema)["facets"])).map(([short, facet]) => readFacet(`${plugin}.${short}`, facet)),
+  );
+}
+
+function readFacet(name: string, value: unknown): FacetView {
+  const facet = record(value);
+  const unique = Array.isArray(facet["unique"]) ? facet["unique"].map(texts).filter((set) => set.length > 0) : [];
+  const columns = Object.entries(record(facet["fields"])).map(([field, declared]) => readColumn(field, declared));
+  return {
+    name,
+    label: text(facet["label"], humanise(name.slice(name.indexOf(".") + 1))),
+    title: text(facet["title"]),
+    unique,
+    columns: leadingFirst(columns, unique[0] ?? []),
+    frozen: Math.max(1, Math.min(unique[0]?.length ?? 1, FROZEN_MAX)),
+  };
+}
+
+function readColumn(field: string, value: unknown): Column {
+  const declared = record(value);
+  return {
+    field,
+    label: text(declared["label"], humanise(field)),
+    type: text(declared["type"], "string"),
+    unit: text(declared["unit"]),
+    required: declared["required"] === true,
+    choices: texts(declared["choices"]),
+    description: text(declared["description"]),
+    was: texts(declared["was"]),
+  };
+}
+
+/** The fields that tell one row from the next lead, in their order, and stay in view. */
+function leadingFirst(columns: Column[], unique: readonly string[]): Column[] {
+  const leads = unique.flatMap((field) => columns.filter((column) => column.field === field));
+  return [...leads, ...columns.filter((column) => !leads.includes(column))];
+}
+
+/** The facet a person most likely wants first: things that are named and told apart. */
+export function defaultFacet(facets: readonly FacetView[]): FacetView | null {
+  return facets.find((facet) => facet.title !== "" && facet.unique.length > 0) ?? facets[0] ?? null;
+}
+
+export function humanise(name: string): string {
+  const words = name.replaceAll("_", " ");
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}

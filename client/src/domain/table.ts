@@ -1,0 +1,56 @@
+/** A facet's rows: what is shown, in which order. Pure; fed by `data/registers`. */
+import { display } from "./format";
+import { compareKeys, compareText, sortKey, type SortKey } from "./order";
+import type { Column, FacetView } from "./schema";
+import type { Value } from "./values";
+
+export interface Row {
+  readonly entity: string;
+  readonly values: Readonly<Record<string, Value>>;
+}
+
+export interface Sort {
+  readonly field: string;
+  readonly descending: boolean;
+}
+
+/** A facet without a sort of its own: the fields of its first unique set, in their order. */
+export function defaultSort(facet: FacetView): readonly Sort[] {
+  const unique = facet.unique[0] ?? [];
+  const fields = unique.length > 0 ? unique : facet.columns.slice(0, 1).map((column) => column.field);
+  return fields.map((field) => ({ field, descending: false }));
+}
+
+/** Sorted with blanks last; rows equal in every sort field keep their order of creation (the entity id). */
+export function sortRows(rows: Iterable<Row>, sorts: readonly Sort[]): Row[] {
+  const keyed = Array.from(rows, (row) => ({ row, keys: sorts.map((sort) => sortKey(row.values[sort.field])) }));
+  keyed.sort((a, b) => {
+    for (const [index, sort] of sorts.entries()) {
+      const order = compareKeys(a.keys[index] as SortKey, b.keys[index] as SortKey, sort.descending);
+      if (order !== 0) return order;
+    }
+    return compareText(a.row.entity, b.row.entity);
+  });
+  return keyed.map(({ row }) => row);
+}
+
+/** Rows in which every word of `filter` stands somewhere, in any column, whatever its case. */
+export function filterRows(rows: readonly Row[], columns: readonly Column[], filter: string): readonly Row[] {
+  const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
+  if (words.length === 0) return rows;
+  return rows.filter((row) => {
+    const text = columns.map((column) => display(row.values[column.field], column.type).toLowerCase()).join("\u0000");
+    return words.every((word) => text.includes(word));
+  });
+}
+
+/** `{field}` in a facet's title template is replaced by the field's text; an entity with nothing to say shows its id. */
+export function titleOf(facet: FacetView, row: Row): string {
+  const types = new Map(facet.columns.map((column) => [column.field, column.type]));
+  const title = facet.title
+    .replace(/\{([^{}]+)\}/g, (_whole, field: string) => display(row.values[field], types.get(field) ?? "string"))
+    .replace(/\s+/g, " ")
+    .trim();
+  const empty = facet.title.replace(/\{[^{}]+\}/g, "").replace(/\s+/g, " ").trim();
+  return title === "" || title === empty ? row.entity : title;
+}

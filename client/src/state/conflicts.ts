@@ -1,0 +1,115 @@
+/** Conflicts: the open ones for the flags, and the list that the inbox shows. */
+import { computed, signal, type ReadonlySignal } from "@preact/signals";
+import { ApiError, presentConflict, type Api } from "../data/api";
+import { followEvents, type CommitEvent } from "../data/events";
+import type { Store } from "../data/store";
+import { flagsOf, type Conflict, type StatusFilter } from "../domain/conflicts";
+import type { Value } from "../domain/values";
+
+export interface Answer {
+  /** "done", or what to tell the person. */
+  readonly problem: string | null;
+}
+
+export interface Conflicts {
+  readonly open: ReadonlySignal<readonly Conflict[]>;
+  readonly flags: ReadonlySignal<ReadonlyMap<string, Conflict>>;
+  readonly filter: ReadonlySignal<StatusFilter>;
+  readonly listed: ReadonlySignal<readonly Conflict[]>;
+  readonly problem: ReadonlySignal<string | null>;
+  /** Goes up with each commit that the node tells of: what else depends on it looks again. */
+  readonly commits: ReadonlySignal<{ readonly count: number; readonly entities: ReadonlySet<string> }>;
+  byId(id: string): Conflict | null;
+  show(filter: StatusFilter): void;
+  refresh(): void;
+  answer(conflict: Conflict, answer: { choose: string } | { value: Value }): Promise<Answer>;
+}
+
+export function createConflicts(api: Api, store: Store | null, workspace: string): Conflicts {
+  const cacheKey = `conflicts/${workspace}`;
+  const open = signal<readonly Conflict[]>([]);
+  const filter = signal<StatusFilter>("open");
+  const others = signal<readonly Conflict[]>([]);
+  const problem = signal<string | null>(null);
+  const commits = signal({ count: 0, entities: new Set<string>() as ReadonlySet<string> });
+  const listed = computed(() => (filter.value === "open" ? open.value : others.value));
+
+  let running = false;
+  let again = false;
+
+  const load = async (): Promise<void> => {
+    const wanted = filter.value;
+    open.value = await api.conflicts("open");
+    if (wanted !== "open") {
+      const found = await api.conflicts(wanted);
+      if (wanted === filter.value) others.value = found;
+    }
+    problem.value = null;
+    await store?.set(cacheKey, open.value).catch(() => undefined);
+  };
+
+  /** One question at a time; whatever asks meanwhile is answered by one more. */
+  const refresh = (): void => {
+    if (running) {
+      again = true;
+      return;
+    }
+    running = true;
+    load()
+      .catch((error: unknown) => {
+        problem.value = error instanceof ApiError ? error.message : String(error);
+      })
+      .finally(() => {
+        running = false;
+        if (again) {
+          again = false;
+          refresh();
+        }
+      });
+  };
+
+  const onCommit = (event: CommitEvent): void => {
+    commits.value = { count: commits.value.count + 1, entities: new Set(event.entities) };
+    if (event.conflicts.length > 0) refresh();
+  };
+
+  const replace = (present: Conflict): void => {
+    const swap = (list: readonly Conflict[]): Conflict[] => list.map((c) => (c.id === present.id ? present : c));
+    open.value = swap(open.value).filter((c) => c.status === "open");
+    others.value = swap(others.value);
+  };
+
+  void (store?.get(cacheKey) ?? Promise.resolve(undefined)).then((cached) => {
+    if (Array.isArray(cached) && open.value.length === 0) open.value = cached as Conflict[];
+  });
+  void followEvents(api, { onOpen: refresh, onCommit }, new AbortController().signal);
+
+  return {
+    open,
+    flags: computed(() => flagsOf(open.value)),
+    filter,
+    listed,
+    problem,
+    commits,
+    byId: (id) => [...open.value, ...others.value].find((conflict) => conflict.id === id) ?? null,
+    show: (wanted) => {
+      filter.value = wanted;
+      refresh();
+    },
+    refresh,
+    answer: async (conflict, answer) => {
+      try {
+        await api.resolve(conflict.id, answer, conflict.heads);
+        replace(await api.conflict(conflict.id));
+        refresh();
+        return { problem: null };
+      } catch (error) {
+        if (!(error instanceof ApiError)) throw error;
+        if (error.status !== 409) return { problem: `${error.message} ${error.hint}`.trim() };
+        replace(presentConflict(error) ?? (await api.conflict(conflict.id)));
+        refresh();
+        return { problem: "It has changed since you looked. This is how it stands now: choose again." };
+      }
+    },
+  };
+}

@@ -1,0 +1,91 @@
+/** One opened production: its documents, its tables, and this person's edits with their undo. */
+import { batch, computed, signal, type ReadonlySignal, type Signal } from "@preact/signals";
+import type { Api, WorkspaceInfo } from "../data/api";
+import type { OpenDocument } from "../data/documents";
+import { FacetTable, writeRegisters, type RegisterWrite } from "../data/registers";
+import { groupBy } from "../domain/groups";
+import { documentOf } from "../domain/keys";
+import { saveState, type LinkState, type SaveState } from "../domain/saving";
+import type { FacetView } from "../domain/schema";
+import type { Row } from "../domain/table";
+import { did, doAgain, noSteps, othersWrote, takeBack, type UndoStacks, type UndoStep } from "../domain/undo";
+
+export interface Production {
+  readonly info: WorkspaceInfo;
+  readonly api: Api;
+  readonly documents: ReadonlyMap<string, OpenDocument>;
+  readonly links: ReadonlySignal<readonly LinkState[]>;
+  readonly save: ReadonlySignal<SaveState>;
+  readonly readOnly: ReadonlySignal<boolean>;
+  readonly undoLabel: ReadonlySignal<string | null>;
+  readonly redoLabel: ReadonlySignal<string | null>;
+  rowsOf(facet: FacetView): ReadonlySignal<ReadonlyMap<string, Row>>;
+  /** Write registers of one document as one step that undo takes back. False when nothing changed. */
+  edit(facet: FacetView, label: string, writes: readonly RegisterWrite[]): boolean;
+  /** The step taken back or done again, or null. */
+  undo(): UndoStep | null;
+  redo(): UndoStep | null;
+}
+
+export function createProduction(
+  info: WorkspaceInfo,
+  api: Api,
+  documents: ReadonlyMap<string, OpenDocument>,
+  links: Signal<readonly LinkState[]>,
+): Production {
+  const tables = new Map<string, Signal<ReadonlyMap<string, Row>>>();
+  const stacks = signal<UndoStacks>(noSteps);
+
+  const document = (facet: string): OpenDocument => {
+    const found = documents.get(documentOf(facet));
+    if (found === undefined) throw new Error(`No document holds ${facet}.`);
+    return found;
+  };
+
+  const rowsOf = (facet: FacetView): Signal<ReadonlyMap<string, Row>> => {
+    const known = tables.get(facet.name);
+    if (known !== undefined) return known;
+    const core = (documents.get("core") ?? document(facet.name)).doc;
+    const table = new FacetTable(document(facet.name).doc, core, facet, ({ others }) => {
+      batch(() => {
+        rows.value = table.rows;
+        for (const [root, keys] of others) stacks.value = othersWrote(stacks.value, root, keys);
+      });
+    });
+    const rows = signal(table.rows);
+    tables.set(facet.name, rows);
+    return rows;
+  };
+
+  const apply = (taken: { step: UndoStep; stacks: UndoStacks } | null): UndoStep | null => {
+    if (taken === null) return null;
+    const byDocument = groupBy(taken.step.changes, (change) => change.document);
+    for (const [name, changes] of byDocument) {
+      const open = documents.get(name);
+      if (open === undefined) continue;
+      writeRegisters(open.doc, name, changes.map(({ root, key, after }) => ({ root, key, value: after })));
+    }
+    stacks.value = taken.stacks;
+    return taken.step;
+  };
+
+  return {
+    info,
+    api,
+    documents,
+    links,
+    save: computed(() => saveState(links.value)),
+    readOnly: computed(() => links.value.some((link) => link.readOnly)),
+    undoLabel: computed(() => stacks.value.undo.at(-1)?.label ?? null),
+    redoLabel: computed(() => stacks.value.redo.at(-1)?.label ?? null),
+    rowsOf,
+    edit: (facet, label, writes) => {
+      const { doc, name } = document(facet.name);
+      const changes = writeRegisters(doc, name, writes);
+      stacks.value = did(stacks.value, { label, changes });
+      return changes.length > 0;
+    },
+    undo: () => apply(takeBack(stacks.value)),
+    redo: () => apply(doAgain(stacks.value)),
+  };
+}
