@@ -78,7 +78,8 @@ class Resolution(_Record):
     """A decision: the value of a resolution id in ``core.resolution``, in the document of what was decided.
 
     Written once, never overwritten. The decided value itself is set in the same transaction by the same Yjs
-    client; ``wrote`` names those versions.
+    client; ``wrote`` names those versions. Heads and nothing in ``wrote``: they are accepted as they stand. No heads,
+    but ``supersedes``: the decision named is taken back.
     """
 
     model_config = ConfigDict(serialize_by_alias=True, validate_by_name=True, validate_by_alias=True)
@@ -193,26 +194,34 @@ class Base(_Record):
 
 
 class Candidate(_Record):
-    """One of the values that disagree."""
+    """One of the values that disagree, and who set it, when, where, knowing what."""
 
     version: Version
     value: Json
-    author: Person
+    author: Annotated[str, Field(description="The author's name.")]
+    user: Annotated[str, Field(description="The author's stable id.")]
     device: str
     at: Instant
     bundle: str
     unaware_of: Annotated[tuple[Version, ...], Field(description="The candidates its author hadn't seen.")]
+    known: Annotated[bool, Field(description="False when no program kept the value.")] = True
+    field: Annotated[str, Field(description="Which field, where the conflict is about several.")] = ""
 
 
 class Decision(_Record):
     """A resolution as it is shown with its conflict."""
 
     id: str
-    by: Person
+    by: Annotated[str, Field(description="The name of who decided.")]
+    user: Annotated[str, Field(description="The stable id of who decided.")]
+    device: str
     at: Instant
     chosen: Version | None
     value: Json
     supersedes: str | None
+    heads: Annotated[tuple[Version, ...], Field(description="The versions that it joined.")]
+    withdrawn: Annotated[bool, Field(description="Taken back since.")] = False
+    bundle: str = ""
 
 
 class Conflict(_Record):
@@ -223,17 +232,20 @@ class Conflict(_Record):
     status: ConflictStatus
     reopened: bool
     heads: Annotated[
-        tuple[Version, ...], Field(description="Which state of the conflict this is: sent back with a resolution.")
+        tuple[Version, ...],
+        Field(description="Which state of the conflict this is: sent back with a resolution."),
     ]
     entity: Annotated[str, Field(description="Empty when it is about no single entity.")]
     facet: Annotated[str, Field(description="<plugin>.<facet>; empty when it is about no single facet.")]
     field: Annotated[str, Field(description="Empty when it is about no single field.")]
+    title: Annotated[str, Field(description="How people call the entity.")]
+    label: Annotated[str, Field(description="How people call the field.")]
     sentence: str
     base: Base | None
     shown: Annotated[Version | None, Field(description="The version every Yjs program shows; null: none.")]
     candidates: tuple[Candidate, ...]
-    resolution: Annotated[Decision | None, Field(description="The decision that stands.")]
-    resolutions: Annotated[tuple[Decision, ...], Field(description="Every decision made, oldest first.")]
+    resolution: Annotated[Decision | None, Field(description="The latest decision, if any.")]
+    resolutions: Annotated[tuple[Decision, ...], Field(description="Every decision made.")]
 
 
 PUBLISHED: Final[dict[str, TypeAdapter[Any]]] = {

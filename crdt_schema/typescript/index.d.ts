@@ -11,7 +11,7 @@ export interface Person {
   name: string;
 }
 
-/** A decision: the value of a resolution id in `core.resolution`, in the document of what was decided. Written once, never overwritten. The decided value itself is set in the same transaction by the same Yjs client; `wrote` names those versions. */
+/** A decision: the value of a resolution id in `core.resolution`, in the document of what was decided. Written once, never overwritten. The decided value itself is set in the same transaction by the same Yjs client; `wrote` names those versions. Heads and nothing in `wrote`: they are accepted as they stand. No heads, but `supersedes`: the decision named is taken back. */
 export interface Resolution {
   /** The conflict's id: the same on every replica. */
   conflict?: string;
@@ -85,31 +85,47 @@ export interface Base {
   value: Json;
 }
 
-/** One of the values that disagree. */
+/** One of the values that disagree, and who set it, when, where, knowing what. */
 export interface Candidate {
   /** A version: <document>:<client>:<clock>; ':cleared' names its removal. */
   version: string;
   /** Any JSON value. */
   value: Json;
-  author: Person;
+  /** The author's name. */
+  author: string;
+  /** The author's stable id. */
+  user: string;
   device: string;
   /** ISO 8601 with an offset. */
   at: string;
   bundle: string;
   /** The candidates its author hadn't seen. */
   unaware_of: string[];
+  /** False when no program kept the value. */
+  known?: boolean;
+  /** Which field, where the conflict is about several. */
+  field?: string;
 }
 
 /** A resolution as it is shown with its conflict. */
 export interface Decision {
   id: string;
-  by: Person;
+  /** The name of who decided. */
+  by: string;
+  /** The stable id of who decided. */
+  user: string;
+  device: string;
   /** ISO 8601 with an offset. */
   at: string;
   chosen: string | null;
   /** Any JSON value. */
   value: Json;
   supersedes: string | null;
+  /** The versions that it joined. */
+  heads: string[];
+  /** Taken back since. */
+  withdrawn?: boolean;
+  bundle?: string;
 }
 
 /** A disagreement, what it is about, who said what, and what was decided, in the words of the domain. */
@@ -126,14 +142,18 @@ export interface Conflict {
   facet: string;
   /** Empty when it is about no single field. */
   field: string;
+  /** How people call the entity. */
+  title: string;
+  /** How people call the field. */
+  label: string;
   sentence: string;
   base: Base | null;
   /** The version every Yjs program shows; null: none. */
   shown: string | null;
   candidates: Candidate[];
-  /** The decision that stands. */
+  /** The latest decision, if any. */
   resolution: Decision | null;
-  /** Every decision made, oldest first. */
+  /** Every decision made. */
   resolutions: Decision[];
 }
 

@@ -11,8 +11,9 @@ from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
 import crdt_schema
-from crdt_schema import generate
+from crdt_schema import generate, records
 from crdt_schema.records import PUBLISHED, Adoption, FieldType, Resolution
+from openprod.core import conflicts, resolutions
 from openprod.core.schema import FIELD_TYPES, Edge, Facet, Field, Schema
 
 HERE = Path(crdt_schema.__file__).parent
@@ -28,15 +29,30 @@ RESOLUTION: dict[str, Any] = {
     "at": "2026-01-31T19:30:00+01:00",
     "supersedes": None,
 }
-DECISION = {"id": "r1", "by": PERSON, "at": "2026-01-31T19:30:00Z", "chosen": None, "value": 1, "supersedes": None}
-CANDIDATE = {
+DECISION: dict[str, Any] = {
+    "id": "r1",
+    "by": "Alex",
+    "user": "u1",
+    "device": "0123456789abcdef",
+    "at": "2026-01-31T19:30:00Z",
+    "chosen": None,
+    "value": 1,
+    "supersedes": None,
+    "heads": ["cues:101:0", "cues:202:7"],
+    "withdrawn": False,
+    "bundle": "b3",
+}
+CANDIDATE: dict[str, Any] = {
     "version": "cues:101:0",
     "value": "10:30",
-    "author": PERSON,
+    "author": "Alex",
+    "user": "u1",
     "device": "0123456789abcdef",
     "at": "2026-01-31T18:00:00Z",
     "bundle": "b1",
     "unaware_of": ["cues:202:7"],
+    "known": True,
+    "field": "",
 }
 CONFLICT: dict[str, Any] = {
     "id": "c_7inveoow3v2kcnwnsda5cwpget",
@@ -47,6 +63,8 @@ CONFLICT: dict[str, Any] = {
     "entity": "cue_1",
     "facet": "cues.cue",
     "field": "start",
+    "title": "Cue LX 42",
+    "label": "start time",
     "sentence": "Cue LX 42 start time: Alex set 10:30, Jordan set 10:45 without seeing each other.",
     "base": {"version": "cues:1:0", "value": None},
     "shown": "cues:202:7",
@@ -134,6 +152,18 @@ def test_a_resolution_is_written_as_it_was_read() -> None:
 def test_an_adoption_reads_as_the_engine_reads_it() -> None:
     whole = Adoption.model_validate(ADOPTION).model_dump(mode="json")
     assert Schema.from_record(whole) == _SCHEMA
+
+
+@pytest.mark.parametrize("name", ["Conflict", "Candidate", "Decision"])
+def test_a_conflict_has_the_fields_that_the_engine_gives_it(name: str) -> None:
+    ours, engine_s = getattr(records, name), getattr(conflicts, name)
+    assert list(ours.model_fields) == list(engine_s.__struct_fields__)
+
+
+def test_a_resolution_is_read_by_the_engine() -> None:
+    read = resolutions.parse(json.dumps(RESOLUTION))
+    assert read is not None
+    assert json.loads(json.dumps(resolutions.to_record(read))) == RESOLUTION
 
 
 def test_field_types_are_the_engine_s() -> None:
