@@ -82,6 +82,7 @@ class Channel:
         self._answers = False  # it is owed a SyncStep2
         self._told = False  # its SyncStep2 has come and is durable
         self._denied = False
+        self._presence_asked = False
         self._unsettled: deque[tuple[asyncio.Future[Any], int, bool]] = deque()
         self._durable = 0
         self._acknowledged = 0
@@ -115,6 +116,7 @@ class Channel:
                 self._submit(payload, live=False)
         elif kind is Kind.QUERY_AWARENESS:
             self.stale_presence.update(self.room.presence.clients)
+            self._presence_asked = True
             self.wake()
 
     def _submit(self, update: bytes, *, live: bool) -> None:
@@ -184,7 +186,8 @@ class Channel:
         if self._asks:
             self._asks = False
             await send(prefix + protocol.sync_step1(await workspace.state_vector(document)))
-        if self.stale_presence:
+        if self.stale_presence or self._presence_asked:
+            self._presence_asked = False
             clients, self.stale_presence = self.stale_presence, set()
             await send(prefix + protocol.awareness_message(self.room.presence.encode(clients)))
         if self._told and self._answers:
