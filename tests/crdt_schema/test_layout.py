@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crdt_schema import layout
+from openprod.plugin_api import identity
 
 VECTORS = Path(layout.__file__).parent / "vectors" / "keys.jsonl"
 CASES = [json.loads(line) for line in VECTORS.read_text(encoding="utf-8").splitlines()]
@@ -33,6 +34,11 @@ def test_vector(case: dict[str, Any]) -> None:
             call(*case["with"])
     else:
         assert plain(call(*case["with"])) == case["gives"]
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c["call"] == "derived_id" and "gives" in c])
+def test_importers_derive_ids_as_outsiders_do(case: dict[str, Any]) -> None:
+    assert identity.entity_id(*case["with"]) == case["gives"]
 
 
 def test_every_public_function_of_the_layout_has_vectors() -> None:
