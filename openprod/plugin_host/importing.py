@@ -39,11 +39,10 @@ def plan_import(
             f"{manifest.name} {manifest.version}, {describe(error, manifest.folder)}.",
             details={"importer": importer.name, "error": type(error).__name__},
         ) from error
-    _check(manifest, importer, proposal)
-    return proposal  # type: ignore[no-any-return]
+    return _checked(manifest, importer, proposal)
 
 
-def _check(manifest: Manifest, importer: Importer, proposal: object) -> None:
+def _checked(manifest: Manifest, importer: Importer, proposal: object) -> Proposal:
     """Hold the importer to what its plugin declares: it adds and changes its own data, and nothing else."""
     if not isinstance(proposal, Proposal):
         raise _fault(manifest, importer, "it returned no proposal")
@@ -54,6 +53,7 @@ def _check(manifest: Manifest, importer: Importer, proposal: object) -> None:
             wrong = error.sentence
         if wrong:
             raise _fault(manifest, importer, wrong)
+    return proposal
 
 
 def _wrong(manifest: Manifest, operation: Operation) -> str:

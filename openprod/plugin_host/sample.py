@@ -79,13 +79,14 @@ class LinkStep:
         for entity, fields in snapshot.entities(self.target).items():
             targets.setdefault(self._key(fields, 1), []).append(entity)
         linked = {view.source for view in snapshot.edges(self.edge).values()}
-        operations = tuple(
-            AddEdge(edge=self.edge, source=entity, target=found[0])
-            for entity, fields in snapshot.entities(self.source).items()
-            if entity not in linked and len(found := targets.get(self._key(fields, 0), [])) == 1
-        )
+        operations: list[AddEdge] = []
+        for entity, fields in snapshot.entities(self.source).items():
+            key = self._key(fields, 0)
+            found = targets.get(key, []) if "null" not in key and entity not in linked else []
+            if len(found) == 1:
+                operations.append(AddEdge(edge=self.edge, source=entity, target=found[0]))
         return Proposal(
-            operations=operations,
+            operations=tuple(operations),
             summary=(f"{len(operations)} of {len(snapshot.entities(self.source))} are placed.",),
             counts={"created": len(operations)},
         )

@@ -82,10 +82,8 @@ class _Reader:
                 )
         self._say_unused(rows)
         for name, section in self._others.items():
-            if section:
-                self._writer.skip(
-                    f"section {name}", f"{max(0, len(section) - 1)} rows that are no part of a cue sheet."
-                )
+            if len(section) > 1:
+                self._writer.skip(f"section {name}", f"{len(section) - 1} rows, no part of a cue sheet.")
         summary = ", ".join(f"{what}: {count}" for what, count in found.items() if count) or "no cues"
         return self._writer.proposal(rows=len(rows), summary=(f"Found {summary}.",), mapping=self._mapping)
 

@@ -58,7 +58,10 @@ class _Reader:
             self._writer.skip(f"row {row.number}", f"Stands above the header: {_excerpt(row)}.")
         self._say_columns(body)
         if len(below) > len(body):
-            self._writer.skip("empty rows", f"{len(below) - len(body)} rows below the header hold nothing.")
+            self._writer.skip(
+                "empty rows",
+                f"{_rows(len(below) - len(body))} below the header.",
+            )
         for row in body:
             if self._columns.wide:
                 self._moment(row)
@@ -153,7 +156,7 @@ class _Reader:
             filled = [row for row in body if row.cell(index)]
             name = self._columns.unknown.get(index)
             if name is not None:
-                why = f"This header isn't known here; {len(filled)} rows have something under it."
+                why = f"This header isn't known here; filled in {_rows(len(filled))}."
                 self._writer.skip(f"column {name}", why)
             elif filled:
                 sample = ", ".join(f"row {row.number}: {row.cell(index)}" for row in filled[:3])
@@ -206,6 +209,10 @@ def _guess_list(source: Source, columns: Columns) -> str:
             if word.lower() in LISTS:
                 return list_name(word)
     return "Q"
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count} rows"
 
 
 def _excerpt(row: Row) -> str:

@@ -10,6 +10,7 @@ ROMAN = {"I": 1, "V": 5, "X": 10, "L": 50}
 _DIVISION = re.compile(r"(?P<kind>ACT|SCENE)\s+(?P<number>[IVXL]+|\d+)\b[\s.:,—–-]*(?P<rest>.*)", re.IGNORECASE)
 _ENTRANCE = re.compile(r"\b(?:re-?)?enter\b(?:\s+to\s+\w+)?", re.IGNORECASE)
 _SEPARATOR = re.compile(r",|;|\.|\band\b|\bwith\b|\bto\b", re.IGNORECASE)
+_WORD = re.compile(r"\b[^\W\d_]’(?=[^\W\d_]{2})|[^\W\d_]+(?:’[^\W\d_]+)?")
 _JOINED = re.compile(r"\s*(?:,|&|/|\+|\bAND\b)\s*", re.IGNORECASE)
 
 
@@ -82,5 +83,5 @@ def speakers(heading: str, known: set[str]) -> list[str]:
 
 
 def shown(name: str) -> str:
-    """``FIRST CLOWN`` → ``First Clown``; a name that isn't all capitals stays."""
-    return name if name != name.upper() else re.sub(r"[^\W\d_]+(?:[’'][^\W\d_]+)?", lambda m: m[0].capitalize(), name)
+    """``FIRST CLOWN`` → ``First Clown``, ``O’NEILL`` → ``O’Neill``; a name that isn't all capitals stays."""
+    return name if name != name.upper() else _WORD.sub(lambda match: match[0].capitalize(), name)
