@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from openprod.errors import InvalidOperation, LimitExceeded
 
-Value: TypeAlias = "None | bool | int | float | str | list[Value] | dict[str, Value]"
+Value: TypeAlias = "bool | int | float | str | list[Value] | dict[str, Value] | None"
 
 VALUE_BYTES_MAX = 256 * 1024
 NESTING_MAX = 32
@@ -69,9 +69,7 @@ def _check(value: Any, where: str, depth: int) -> None:
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise InvalidOperation(
-                f"The text for {where} holds half a character (a lone surrogate)."
-            ) from None
+            raise InvalidOperation(f"The text for {where} holds half a character (a lone surrogate).") from None
     elif isinstance(value, list):
         for item in value:
             _check(item, where, depth + 1)

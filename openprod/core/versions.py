@@ -178,9 +178,7 @@ def _is_covered(tree: Tree, leaf: Version, last_clock: dict[int, int], last_seq:
     if leaf.is_clear:
         # Who removed it isn't in the history; a later value of the same person over the same version covers it.
         siblings = (tree.versions[id] for id in tree.children.get(leaf.parent, ()))
-        return any(
-            other.user == leaf.user and other.hlc > leaf.hlc for other in siblings if not other.is_clear
-        )
+        return any(other.user == leaf.user and other.hlc > leaf.hlc for other in siblings if not other.is_clear)
     return last_clock[leaf.id[0]] > leaf.id[1]
 
 

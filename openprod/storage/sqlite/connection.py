@@ -40,9 +40,7 @@ def connect(path: str) -> sqlite3.Connection:
 def connect_reader(path: str) -> sqlite3.Connection:
     """A read-only connection: sees whole commits only, never waits for the writer, never checkpoints."""
     with translated(path):
-        return sqlite3.connect(
-            f"file:{_quoted(path)}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
-        )
+        return sqlite3.connect(f"file:{_quoted(path)}?mode=ro", uri=True, isolation_level=None, check_same_thread=False)
 
 
 def _quoted(path: str) -> str:
@@ -52,9 +50,7 @@ def _quoted(path: str) -> str:
 def migrations() -> list[tuple[int, str]]:
     """(version, SQL text), ascending, from the numbered files beside this module."""
     folder = resources.files(__package__).joinpath("migrations")
-    found = [
-        (int(entry.name[:4]), entry.read_text()) for entry in folder.iterdir() if entry.name.endswith(".sql")
-    ]
+    found = [(int(entry.name[:4]), entry.read_text()) for entry in folder.iterdir() if entry.name.endswith(".sql")]
     return sorted(found)
 
 
@@ -63,14 +59,10 @@ def _check_identity(connection: sqlite3.Connection, path: str) -> None:
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if application == 0 and version == 0:
         if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            raise WrongFile(
-                f"{path} is a database of another program.", hint="Name an Openprod workspace folder."
-            )
+            raise WrongFile(f"{path} is a database of another program.", hint="Name an Openprod workspace folder.")
         return
     if application != APPLICATION_ID:
-        raise WrongFile(
-            f"{path} is a database of another program.", hint="Name an Openprod workspace folder."
-        )
+        raise WrongFile(f"{path} is a database of another program.", hint="Name an Openprod workspace folder.")
     newest = migrations()[-1][0]
     if version > newest:
         raise NewerFile(
@@ -133,9 +125,7 @@ def _explain(error: sqlite3.Error, path: str) -> StorageError:
             return _read_only(path)
         return StorageError(f"{path} can't be opened.", hint="Check that the folder exists and is yours.")
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return Busy(
-            f"Another program is using {path}.", hint="Close it, or work through the node that has it open."
-        )
+        return Busy(f"Another program is using {path}.", hint="Close it, or work through the node that has it open.")
     if code == sqlite3.SQLITE_NOTADB:
         return WrongFile(f"{path} isn't an Openprod workspace.", hint="Name the workspace's folder.")
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FORMAT):
@@ -158,6 +148,4 @@ def _disk_full(path: str) -> DiskFull:
 
 
 def _read_only(path: str) -> ReadOnly:
-    return ReadOnly(
-        f"{path} can't be written here.", hint="Copy the workspace to a folder that you may write to."
-    )
+    return ReadOnly(f"{path} can't be written here.", hint="Copy the workspace to a folder that you may write to.")

@@ -23,7 +23,7 @@ _BUNDLE = "b.number, b.id, b.log, b.seq, b.hlc, b.user, b.name, b.device, b.via,
 _REGISTER = "id, document, root, key, entity, field, client, clock, forked, value"
 _VERSION = "v.document, v.client, v.clock, v.register, v.parent_client, v.parent_clock, v.value, v.bundle"
 _SPAN = "s.document, s.client, s.clock, s.length, s.root, s.bundle, s.deleted"
-_RESOLUTION = "r.id, r.document, r.client, r.clock, r.conflict, r.register, r.body, r.bundle"
+_RESOLUTION = "r.id, r.document, r.client, r.clock, r.conflict, r.root, r.key, r.body, r.bundle"
 _CONFLICT = "id, kind, status, reopened, entity, facet, field, document, register, heads, subject, hlc"
 _DERIVED = ("register", "version", "clearing", "span", "resolution", "conflict", "snapshot")
 
@@ -71,9 +71,7 @@ class SqliteStorage:
         self._execute("DELETE FROM token WHERE id = ?", (id,))
 
     def quarantine(self, document: str, update: bytes, why: str, at: str) -> None:
-        self._execute(
-            "INSERT INTO quarantine (document, bytes, why, at) VALUES (?,?,?,?)", (document, update, why, at)
-        )
+        self._execute("INSERT INTO quarantine (document, bytes, why, at) VALUES (?,?,?,?)", (document, update, why, at))
 
     def quarantined(self) -> list[tuple[str, bytes, str, str]]:
         return self._execute("SELECT document, bytes, why, at FROM quarantine ORDER BY number").fetchall()
@@ -88,9 +86,7 @@ class SqliteStorage:
         return BundleRow(*row) if row else None
 
     def bundles_like(self, prefix: str) -> list[BundleRow]:
-        rows = self._execute(
-            f"SELECT {_BUNDLE} FROM bundle b WHERE id >= ? AND id < ? LIMIT 2", (prefix, prefix + "g")
-        )
+        rows = self._execute(f"SELECT {_BUNDLE} FROM bundle b WHERE id >= ? AND id < ? LIMIT 2", (prefix, prefix + "g"))
         return [BundleRow(*row) for row in rows]
 
     def bundle_numbered(self, number: int) -> BundleRow | None:
@@ -126,6 +122,21 @@ class SqliteStorage:
         rows = self._execute("SELECT log, max(seq), hash FROM bundle GROUP BY log")
         return {log: (seq, digest) for log, seq, digest in rows}
 
+    def logs_of(self, log: str) -> tuple[int, bytes]:
+        """(last seq, its hash) of one log; (0, b"") when it isn't here."""
+        row = self._execute("SELECT seq, hash FROM bundle WHERE log = ? ORDER BY seq DESC LIMIT 1", (log,)).fetchone()
+        return (row[0], row[1]) if row else (0, b"")
+
+    def newest_hlc(self, log: str) -> str:
+        """The highest timestamp of a log, "" when it is empty."""
+        row = self._execute("SELECT hlc FROM bundle WHERE log = ? ORDER BY seq DESC LIMIT 1", (log,)).fetchone()
+        return row[0] if row else ""
+
+    def add_deps(self, log: str, seq: int, deps: dict[str, int]) -> None:
+        self._executemany(
+            "INSERT OR IGNORE INTO dependency VALUES (?,?,?,?)", [(log, seq, *dep) for dep in deps.items()]
+        )
+
     def bundles_by_user(self, user: str, *, limit: int) -> list[BundleRow]:
         rows = self._execute(
             f"SELECT {_BUNDLE} FROM bundle b WHERE user = ? ORDER BY number DESC LIMIT ?", (user, limit)
@@ -155,9 +166,7 @@ class SqliteStorage:
         )
 
     def registers_of_entity(self, entity: str) -> list[RegisterRow]:
-        rows = self._execute(
-            f"SELECT {_REGISTER} FROM register WHERE entity = ? ORDER BY root, key", (entity,)
-        )
+        rows = self._execute(f"SELECT {_REGISTER} FROM register WHERE entity = ? ORDER BY root, key", (entity,))
         return [RegisterRow(*row) for row in rows]
 
     def registers_of_root(self, root: str) -> Iterator[RegisterRow]:
@@ -166,8 +175,17 @@ class SqliteStorage:
 
     def registers_valued(self, root: str, field: str, value: str) -> list[RegisterRow]:
         rows = self._execute(
-            f"SELECT {_REGISTER} FROM register WHERE root = ? AND field = ? AND value = ?",
+            # The index holds the first 40 characters of each value: long values would swell it.
+            f"SELECT {_REGISTER} FROM register WHERE root = ?1 AND field = ?2 AND field <> ''"
+            " AND value = ?3 AND substr(value, 1, 40) = substr(?3, 1, 40)",
             (root, field, value),
+        )
+        return [RegisterRow(*row) for row in rows]
+
+    def markers_gone(self) -> list[RegisterRow]:
+        """Markers of entities and facets that have been deleted or detached."""
+        rows = self._execute(
+            f"SELECT {_REGISTER} FROM register WHERE field = '' AND entity <> '' AND (value IS NULL OR value = 'null')"
         )
         return [RegisterRow(*row) for row in rows]
 
@@ -257,24 +275,21 @@ class SqliteStorage:
         return SpanRow(*row)
 
     def add_resolutions(self, rows: Sequence[ResolutionRow]) -> None:
-        self._executemany("INSERT OR REPLACE INTO resolution VALUES (?,?,?,?,?,?,?,?)", rows)
+        self._executemany("INSERT OR REPLACE INTO resolution VALUES (?,?,?,?,?,?,?,?,?)", rows)
 
-    def resolutions_of(
-        self, *, register: int | None = None, conflict: str | None = None
-    ) -> list[tuple[ResolutionRow, BundleRow]]:
-        where, value = ("r.register = ?", register) if conflict is None else ("r.conflict = ?", conflict)
+    def resolutions_at(self, document: str, root: str, key: str) -> list[tuple[ResolutionRow, BundleRow]]:
+        return self._resolutions("r.root = ? AND r.key = ? AND r.document = ?", (root, key, document))
+
+    def resolutions_of(self, conflict: str) -> list[tuple[ResolutionRow, BundleRow]]:
+        return self._resolutions("r.conflict = ?", (conflict,))
+
+    def _resolutions(self, where: str, parameters: tuple[str, ...]) -> list[tuple[ResolutionRow, BundleRow]]:
         rows = self._execute(
             f"SELECT {_RESOLUTION}, {_BUNDLE} FROM resolution r JOIN bundle b ON b.number = r.bundle"
-            f" WHERE {where} ORDER BY b.hlc, b.id, r.client, r.clock",
-            (value,),
+            f" WHERE {where} ORDER BY b.hlc, b.id, r.document, r.client, r.clock",
+            parameters,
         )
-        return [(ResolutionRow(*row[:8]), BundleRow(*row[8:])) for row in rows]
-
-    def resolutions_waiting(self) -> list[ResolutionRow]:
-        rows = self._execute(
-            f"SELECT {_RESOLUTION} FROM resolution r WHERE register IS NULL AND conflict = ''"
-        )
-        return [ResolutionRow(*row) for row in rows]
+        return [(ResolutionRow(*row[:9]), BundleRow(*row[9:])) for row in rows]
 
     def all_resolutions(self) -> list[ResolutionRow]:
         rows = self._execute(f"SELECT {_RESOLUTION} FROM resolution r ORDER BY document, client, clock")

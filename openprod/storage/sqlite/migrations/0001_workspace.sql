@@ -21,6 +21,11 @@ CREATE TABLE bundle (
     UNIQUE (log, seq)
 );
 
+CREATE TABLE dependency (                -- what a bundle's author had seen of other logs, when that advanced
+    log TEXT NOT NULL, seq INTEGER NOT NULL, on_log TEXT NOT NULL, on_seq INTEGER NOT NULL,
+    PRIMARY KEY (log, on_log, seq)
+) WITHOUT ROWID;
+
 CREATE TABLE snapshot (document TEXT PRIMARY KEY, number INTEGER NOT NULL, state BLOB NOT NULL);
 
 CREATE TABLE token (
@@ -47,6 +52,7 @@ CREATE TABLE register (
     value    TEXT,                       -- shown value as canonical JSON; NULL while the key is absent
     UNIQUE (root, key, document)
 );
+CREATE INDEX register_by_value ON register (root, field, substr(value, 1, 40)) WHERE value IS NOT NULL AND field <> '';
 CREATE INDEX register_by_entity ON register (entity, root);
 
 CREATE TABLE version (
@@ -78,10 +84,10 @@ CREATE INDEX span_by_root ON span (document, root);
 
 CREATE TABLE resolution (
     id TEXT NOT NULL, document TEXT NOT NULL, client INTEGER NOT NULL, clock INTEGER NOT NULL,
-    conflict TEXT NOT NULL, register INTEGER, body TEXT NOT NULL, bundle INTEGER NOT NULL,
+    conflict TEXT NOT NULL, root TEXT NOT NULL, key TEXT NOT NULL, body TEXT NOT NULL, bundle INTEGER NOT NULL,
     PRIMARY KEY (document, client, clock)
 ) WITHOUT ROWID;
-CREATE INDEX resolution_by_register ON resolution (register);
+CREATE INDEX resolution_by_register ON resolution (root, key);
 CREATE INDEX resolution_by_conflict ON resolution (conflict);
 
 CREATE TABLE conflict (

@@ -1,0 +1,140 @@
+"""Conflicts as people and programs meet them: candidates, decisions, and the sentence that says what happened."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+KINDS: Final = ("field", "edit-delete", "duplicate", "cardinality", "semantic", "schema", "invalid", "text-overlap")
+STATUSES: Final = ("open", "resolved", "overtaken")
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the values that disagree. ``at`` is ISO 8601 UTC; ``known`` False when no program kept the value."""
+
+    version: str
+    value: Any
+    author: str
+    user: str
+    device: str
+    at: str
+    bundle: str
+    unaware_of: tuple[str, ...]
+    known: bool = True
+    field: str = ""
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    by: str
+    user: str
+    device: str
+    at: str
+    chosen: str | None
+    value: Any
+    supersedes: str | None
+    heads: tuple[str, ...]
+    withdrawn: bool = False
+    bundle: str = ""
+
+
+class Conflict(msgspec.Struct, frozen=True, kw_only=True):
+    """Shape of INTERFACES.md, ``Conflict``."""
+
+    id: str
+    kind: str
+    status: str
+    reopened: bool
+    heads: tuple[str, ...]
+    entity: str
+    facet: str
+    field: str
+    title: str
+    label: str
+    sentence: str
+    base: dict[str, Any] | None
+    shown: str | None
+    candidates: tuple[Candidate, ...]
+    resolution: Decision | None
+    resolutions: tuple[Decision, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        result = msgspec.to_builtins(self)
+        assert isinstance(result, dict)
+        return result
+
+
+def say(value: Any, *, known: bool = True) -> str:
+    """A value in a sentence."""
+    if not known:
+        return "a value that was not kept"
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str):
+        text = value if len(value) <= 80 else value[:77] + "…"
+        return f"“{text}”" if " " in text or not text else text
+    if isinstance(value, (int, float)):
+        return str(value)
+    text = msgspec.json.encode(value).decode()
+    return text if len(text) <= 80 else text[:77] + "…"
+
+
+def _set(candidate: Candidate) -> str:
+    if candidate.value is None and candidate.known:
+        return f"{candidate.author} cleared it"
+    return f"{candidate.author} set {say(candidate.value, known=candidate.known)}"
+
+
+def field_sentence(
+    thing: str, label: str, candidates: tuple[Candidate, ...], *, decided: Decision | None, status: str
+) -> str:
+    """One sentence of domain words: which thing, which field, who set what, that they didn't know."""
+    what = f"{thing} {label}".strip()
+    said = ", ".join(_set(candidate) for candidate in candidates)
+    if status == "open":
+        people = {candidate.user for candidate in candidates}
+        unseen = "without seeing each other" if len(people) > 1 else "in two places without seeing the other value"
+        earlier = ""
+        if decided is not None:
+            earlier = f" It had been decided: {say(decided.value)} ({decided.by})."
+        return f"{what}: {said} {unseen}.{earlier} Choose a value."
+    if status == "resolved" and decided is not None:
+        return f"{what}: decided {say(decided.value)} ({decided.by})."
+    return f"{what}: {said}; settled when its author typed again."
+
+
+def edit_delete_sentence(
+    thing: str, deleted_by: str, edits: tuple[tuple[str, Candidate], ...], *, decided: Decision | None, status: str
+) -> str:
+    """``edits``: (field label, candidate)."""
+    if status == "resolved" and decided is not None:
+        return f"{thing}: decided to {'restore it' if decided.value is True else 'leave it deleted'} ({decided.by})."
+    said = ", ".join(f"{edit.author} set {label} to {say(edit.value, known=edit.known)}" for label, edit in edits)
+    return (
+        f"{thing} was deleted by {deleted_by} while {said or 'somebody kept it'} without seeing each other. "
+        "Restore it or leave it deleted."
+    )
+
+
+def duplicate_sentence(things: tuple[str, ...], what: str, *, decided: Decision | None, status: str) -> str:
+    if status == "resolved" and decided is not None:
+        return f"{len(things)} entries share {what}: decided to keep them all ({decided.by})."
+    return f"{len(things)} entries share {what}: {', '.join(things)}. Renumber one, or keep them all."
+
+
+def invalid_sentence(thing: str, label: str, candidate: Candidate, why: str, *, decided: Decision | None) -> str:
+    if decided is not None:
+        return f"{thing} {label}: {say(candidate.value)} was accepted as it is ({decided.by})."
+    return f"{thing} {label}: {candidate.author} set {say(candidate.value)}, which {why}. Correct it or accept it."
+
+
+def overlap_sentence(thing: str, label: str, authors: tuple[str, ...], *, decided: Decision | None) -> str:
+    if decided is not None:
+        return f"{thing} {label}: the merged text was read and accepted ({decided.by})."
+    return (
+        f"{thing} {label}: {' and '.join(authors)} changed the same paragraph without seeing each other. "
+        "Both changes are in the text; read it once."
+    )

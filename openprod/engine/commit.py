@@ -1,0 +1,544 @@
+"""The one commit path. Everything that changes a workspace passes here, in groups, on one thread.
+
+For each group: decode and gate every update, apply what passes to the live documents, draft bundles, derive the rows,
+judge what was touched, and make it all durable in one transaction. Only then does anybody hear of it. When anything
+fails, nothing of the group remains: the transaction is rolled back and the live documents are read again from disk;
+then its members are tried one by one, so that only the one at fault is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+import msgspec
+import pycrdt
+from nacl.signing import SigningKey
+
+from openprod.core.bundles import Actor, Bundle, DocumentUpdate, SignedBundle, bundle_id, sign
+from openprod.core.clock import HybridClock
+from openprod.core.ids import RandomBytes, device_id
+from openprod.engine.detect import Detector
+from openprod.engine.events import Committed, Receipt
+from openprod.engine.index import Index, Part
+from openprod.engine.schemas import Schemas
+from openprod.errors import NotFound, OpenprodError, StorageError, Untrusted
+from openprod.storage.ports import BundleRow, Storage
+from openprod.yjs import layout
+from openprod.yjs.decoder import Update, decode_update
+from openprod.yjs.documents import LiveDocument, Write
+from openprod.yjs.gate import Release
+
+SNAPSHOT_BYTES = 8 * 1024 * 1024
+"""A document is written out whole again after this many bytes of updates."""
+FOLDED_MAX = 512
+FOLDED_BYTES_MAX = 4 * 1024 * 1024
+
+
+class OutsideUpdate(msgspec.Struct, kw_only=True):
+    """An update from a Yjs program. ``seen``: its encoded state vector when ``live`` is False."""
+
+    document: str
+    update: bytes
+    actor: Actor
+    origin: Any = None
+    live: bool = True
+    seen: bytes = b""
+
+
+class Writes(msgspec.Struct, kw_only=True):
+    """Writes of this engine. ``plan`` is called on the engine's thread with everything before it applied.
+
+    It returns {document: writes}; an empty plan commits nothing.
+    """
+
+    plan: Callable[[Committer], dict[str, list[Write]]]
+    actor: Actor
+    intent: str = "edit"
+    message: str = ""
+    undoes: str = ""
+    operations: list[dict[str, Any]] = []
+
+
+class Foreign(msgspec.Struct, kw_only=True):
+    """A verified bundle of another log, whose predecessors are in."""
+
+    signed: SignedBundle
+    bundle: Bundle
+
+
+Submission: TypeAlias = "OutsideUpdate | Writes | Foreign"
+Outcome: TypeAlias = "Receipt | OpenprodError | None"
+
+
+class _Draft:
+    __slots__ = (
+        "actor", "bytes", "entities", "foreign", "hlc", "id", "intent", "message", "number", "operations", "origin",
+        "seq", "undoes", "updates",
+    )  # fmt: skip
+
+    def __init__(self, number: int, seq: int, hlc: str, actor: Actor, intent: str, origin: object) -> None:
+        self.number, self.seq, self.hlc, self.actor, self.intent, self.origin = number, seq, hlc, actor, intent, origin
+        self.message = self.undoes = self.id = ""
+        self.operations: list[dict[str, Any]] = []
+        self.updates: list[DocumentUpdate] = []
+        self.foreign: Foreign | None = None
+        self.bytes = 0
+        self.entities: set[str] = set()
+
+
+class _Halfway(OpenprodError):
+    """An error after something had already changed in memory."""
+
+    def __init__(self, error: OpenprodError) -> None:
+        super().__init__(error.sentence)
+        self.error = error
+
+
+@contextmanager
+def _halfway() -> Iterator[None]:
+    try:
+        yield
+    except StorageError:
+        raise
+    except OpenprodError as error:
+        raise _Halfway(error) from error
+
+
+class _Tag:
+    """What a parked update carries: where it belongs when it passes."""
+
+    __slots__ = ("actor", "bundle", "draft", "live")
+
+    def __init__(self, draft: _Draft | None, bundle: int, live: bool) -> None:
+        self.draft, self.bundle, self.live = draft, bundle, live
+
+
+class Committer:
+    """The replica's state and its only writer. Used from one thread."""
+
+    def __init__(
+        self, storage: Storage, *, key: SigningKey, now_ms: Callable[[], int], random_bytes: RandomBytes
+    ) -> None:
+        self.storage = storage
+        self._key = key
+        self._public = bytes(key.verify_key)
+        self._now_ms = now_ms
+        self._random = random_bytes
+        self.workspace = storage.meta("workspace") or ""
+        self.device = device_id(self._public)
+        self._open_log()
+        self.schemas = Schemas()
+        self.index = Index(storage)
+        self.documents: dict[str, LiveDocument] = {}
+        self.detector = Detector(storage, self.index, self.schemas, self.document, self.workspace)
+        self._load()
+
+    # -- opening -------------------------------------------------------------------------------------------
+
+    def _open_log(self) -> None:
+        log = self.storage.meta("log")
+        if log is None or not log.startswith(self.device + "-"):
+            log = f"{self.device}-{self._random(4).hex()}"
+            with self.storage.transaction():
+                self.storage.set_meta("log", log)
+        self.log = log
+        logs = self.storage.logs()
+        self._seq, self._previous = logs.get(log, (0, b""))
+        newest = self.storage.bundles(newest_first=True, limit=1)
+        self._number = newest[0].number if newest else 0
+        self._clock = HybridClock(self.device, last=self.storage.newest_hlc(log))
+        self._vector = {name: seq for name, (seq, _hash) in logs.items() if name != log}
+        self._said = dict(self._vector) if self._seq else {}
+
+    def _load(self) -> None:
+        """Read the live documents back from the snapshots and what came after them."""
+        self.documents.clear()
+        self.index.forget()
+        snapshots = self.storage.snapshots()
+        start: dict[str, int] = {}
+        for name, (number, state) in snapshots.items():
+            self.documents[name] = LiveDocument.load(name, state, client_id=self._client_id())
+            start[name] = number
+        parked = json.loads(self.storage.meta("parked") or "[]")
+        self._since_snapshot: dict[str, int] = {}
+        for number in parked:
+            self._replay(number, *self.storage.bundle_body(number), lambda _name, _number: True)
+        for number, body, signature in self.storage.bundle_bytes(after=min(start.values(), default=0)):
+            self._replay(number, body, signature, lambda name, number: number > start.get(name, 0))
+        self.document(layout.CORE)
+        self.schemas.load(self.storage)
+        for plugin in self.schemas:
+            self.document(plugin)
+        self.detector.load()
+
+    def _replay(self, number: int, body: bytes, _signature: bytes, wanted: Callable[[str, int], bool]) -> None:
+        bundle = msgspec.msgpack.decode(body, type=Bundle)
+        for part in bundle.updates:
+            if wanted(part.document, number):
+                document = self.document(part.document)
+                tag = _Tag(None, number, part.live)
+                for release in document.gate.admit(part.update, decode_update(part.update), tag):
+                    document.apply(_bytes(release))
+                self._count(part)
+
+    def _count(self, part: DocumentUpdate) -> None:
+        self._since_snapshot[part.document] = self._since_snapshot.get(part.document, 0) + len(part.update)
+
+    def _client_id(self) -> int:
+        # Never pinned or stored: a reused id after a restored backup corrupts silently.
+        return int.from_bytes(self._random(4), "big")
+
+    def document(self, name: str) -> LiveDocument:
+        found = self.documents.get(name)
+        if found is None:
+            found = self.documents[name] = LiveDocument(name, client_id=self._client_id())
+        return found
+
+    def known_document(self, name: str) -> LiveDocument:
+        """Raises NotFound unless the workspace has it."""
+        if name != layout.CORE and name not in self.schemas:
+            raise NotFound(
+                f"This workspace has no document “{name[:80]}”.",
+                hint=f"It has: {', '.join([layout.CORE, *sorted(self.schemas)])}.",
+            )
+        return self.document(name)
+
+    # -- committing ----------------------------------------------------------------------------------------
+
+    def commit(self, submissions: Sequence[Submission]) -> tuple[list[Outcome], list[Committed]]:
+        """Commit a group durably. Outcomes are in the order of the submissions: a receipt, None, or what was wrong."""
+        try:
+            return self._commit(submissions)
+        except StorageError as error:
+            self._restore()
+            return [error] * len(submissions), []
+        except _Halfway as fault:
+            self._restore()
+            if len(submissions) == 1:
+                return [fault.error], []
+        except BaseException:
+            self._restore()
+            raise
+        outcomes: list[Outcome] = []
+        events: list[Committed] = []
+        for submission in submissions:
+            alone, heard = self.commit([submission])
+            outcomes += alone
+            events += heard
+        return outcomes, events
+
+    def _restore(self) -> None:
+        self._open_log()
+        self._load()
+
+    def _commit(self, submissions: Sequence[Submission]) -> tuple[list[Outcome], list[Committed]]:
+        outcomes: list[Any] = [None] * len(submissions)
+        drafts: list[_Draft] = []
+        by_origin: dict[tuple[int, Actor], _Draft] = {}
+        runs: list[tuple[_Draft | None, int, list[tuple[str, bytes]]]] = []
+        changed: dict[str, set[int]] = {}
+        with self.storage.transaction():
+            for place, submission in enumerate(submissions):
+                try:
+                    if isinstance(submission, OutsideUpdate):
+                        outcomes[place] = self._take_outside(submission, drafts, by_origin, runs)
+                    elif isinstance(submission, Writes):
+                        outcomes[place] = self._take_writes(submission, drafts, runs)
+                        by_origin.clear()  # what comes after has seen this: it is another bundle
+                    else:
+                        outcomes[place] = self._take_foreign(submission, drafts, runs)
+                except OpenprodError as error:
+                    # Refused before it changed anything: the others go on. A fault half-way undoes the group.
+                    if isinstance(error, (_Halfway, StorageError)):
+                        raise
+                    outcomes[place] = error
+            if not drafts:
+                return outcomes, []
+            for draft in drafts:
+                self._finish(draft)
+            touched, texts = self.index.flush()
+            if any(entry.root == layout.ADOPTION_ROOT for entry in touched):
+                self._adopt(touched, texts, changed)
+            else:
+                self.detector.settle(touched, texts, changed)
+            self._snapshot_when_due()
+        self.index.trim()
+        for draft in drafts:
+            self._vector_advance(draft)
+        open_ids = tuple(id for id in sorted(changed) if (row := self.storage.conflict(id)) and row.status == "open")
+        entities = tuple(sorted({entry.entity for entry in touched if entry.entity}))
+        events = self._events(runs, drafts, tuple(sorted(changed)), entities)
+        return [
+            Receipt(bundle=outcome.id, hlc=outcome.hlc, conflicts=list(open_ids))
+            if isinstance(outcome, _Draft)
+            else outcome
+            for outcome in outcomes
+        ], events
+
+    def _events(
+        self, runs: list[tuple[_Draft | None, int, list[tuple[str, bytes]]]], drafts: list[_Draft],
+        changed: tuple[str, ...], entities: tuple[str, ...],
+    ) -> list[Committed]:  # fmt: skip
+        events: list[Committed] = []
+        for draft, number, updates in runs:
+            if draft is None:
+                row = self.storage.bundle_numbered(number)
+                assert row is not None
+                actor = Actor(row.user, row.name, row.device, row.via)
+                events.append(
+                    Committed(
+                        bundle=row.id, actor=actor, origin=None, intent=row.intent, updates=updates,
+                        conflicts=(), entities=(),
+                    )
+                )  # fmt: skip
+            else:
+                events.append(
+                    Committed(
+                        bundle=draft.id, actor=draft.actor, origin=draft.origin, intent=draft.intent,
+                        updates=updates, conflicts=(), entities=(),
+                    )
+                )  # fmt: skip
+        if not events:
+            draft = drafts[0]
+            events.append(
+                Committed(
+                    bundle=draft.id, actor=draft.actor, origin=draft.origin, intent=draft.intent, updates=[],
+                    conflicts=(), entities=(),
+                )
+            )  # fmt: skip
+        # What changed belongs to the group: it is said once, when all of it can be read.
+        events[-1] = msgspec.structs.replace(events[-1], conflicts=changed, entities=entities)
+        return events
+
+    # -- taking in -----------------------------------------------------------------------------------------
+
+    def _draft(self, drafts: list[_Draft], actor: Actor, intent: str, origin: object) -> _Draft:
+        draft = _Draft(self._number + 1, self._seq + 1, self._clock.tick(self._now_ms()), actor, intent, origin)
+        self._number += 1
+        self._seq += 1
+        drafts.append(draft)
+        return draft
+
+    def _take_outside(
+        self, submission: OutsideUpdate, drafts: list[_Draft], by_origin: dict[tuple[int, Actor], _Draft],
+        runs: list[tuple[_Draft | None, int, list[tuple[str, bytes]]]],
+    ) -> _Draft | None:  # fmt: skip
+        document = self.known_document(submission.document)
+        decoded = decode_update(submission.update)
+        gate = document.gate
+        if self._is_known(document, decoded):
+            return None
+        name = (id(submission.origin), submission.actor)
+        draft = by_origin.get(name) if submission.origin is not None else None
+        if draft is None or len(draft.updates) >= FOLDED_MAX or draft.bytes >= FOLDED_BYTES_MAX:
+            draft = by_origin[name] = self._draft(drafts, submission.actor, "sync", submission.origin)
+        tag = _Tag(draft, draft.number, submission.live)
+        try:
+            releases = gate.admit(submission.update, decoded, tag)
+        except OpenprodError:
+            if not draft.updates:
+                drafts.remove(draft)
+                by_origin.pop(name)
+                self._number, self._seq = self._number - 1, self._seq - 1
+            raise
+        part = DocumentUpdate(submission.document, submission.update, submission.live, submission.seen)
+        draft.updates.append(part)
+        draft.bytes += len(part.update)
+        self._count(part)
+        self._pass(document, releases, runs, apply=True)
+        return draft
+
+    @staticmethod
+    def _is_known(document: LiveDocument, decoded: Update) -> bool:
+        state, deleted = document.gate.state, document.gate.deleted
+        return all(clock + length <= state.get(client, 0) for client, clock, length in decoded.sections) and all(
+            deleted.covers(client, clock, length) for client, clock, length in decoded.deletes
+        )
+
+    def _take_writes(
+        self, submission: Writes, drafts: list[_Draft], runs: list[tuple[_Draft | None, int, list[tuple[str, bytes]]]]
+    ) -> _Draft | Receipt:
+        # Rows of what came earlier in this group must be there to be read.
+        touched, texts = self.index.flush()
+        if touched or texts:
+            for draft in drafts:
+                self._finish(draft)
+            self.detector.settle(touched, texts, {})
+            self.index.touch(touched, texts)
+        plan = submission.plan(self)
+        plan = {name: writes for name, writes in plan.items() if writes}
+        if not plan:
+            return Receipt(bundle="", hlc="")
+        draft = self._draft(drafts, submission.actor, submission.intent, None)
+        draft.message, draft.undoes, draft.operations = submission.message, submission.undoes, submission.operations
+        for name in sorted(plan):
+            document = self.document(name)
+            with _halfway():
+                update = document.write(plan[name])
+            if not update:
+                continue
+            draft.updates.append(DocumentUpdate(name, update, True))
+            self._count(draft.updates[-1])
+            releases = document.gate.admit(update, decode_update(update), _Tag(draft, draft.number, True))
+            self._pass(document, releases, runs, apply=False)
+        return draft
+
+    def _take_foreign(
+        self, submission: Foreign, drafts: list[_Draft], runs: list[tuple[_Draft | None, int, list[tuple[str, bytes]]]]
+    ) -> _Draft | None:
+        bundle = submission.bundle
+        seq, previous = self.storage.logs_of(bundle.log)
+        if bundle.seq <= seq:
+            return None
+        if bundle.seq != seq + 1 or bundle.previous != previous:
+            raise Untrusted(
+                "Bundles are missing or don't follow each other.", hint="Pack the file again on the other laptop."
+            )
+        self._clock.witness(bundle.hlc, self._now_ms())
+        draft = _Draft(self._number + 1, bundle.seq, bundle.hlc, bundle.actor, bundle.intent, None)
+        self._number += 1
+        draft.message, draft.undoes, draft.operations = bundle.message, bundle.undoes, bundle.operations
+        draft.foreign = submission
+        draft.updates = bundle.updates
+        self._finish(draft)
+        drafts.append(draft)
+        for part in bundle.updates:
+            document = self.document(part.document)
+            self._count(part)
+            tag = _Tag(draft, draft.number, part.live)
+            with _halfway():
+                releases = document.gate.admit(part.update, decode_update(part.update), tag)
+            self._pass(document, releases, runs, apply=True)
+        return draft
+
+    def _pass(
+        self, document: LiveDocument, releases: list[Release],
+        runs: list[tuple[_Draft | None, int, list[tuple[str, bytes]]]], *, apply: bool,
+    ) -> None:  # fmt: skip
+        for release in releases:
+            data = _bytes(release)
+            if apply and not release.redundant:
+                with _halfway():
+                    document.apply(data)
+            parts = []
+            for item in release.items:
+                tag = item.tag
+                assert isinstance(tag, _Tag)
+                parts.append(Part(item.decoded, bundle=tag.bundle, live=tag.live))
+            with _halfway():
+                self.index.add(document.name, parts, release.deleted, release.added)
+            tag = release.items[-1].tag
+            assert isinstance(tag, _Tag)
+            if runs and runs[-1][1] == tag.bundle:
+                runs[-1][2].extend((document.name, update) for update in data)
+            else:
+                runs.append((tag.draft, tag.bundle, [(document.name, update) for update in data]))
+
+    # -- finishing -----------------------------------------------------------------------------------------
+
+    def _finish(self, draft: _Draft) -> None:
+        if draft.id:
+            return
+        if draft.foreign is not None:
+            bundle, signed = draft.foreign.bundle, draft.foreign.signed
+            digest = hashlib.sha256(signed.body).digest()
+        else:
+            deps = {log: seq for log, seq in self._vector.items() if self._said.get(log) != seq}
+            self._said.update(deps)
+            bundle = Bundle(
+                1, self.workspace, self.log, draft.seq, self._previous, deps, draft.hlc, self._public, draft.actor,
+                draft.intent, draft.message, draft.undoes, draft.operations, draft.updates,
+            )  # fmt: skip
+            signed, digest = sign(bundle, self._key)
+            self._previous = digest
+        draft.id = bundle_id(digest)
+        actor = bundle.actor
+        row = BundleRow(
+            draft.number, draft.id, bundle.log, bundle.seq, bundle.hlc, actor.user, actor.name, actor.device,
+            actor.via, bundle.intent, bundle.message, bundle.undoes, digest,
+        )  # fmt: skip
+        self.storage.add_bundle(row, signed.body, signed.signature)
+        if bundle.deps:
+            self.storage.add_deps(bundle.log, bundle.seq, bundle.deps)
+
+    def _vector_advance(self, draft: _Draft) -> None:
+        if draft.foreign is not None:
+            self._vector[draft.foreign.bundle.log] = draft.foreign.bundle.seq
+
+    def _adopt(self, touched: list[Any], texts: set[tuple[str, str]], changed: dict[str, set[int]]) -> None:
+        self.index.store([entry for entry in touched if not entry.unsure])
+        self.detector.settle(touched, texts, changed)
+        before = dict(self.schemas)
+        self.schemas.load(self.storage)
+        for plugin, schema in self.schemas.items():
+            self.document(plugin)
+            if before.get(plugin) != schema:
+                for facet in schema.facets:
+                    rows = list(self.storage.registers_of_root(f"{plugin}.{facet}"))
+                    self.detector.recheck(rows, changed)
+
+    # -- snapshots -----------------------------------------------------------------------------------------
+
+    def _snapshot_when_due(self) -> None:
+        for name, size in list(self._since_snapshot.items()):
+            if size >= SNAPSHOT_BYTES:
+                self._snapshot(name)
+
+    def _snapshot(self, name: str) -> None:
+        document = self.documents[name]
+        self.storage.put_snapshot(name, self._number, document.state_as_update())
+        self._since_snapshot[name] = 0
+        parked = sorted(
+            {item.tag.bundle for live in self.documents.values() for item in live.gate.parked}  # type: ignore[attr-defined]
+        )
+        self.storage.set_meta("parked", json.dumps(parked))
+
+    def snapshot(self) -> None:
+        """Write every document that changed since, whole, so that the next opening is fast."""
+        due = [name for name, size in self._since_snapshot.items() if size]
+        if due:
+            with self.storage.transaction():
+                for name in due:
+                    self._snapshot(name)
+
+    def rebuild(self, progress: Callable[[int, int], None] | None = None) -> None:
+        """Derive every table again from the oplog, in one transaction."""
+        total = self._number
+        try:
+            with self.storage.transaction():
+                self.storage.clear_derived()
+                self.storage.set_meta("parked", "[]")
+                self.documents.clear()
+                self.index.forget()
+                self.schemas.clear()
+                self.detector.load()
+                for number, body, _signature in self.storage.bundle_bytes():
+                    self._reindex(number, body)
+                    if progress is not None:
+                        progress(number, total)
+        finally:
+            self._restore()
+
+    def _reindex(self, number: int, body: bytes) -> None:
+        bundle = msgspec.msgpack.decode(body, type=Bundle)
+        runs: list[tuple[_Draft | None, int, list[tuple[str, bytes]]]] = []
+        for part in bundle.updates:
+            document = self.document(part.document)
+            tag = _Tag(None, number, part.live)
+            self._pass(document, document.gate.admit(part.update, decode_update(part.update), tag), runs, apply=True)
+        touched, texts = self.index.flush()
+        if any(entry.root == layout.ADOPTION_ROOT for entry in touched):
+            self._adopt(touched, texts, {})
+        else:
+            self.detector.settle(touched, texts, {})
+        self.index.trim()
+
+
+def _bytes(release: Release) -> list[bytes]:
+    if len(release.items) == 1:
+        return [release.items[0].update]
+    return [pycrdt.merge_updates(*(item.update for item in release.items))]

@@ -1,0 +1,408 @@
+"""Finding conflicts: which of the registers, entities and texts that were touched disagree now.
+
+The result for a subject is a pure function of the documents and the decisions, whatever the order they came in:
+each ``_…`` method computes the one row that a subject should have, or None, and ``_put`` makes it so.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+
+from openprod.core import ids, resolutions, validity
+from openprod.core.schema import Facet
+from openprod.core.versions import NULL, Version
+from openprod.engine import trees
+from openprod.engine.index import Entry, Index
+from openprod.engine.overlaps import overlaps
+from openprod.engine.schemas import Schemas
+from openprod.storage.ports import ConflictRow, RegisterRow, Storage
+from openprod.yjs import layout
+from openprod.yjs.documents import LiveDocument
+
+
+class Detector:
+    def __init__(
+        self, storage: Storage, index: Index, schemas: Schemas, document: Callable[[str], LiveDocument], workspace: str
+    ) -> None:
+        self._storage = storage
+        self._index = index
+        self._schemas = schemas
+        self._document = document
+        self._workspace = workspace
+        self.load()
+
+    def load(self) -> None:
+        """Read what is kept in memory: conflicts' ids, and who is deleted or detached."""
+        self._known: dict[str, set[str]] = {}
+        self._subjects: dict[str, set[str]] = {}
+        for row in self._storage.conflicts():
+            self._remember(row)
+        self._gone: set[tuple[str, str]] = {
+            (row.root, row.entity)
+            for row in self._storage.markers_gone()
+            if layout.parse_root(row.root).kind in ("entity", "facet") and layout.belongs(row.root, row.document)
+        }
+
+    # -- deleted and detached ------------------------------------------------------------------------------
+
+    def is_deleted(self, entity: str) -> bool:
+        return (layout.ENTITY_ROOT, entity) in self._gone
+
+    def is_gone(self, root: str, entity: str) -> bool:
+        """Whether the entity is deleted, or doesn't have that facet any more."""
+        return (layout.ENTITY_ROOT, entity) in self._gone or (root, entity) in self._gone
+
+    # -- the pass over what a group touched ----------------------------------------------------------------
+
+    def settle(self, touched: Iterable[Entry], texts: Iterable[tuple[str, str]], changed: dict[str, set[int]]) -> None:
+        """Work out winners, then conflicts. ``changed`` collects {conflict id: bundles that touched it}."""
+        touched = list(touched)
+        histories: dict[int, trees.History] = {}
+        for entry in touched:
+            if entry.unsure:
+                histories[entry.id] = self._settle_winner(entry)
+        self._index.store(touched)
+        entities: set[str] = set()
+        for entry in touched:
+            if entry.entity and not entry.field and entry.root != layout.RESOLUTION_ROOT:
+                self._mark(entry)
+                entities.add(entry.entity)
+        for entry in touched:
+            self._register(entry, histories.get(entry.id), changed)
+            if entry.entity and (entry.entity in entities or self.is_gone(entry.root, entry.entity)):
+                entities.add(entry.entity)
+        for entity in sorted(entities):
+            for row in self._storage.registers_of_entity(entity):
+                if row.field:
+                    found = self._index.find(row.document, row.root, row.key)
+                    assert found is not None
+                    self._register(found, None, changed)
+            self._edit_delete(entity, changed)
+        self._duplicates(touched, entities, changed)
+        for document, root in sorted(texts):
+            self._overlap(document, root, changed)
+        self._decided(touched, changed)
+
+    def _mark(self, entry: Entry) -> None:
+        kind = layout.parse_root(entry.root).kind
+        if kind in ("entity", "facet") and layout.belongs(entry.root, entry.document):
+            # An outside program may mark with anything: only null means gone.
+            if entry.value == NULL or entry.value is None:
+                self._gone.add((entry.root, entry.entity))
+            else:
+                self._gone.discard((entry.root, entry.entity))
+
+    def _settle_winner(self, entry: Entry) -> trees.History:
+        history = self.history(entry.row())
+        winner = history.tree.winner()
+        assert winner is not None, "a register without a version"
+        linear = len(history.tree.leaves()) == 1 and history.state.shown is not None
+        self._index.settle(entry, winner.id[0], winner.id[1], history.state.shown_value, forked=not linear)
+        return history
+
+    def history(self, register: RegisterRow, *, as_of: str | None = None) -> trees.History:
+        deleted = self._document(register.document).gate.deleted
+        return trees.read(self._storage, register, is_deleted=lambda id: deleted.contains(id[0], id[1]), as_of=as_of)
+
+    def recheck(self, entries: Iterable[RegisterRow], changed: dict[str, set[int]]) -> None:
+        """Judge registers again after a schema changed."""
+        found = [entry for row in entries if (entry := self._index.find(row.document, row.root, row.key)) is not None]
+        for entry in found:
+            self._register(entry, None, changed)
+        self._duplicates(found, {entry.entity for entry in found}, changed)
+
+    # -- field and invalid ---------------------------------------------------------------------------------
+
+    def _register(self, entry: Entry, history: trees.History | None, changed: dict[str, set[int]]) -> None:
+        # Whole records (adoptions) can disagree too; markers are judged with their entity.
+        if not (entry.entity and entry.field) and layout.parse_root(entry.root).kind != "record":
+            return
+        subject = f"{entry.document}/{entry.root}/{entry.key}"
+        wrong = self._fault(entry)
+        if not entry.forked and not wrong and subject not in self._subjects:
+            return
+        id = ids.conflict_id(self._workspace, entry.document, entry.root, entry.key)
+        if layout.parse_root(entry.root).kind == "facet" and self.is_gone(entry.root, entry.entity):
+            self._drop(id, changed)  # judged with its entity: one thing, one conflict
+            return
+        history = history or self.history(entry.row())
+        self._put(id, self._field_row(id, entry, history, subject), changed)
+
+    def _field_row(self, id: str, entry: Entry, history: trees.History, subject: str) -> ConflictRow | None:
+        state, records = history.state, history.records
+        decided = any(not record.withdraws for _id, _client, record in records)
+        heads: tuple[Version, ...] = state.heads
+        kind, reopened = "field", False
+        if layout.parse_root(entry.root).kind == "record":
+            kind = "schema"
+        if state.disagrees:
+            status, reopened = "open", decided
+        else:
+            accepted = resolutions.accepted(records)
+            faulty = tuple(
+                head
+                for head in heads
+                if self._fault(entry, head.value)
+                and not any(resolutions.local_text(head.id) in accept for accept in accepted)
+            )
+            if faulty:
+                kind, status, heads = "invalid", "open", faulty
+            elif decided:
+                status = "resolved"
+            elif state.overtaken:
+                status = "overtaken"
+            else:
+                return None
+        root = layout.parse_root(entry.root)
+        return ConflictRow(
+            id, kind, status, reopened, entry.entity, root.name, entry.field, entry.document, entry.id,
+            _heads(entry.document, heads), json.dumps({"subject": subject}), self._first(history),
+        )  # fmt: skip
+
+    @staticmethod
+    def _first(history: trees.History) -> str:
+        return min((bundle.hlc for bundle in history.bundles.values()), default="")
+
+    def _fault(self, entry: Entry, value: str | None = None) -> str:
+        """Why the shown (or the given) value doesn't fit its field, or ""."""
+        text = entry.value if value is None else value
+        if text is None or text == NULL or not entry.field:
+            return ""
+        root = layout.parse_root(entry.root)
+        if root.kind != "facet":
+            return ""
+        field = self._schemas.field(root.name, entry.field)
+        return validity.fault(field, json.loads(text)) if field else ""
+
+    # -- edit-delete ---------------------------------------------------------------------------------------
+
+    def _edit_delete(self, entity: str, changed: dict[str, set[int]]) -> None:
+        id = ids.conflict_id(self._workspace, "edit-delete", entity)
+        rows = self._storage.registers_of_entity(entity)
+        gone = [row for row in rows if not row.field and (row.root, entity) in self._gone]
+        heads: list[str] = []
+        facet = ""
+        whole = self.is_deleted(entity)
+        for row in rows:
+            if layout.parse_root(row.root).kind != "facet" or not self.is_gone(row.root, entity):
+                continue
+            if row.forked:
+                state = self.history(row).state
+                live = [head for head in state.heads if head.value != NULL]
+            else:
+                # A marker that still says "attached" is no edit; a field that still has a value is.
+                live = [] if row.value in (None, NULL) else [Version((row.client, row.clock), None, row.value, 0)]
+            if not row.field:
+                # The marker: somebody attached it again while another deleted it.
+                live = [head for head in live if row.forked and head.value == "true"]
+            if live:
+                heads += [ids.version_text(row.document, head.id) for head in live]
+                facet = facet or layout.parse_root(row.root).name
+        decisions = [
+            (row.id, row.client, record)
+            for row, _bundle in self._storage.resolutions_of(id)
+            if (record := resolutions.parse(row.body)) is not None
+        ]
+        decided = any(not record.withdraws for _id, _client, record in decisions)
+        if gone and heads:
+            heads += [ids.version_text(row.document, (row.client, row.clock)) for row in gone]
+            found = ConflictRow(
+                id, "edit-delete", "open", decided, entity, "" if whole else facet, "", gone[0].document, None,
+                json.dumps(sorted(set(heads))), json.dumps({"subject": f"entity/{entity}"}), "",
+            )  # fmt: skip
+            self._put(id, found, changed)
+        elif decided:
+            found = ConflictRow(
+                id, "edit-delete", "resolved", False, entity, "" if whole else facet, "", layout.CORE, None,
+                "[]", json.dumps({"subject": f"entity/{entity}"}), "",
+            )  # fmt: skip
+            self._put(id, found, changed)
+        else:
+            self._drop(id, changed)
+
+    # -- duplicate -----------------------------------------------------------------------------------------
+
+    def _duplicates(self, touched: Iterable[Entry], entities: set[str], changed: dict[str, set[int]]) -> None:
+        pending: set[tuple[str, str]] = set()
+        for entry in touched:
+            root = layout.parse_root(entry.root)
+            if root.kind != "facet" or not entry.entity:
+                continue
+            facet = self._schemas.facet(root.name)
+            if facet and any(entry.field in unique or not entry.field for unique in facet.unique):
+                pending.add((root.name, entry.entity))
+        for entity in entities:
+            for row in self._storage.registers_of_entity(entity):
+                root = layout.parse_root(row.root)
+                facet = self._schemas.facet(root.name) if root.kind == "facet" else None
+                if facet and facet.unique:
+                    pending.add((root.name, entity))
+        for name, entity in sorted(pending):
+            facet = self._schemas.facet(name)
+            assert facet is not None
+            for known in sorted(self._subjects.get(f"duplicate/{entity}", ())):
+                self._recheck_duplicate(known, changed)
+            for unique in facet.unique:
+                self._duplicate(name, facet, unique, entity, changed)
+
+    def _duplicate(
+        self, name: str, facet: Facet, unique: tuple[str, ...], entity: str, changed: dict[str, set[int]]
+    ) -> None:
+        values = self._values(name, unique, entity)
+        if values is None:
+            return
+        id = ids.conflict_id(self._workspace, "duplicate", name, *unique, *values)
+        row = self._duplicate_row(id, name, unique, values)
+        if row is not None or id in self._known:
+            self._put(id, row, changed)
+
+    def _recheck_duplicate(self, id: str, changed: dict[str, set[int]]) -> None:
+        row = self._storage.conflict(id)
+        if row is not None:
+            subject = json.loads(row.subject)
+            unique, values = tuple(subject["unique"]), tuple(subject["values"])
+            self._put(id, self._duplicate_row(id, row.facet, unique, values), changed)
+
+    def _values(self, name: str, unique: tuple[str, ...], entity: str) -> tuple[str, ...] | None:
+        if self.is_gone(name, entity):
+            return None
+        document = name.partition(".")[0]
+        values: list[str] = []
+        for field in unique:
+            entry = self._index.find(document, name, layout.field_key(entity, field))
+            if entry is None or entry.value is None or entry.value == NULL:
+                return None
+            values.append(entry.value)
+        return tuple(values)
+
+    def _duplicate_row(
+        self, id: str, name: str, unique: tuple[str, ...], values: tuple[str, ...]
+    ) -> ConflictRow | None:
+        # The last field of a unique set tells most apart: a number within a list.
+        rows = self._storage.registers_valued(name, unique[-1], values[-1])
+        same = sorted(row.entity for row in rows if self._values(name, unique, row.entity) == values)
+        if len(same) < 2:
+            return None
+        document = name.partition(".")[0]
+        heads = []
+        for entity in same:
+            entry = self._index.find(document, name, layout.field_key(entity, unique[-1]))
+            assert entry is not None
+            heads.append(ids.version_text(document, (entry.client, entry.clock)))
+        local = {head.partition(":")[2] for head in heads}
+        records = [
+            (row.id, row.client, record)
+            for row, _bundle in self._storage.resolutions_of(id)
+            if (record := resolutions.parse(row.body)) is not None
+        ]
+        accepted = any(local <= accept for accept in resolutions.accepted(records))
+        reopened = not accepted and any(not record.withdraws for _id, _client, record in records)
+        subject = {"unique": unique, "values": values, "entities": same}
+        return ConflictRow(
+            id, "duplicate", "resolved" if accepted else "open", reopened, same[0], name, unique[-1], document, None,
+            json.dumps(sorted(heads)), json.dumps(subject), "",
+        )  # fmt: skip
+
+    # -- text-overlap --------------------------------------------------------------------------------------
+
+    def _overlap(self, document: str, root: str, changed: dict[str, set[int]]) -> None:
+        id = ids.conflict_id(self._workspace, document, root)
+        found = overlaps(self._storage.spans_of(document, root), self._document(document), root, self._storage)
+        if not found and id not in self._known:
+            return
+        name = layout.parse_root(root)
+        records = [
+            (row.id, row.client, record)
+            for row, _bundle in self._storage.resolutions_of(id)
+            if (record := resolutions.parse(row.body)) is not None
+        ]
+        accepted = resolutions.accepted(records)
+        heads = sorted({head for pair in found for head in pair})
+        unread = [pair for pair in found if not any(set(pair) <= accept for accept in accepted)]
+        if not heads:
+            self._drop(id, changed)
+            return
+        reopened = bool(unread) and bool(records)
+        row = ConflictRow(
+            id, "text-overlap", "open" if unread else "resolved", reopened, name.entity, name.name, name.field,
+            document, None, json.dumps([f"{document}:{head}" for head in heads]),
+            json.dumps({"subject": f"text/{root}", "root": root, "pairs": found}), "",
+        )  # fmt: skip
+        self._put(id, row, changed)
+
+    # -- decisions about wider things ----------------------------------------------------------------------
+
+    def _decided(self, touched: Iterable[Entry], changed: dict[str, set[int]]) -> None:
+        """A decision that came may close (or take back) a conflict none of whose registers was touched."""
+        for entry in touched:
+            if entry.root != layout.RESOLUTION_ROOT or entry.value is None:
+                continue
+            record = resolutions.parse(entry.value)
+            if record is None:
+                continue
+            if record.register_ is not None:
+                found = self._index.find(entry.document, *record.register_)
+                if found is not None:
+                    self._register_again(found, changed)
+            row = self._storage.conflict(record.conflict)
+            if row is None:
+                continue
+            if row.kind == "edit-delete":
+                self._edit_delete(row.entity, changed)
+            elif row.kind == "duplicate":
+                self._recheck_duplicate(row.id, changed)
+            elif row.kind == "text-overlap":
+                self._overlap(row.document, json.loads(row.subject)["root"], changed)
+
+    def _register_again(self, entry: Entry, changed: dict[str, set[int]]) -> None:
+        entry.unsure = True
+        history = self._settle_winner(entry)
+        # A register with decisions keeps being judged, as a fork would.
+        subject = f"{entry.document}/{entry.root}/{entry.key}"
+        self._subjects.setdefault(subject, set())
+        self._register(entry, history, changed)
+
+    # -- rows ----------------------------------------------------------------------------------------------
+
+    def _remember(self, row: ConflictRow) -> None:
+        subjects = _subjects(row)
+        self._known[row.id] = subjects
+        for subject in subjects:
+            self._subjects.setdefault(subject, set()).add(row.id)
+
+    def _put(self, id: str, row: ConflictRow | None, changed: dict[str, set[int]]) -> None:
+        if row is None:
+            self._drop(id, changed)
+            return
+        if self._storage.conflict(id) == row:
+            return
+        self._storage.put_conflict(row)
+        self._forget(id)
+        self._remember(row)
+        changed.setdefault(id, set())
+
+    def _drop(self, id: str, changed: dict[str, set[int]]) -> None:
+        if id in self._known:
+            self._storage.drop_conflict(id)
+            self._forget(id)
+            changed.setdefault(id, set())
+
+    def _forget(self, id: str) -> None:
+        for subject in self._known.pop(id, ()):
+            same = self._subjects.get(subject)
+            if same is not None:
+                same.discard(id)
+                if not same:
+                    del self._subjects[subject]
+
+
+def _heads(document: str, heads: Iterable[Version]) -> str:
+    return json.dumps([ids.version_text(document, head.id) for head in heads])
+
+
+def _subjects(row: ConflictRow) -> set[str]:
+    subject = json.loads(row.subject)
+    if row.kind == "duplicate":
+        return {f"duplicate/{entity}" for entity in subject["entities"]}
+    return {subject["subject"]}

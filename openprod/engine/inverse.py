@@ -1,0 +1,66 @@
+"""What a bundle wrote, and what would take it back: the ground that undo, redo and restoring stand on."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from openprod.core.bundles import Bundle
+from openprod.storage.ports import BundleRow, RegisterRow, VersionRow
+from openprod.yjs import layout
+from openprod.yjs.decoder import decode_update
+
+if TYPE_CHECKING:
+    from openprod.engine.commit import Committer
+
+
+class Inverse(NamedTuple):
+    """``values``: (document, root, key, earlier value; None for none). ``since``: registers changed since, left alone.
+
+    ``decisions``: keys of the decisions that the bundle recorded, by document.
+    """
+
+    values: list[tuple[str, str, str, Any]]
+    since: list[RegisterRow]
+    decisions: list[tuple[str, str]]
+
+
+def versions(committer: Committer, bundle: BundleRow) -> list[VersionRow]:
+    """The versions that a bundle wrote, oldest first per document and client."""
+    body, _signature = committer.storage.bundle_body(bundle.number)
+    found: list[VersionRow] = []
+    for part in msgspec.msgpack.decode(body, type=Bundle).updates:
+        for client, clock, length in decode_update(part.update).sections:
+            rows = committer.storage.versions_in(part.document, client, clock, clock + length)
+            found += [row for row in rows if row.bundle == bundle.number]
+    return found
+
+
+def of_bundle(committer: Committer, bundle: BundleRow) -> Inverse:
+    storage = committer.storage
+    wrote = versions(committer, bundle)
+    own = {(row.document, row.client, row.clock): row for row in wrote}
+    registers: dict[int, VersionRow] = {}
+    for row in wrote:
+        registers.setdefault(row.register, row)
+    result = Inverse([], [], [])
+    for id, first in registers.items():
+        register = storage.register(id)
+        assert register is not None
+        if register.root == layout.RESOLUTION_ROOT:
+            result.decisions.append((register.document, register.key))
+            continue
+        if (register.document, register.client, register.clock) not in own:
+            result.since.append(register)
+            continue
+        at: VersionRow | None = first
+        while at is not None and (at.document, at.client, at.clock) in own and at.parent_client is not None:
+            parent = storage.version(at.document, at.parent_client, at.parent_clock or 0)
+            at = parent.version if parent else None
+        earlier = None
+        if at is not None and (at.document, at.client, at.clock) not in own and at.value is not None:
+            earlier = json.loads(at.value)
+        result.values.append((register.document, register.root, register.key, earlier))
+    return result

@@ -1,0 +1,65 @@
+"""Reading one register's history back from storage, as the pure rules of ``core.versions`` want it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from openprod.core import resolutions
+from openprod.core.bundles import NATIVE_INTENTS
+from openprod.core.ids import VersionKey
+from openprod.core.versions import NULL, Id, Register, Tree, Version, evaluate
+from openprod.storage.ports import BundleRow, RegisterRow, ResolutionRow, Storage
+
+Records = list[tuple[str, int, resolutions.Resolution]]
+
+
+class History(NamedTuple):
+    """A register's tree with the bundle of every version and the decisions about it, in the order they were made."""
+
+    tree: Tree
+    bundles: dict[Id, BundleRow]
+    decisions: list[tuple[ResolutionRow, BundleRow, resolutions.Resolution]]
+    state: Register
+
+    @property
+    def records(self) -> Records:
+        return [(row.id, row.client, record) for row, _bundle, record in self.decisions]
+
+
+def read(
+    storage: Storage, register: RegisterRow, *, is_deleted: Callable[[Id], bool], as_of: str | None = None
+) -> History:
+    """``as_of``: only bundles up to that HLC. ``is_deleted``: of the document as it is now."""
+    versions: list[Version] = []
+    bundles: dict[Id, BundleRow] = {}
+    for row, bundle in storage.versions_of(register.id):
+        if as_of is not None and bundle.hlc > as_of:
+            continue
+        parent = None if row.parent_client is None else (row.parent_client, row.parent_clock or 0)
+        versions.append(_version((row.client, row.clock), parent, row.value, bundle))
+        bundles[(row.client, row.clock)] = bundle
+    for clear, bundle in storage.clears_of(register.id):
+        id: VersionKey = (clear.client, clear.clock, 1)
+        if id in bundles or (as_of is not None and bundle.hlc > as_of) or id[:2] not in bundles:
+            continue  # several people may have removed the same value: the first stands for all
+        versions.append(_version(id, (clear.client, clear.clock), NULL, bundle))
+        bundles[id] = bundle
+    tree = Tree(versions)
+    decisions = []
+    for resolution, bundle in storage.resolutions_at(register.document, register.root, register.key):
+        record = resolutions.parse(resolution.body)
+        if record is not None and (as_of is None or bundle.hlc <= as_of):
+            decisions.append((resolution, bundle, record))
+    joins = resolutions.joins((row.id, row.client, record) for row, _bundle, record in decisions)
+    if as_of is not None:
+        state = evaluate(tree, joins, is_deleted=lambda id: (id[0], id[1], 1) in tree.versions and is_deleted(id))
+    else:
+        state = evaluate(tree, joins, is_deleted=is_deleted)
+    return History(tree, bundles, decisions, state)
+
+
+def _version(id: VersionKey, parent: Id | None, value: str | None, bundle: BundleRow) -> Version:
+    # One laptop's own writes see everything that laptop holds; two people at it stay two authors.
+    log = f"{bundle.log}/{bundle.user}" if bundle.intent in NATIVE_INTENTS else ""
+    return Version(id, parent, value, bundle.number, log, bundle.seq, bundle.user, bundle.hlc)
