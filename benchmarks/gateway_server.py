@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
-import socket
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -73,7 +72,7 @@ async def serve(server: str, loop_kind: str, port: int, path: Path) -> None:
     if server.startswith("uvicorn-"):
         await run_uvicorn(app, server.removeprefix("uvicorn-"), port)
     elif server == "granian":
-        from granian.constants import Interfaces, Loops
+        from granian.constants import Interfaces
         from granian.server.embed import Server as Embedded
 
         await Embedded(app, port=port, interface=Interfaces.ASGI, log_enabled=False).serve()
@@ -85,7 +84,7 @@ async def serve(server: str, loop_kind: str, port: int, path: Path) -> None:
         config.bind = [f"127.0.0.1:{port}"]
         config.accesslog = None
         config.errorlog = None
-        await hypercorn(app, config)  # type: ignore[arg-type]
+        await hypercorn(app, config)
 
 
 async def run_uvicorn(app: Any, implementation: str, port: int) -> None:
@@ -94,7 +93,7 @@ async def run_uvicorn(app: Any, implementation: str, port: int) -> None:
     config = uvicorn.Config(
         app,
         port=port,
-        ws=implementation,  # type: ignore[arg-type]
+        ws=implementation,
         ws_per_message_deflate=False,
         ws_max_size=64 * 1024 * 1024,
         log_level="error",
