@@ -1,0 +1,48 @@
+/** A panel beside the sheet. Esc closes it; opening it moves the focus into it, closing gives it back. */
+import type { ComponentChildren, JSX } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import { Icon } from "./Icon";
+
+interface Props {
+  readonly title: string;
+  readonly testId: string;
+  readonly onClose: () => void;
+  readonly onBack?: (() => void) | undefined;
+  readonly children: ComponentChildren;
+}
+
+export function Panel({ title, testId, onClose, onBack, children }: Props): JSX.Element {
+  const panel = useRef<HTMLElement | null>(null);
+  useEffect(() => {
+    const before = document.activeElement;
+    panel.current?.querySelector<HTMLElement>("h2")?.focus();
+    return () => {
+      if (before instanceof HTMLElement && before.isConnected) before.focus({ preventScroll: true });
+    };
+  }, []);
+  return (
+    <aside
+      ref={panel}
+      class="panel"
+      aria-label={title}
+      data-testid={testId}
+      data-region="panel"
+      onKeyDown={(event) => {
+        if (event.key === "Escape") onClose();
+      }}
+    >
+      <header class="panel-head">
+        {onBack !== undefined && (
+          <button type="button" class="plain" aria-label="Back to all conflicts" onClick={onBack}>
+            <Icon name="back" />
+          </button>
+        )}
+        <h2 tabIndex={-1}>{title}</h2>
+        <button type="button" class="plain" aria-label={`Close ${title}`} onClick={onClose}>
+          <Icon name="close" />
+        </button>
+      </header>
+      <div class="panel-body">{children}</div>
+    </aside>
+  );
+}

@@ -1,0 +1,94 @@
+/** The editor inside a cell. Its text lives in the state, so scrolling away and back loses nothing. */
+import type { JSX, TargetedInputEvent, TargetedKeyboardEvent } from "preact";
+import { useLayoutEffect, useRef } from "preact/hooks";
+import type { Column } from "../../domain/schema";
+import type { GridDraft, GridProps } from "./model";
+
+interface Props {
+  readonly draft: GridDraft;
+  readonly column: Column;
+  readonly grid: Pick<GridProps, "onDraft" | "onCommit" | "onCancel">;
+}
+
+type Field = HTMLInputElement | HTMLTextAreaElement;
+
+export function CellEditor({ draft, column, grid }: Props): JSX.Element {
+  const field = useRef<Field | null>(null);
+  const left = useRef(false);
+  useLayoutEffect(() => {
+    const element = field.current;
+    if (element === null) return;
+    element.focus({ preventScroll: true });
+    element.setSelectionRange(element.value.length, element.value.length);
+  }, []);
+
+  const leave = (then: Parameters<GridProps["onCommit"]>[0]): void => {
+    left.current = true;
+    grid.onCommit(then);
+    left.current = false;
+  };
+
+  const onKeyDown = (event: TargetedKeyboardEvent<Field>): void => {
+    event.stopPropagation();
+    if (event.isComposing) return;
+    const key = event.key;
+    if (key === "Enter" && (event.altKey || event.ctrlKey) && column.type === "text") {
+      grid.onDraft(`${draft.text}\n`);
+    } else if (key === "Enter") leave(event.shiftKey ? "enterBack" : "enter");
+    else if (key === "Tab") leave(event.shiftKey ? "tabBack" : "tab");
+    else if (key === "Escape") {
+      left.current = true;
+      grid.onCancel();
+    } else if (draft.mode === "replace" && (key === "ArrowUp" || key === "ArrowDown") && column.choices.length === 0) {
+      leave(key === "ArrowUp" ? "enterBack" : "enter");
+    } else return;
+    event.preventDefault();
+  };
+
+  const shared = {
+    class: "editor",
+    value: draft.text,
+    "aria-label": column.unit === "" ? column.label : `${column.label} (${column.unit})`,
+    "aria-invalid": draft.problem !== "",
+    "aria-describedby": draft.problem === "" ? undefined : "editor-problem",
+    autocomplete: "off",
+    spellcheck: false,
+    onInput: (event: TargetedInputEvent<Field>) => {
+      grid.onDraft(event.currentTarget.value);
+    },
+    onKeyDown,
+    onPointerDown: (event: Event) => {
+      event.stopPropagation();
+    },
+    onBlur: () => {
+      if (!left.current) grid.onCommit("stay");
+    },
+  } as const;
+
+  return (
+    <>
+      {column.type === "text" ? (
+        <textarea {...shared} rows={4} ref={(element) => void (field.current = element)} />
+      ) : (
+        <input
+          {...shared}
+          type="text"
+          ref={(element) => void (field.current = element)}
+          list={column.choices.length > 0 ? "editor-choices" : undefined}
+        />
+      )}
+      {column.choices.length > 0 && (
+        <datalist id="editor-choices">
+          {column.choices.map((choice) => (
+            <option key={choice} value={choice} />
+          ))}
+        </datalist>
+      )}
+      {draft.problem !== "" && (
+        <div class="editor-problem" id="editor-problem" role="alert">
+          {draft.problem}
+        </div>
+      )}
+    </>
+  );
+}

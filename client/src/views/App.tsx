@@ -1,0 +1,110 @@
+/** The page: one production, one sheet of it, one panel beside it. */
+import { useSignal } from "@preact/signals";
+import type { JSX } from "preact";
+import { useEffect } from "preact/hooks";
+import { defaultFacet, type FacetView } from "../domain/schema";
+import { panel } from "../state/look";
+import { session, type Opened } from "../state/session";
+import { createSheet, type Sheet } from "../state/sheet";
+import { Banners, Notices } from "./Banners";
+import { ConflictView } from "./ConflictView";
+import { HistoryView } from "./HistoryView";
+import { Inbox } from "./Inbox";
+import { SheetView } from "./SheetView";
+import { TokenForm } from "./TokenForm";
+import { TopBar } from "./TopBar";
+
+export function App(): JSX.Element {
+  const current = session.value;
+  switch (current.phase) {
+    case "token":
+      return <TokenForm problem={current.problem} />;
+    case "loading":
+      return (
+        <main class="message">
+          <p role="status">Opening the production…</p>
+        </main>
+      );
+    case "failed":
+      return (
+        <main class="message">
+          <h1>It couldn’t be opened</h1>
+          <p role="alert">{current.problem}</p>
+          <p class="hint">{current.hint}</p>
+          <button type="button" class="primary" onClick={() => location.reload()}>
+            Reload
+          </button>
+        </main>
+      );
+    case "ready":
+      return <Desk opened={current} />;
+  }
+}
+
+const sheets = new Map<string, Sheet>();
+
+function sheetOf(opened: Opened, facet: FacetView): Sheet {
+  let sheet = sheets.get(facet.name);
+  if (sheet === undefined) {
+    sheet = createSheet(opened.production, opened.presence, facet);
+    sheets.set(facet.name, sheet);
+  }
+  return sheet;
+}
+
+function Desk({ opened }: { readonly opened: Opened }): JSX.Element {
+  const facet = useSignal<FacetView | null>(defaultFacet(opened.production.info.facets));
+  useEffect(() => {
+    document.title = `${opened.production.info.name} · Openprod`;
+  }, [opened]);
+  useEffect(() => {
+    addEventListener("keydown", nextRegion);
+    return () => {
+      removeEventListener("keydown", nextRegion);
+    };
+  }, []);
+
+  const goTo = (name: string, entity: string, field: string): void => {
+    const found = opened.production.info.facets.find((candidate) => candidate.name === name);
+    if (found === undefined) return;
+    facet.value = found;
+    sheetOf(opened, found).goTo(entity, field);
+  };
+
+  const shown = panel.value;
+  return (
+    <div class="desk">
+      <TopBar opened={opened} facet={facet.value} onFacet={(chosen) => void (facet.value = chosen)} />
+      <Banners opened={opened} />
+      <main class="work">
+        {facet.value === null ? (
+          <div class="message">
+            <h1>Nothing to show yet</h1>
+            <p>This production has adopted no plugin with a sheet. Adopt one with “openprod plugin adopt”.</p>
+          </div>
+        ) : (
+          <SheetView key={facet.value.name} opened={opened} sheet={sheetOf(opened, facet.value)} />
+        )}
+        {shown.kind === "inbox" && <Inbox opened={opened} />}
+        {shown.kind === "conflict" && <ConflictView key={shown.id} opened={opened} id={shown.id} onGoTo={goTo} />}
+        {shown.kind === "history" && (
+          <HistoryView key={shown.entity} opened={opened} entity={shown.entity} title={shown.title} />
+        )}
+      </main>
+      <Notices />
+    </div>
+  );
+}
+
+/** F6 goes round the parts of the page, as in desktop programs. */
+function nextRegion(event: KeyboardEvent): void {
+  if (event.key !== "F6") return;
+  event.preventDefault();
+  const regions = [...document.querySelectorAll<HTMLElement>("[data-region]")];
+  const at = regions.findIndex((region) => region.contains(document.activeElement));
+  for (let step = 1; step <= regions.length; step += 1) {
+    const index = (at + (event.shiftKey ? -step : step) + regions.length * 2) % regions.length;
+    const target = regions[index]?.querySelector<HTMLElement>("[role=grid], input, button:not([disabled])");
+    if (target !== null && target !== undefined) return target.focus();
+  }
+}

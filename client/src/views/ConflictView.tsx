@@ -1,0 +1,220 @@
+/** One conflict: what happened, the values that disagree, and the place to choose, now or again. */
+import { useSignal } from "@preact/signals";
+import type { JSX } from "preact";
+import { nameOf, offersValues, say, unaware, type Candidate, type Conflict, type Decision } from "../domain/conflicts";
+import { parse } from "../domain/format";
+import type { Column } from "../domain/schema";
+import { when, whenExactly } from "../domain/times";
+import type { Value } from "../domain/values";
+import { tell } from "../state/notices";
+import type { Opened } from "../state/session";
+import { Icon } from "../ui/Icon";
+import { Panel } from "../ui/Panel";
+import { KindAnswers } from "./KindAnswers";
+import { closePanel, openInbox } from "./panels";
+
+interface Props {
+  readonly opened: Opened;
+  readonly id: string;
+  readonly onGoTo: (facet: string, entity: string, field: string) => void;
+}
+
+export type Send = (answer: { choose: string } | { value: Value }, done: string) => Promise<void>;
+
+export function ConflictView({ opened, id, onGoTo }: Props): JSX.Element {
+  const problem = useSignal("");
+  const busy = useSignal(false);
+  const conflict = opened.conflicts.byId(id);
+  if (conflict === null) {
+    return (
+      <Panel title="Conflict" testId="conflict" onClose={closePanel} onBack={openInbox}>
+        <p class="hint">This conflict is settled. The inbox keeps it under “Resolved”.</p>
+      </Panel>
+    );
+  }
+  const facet = opened.production.info.facets.find((candidate) => candidate.name === conflict.facet) ?? null;
+  const column = facet?.columns.find((candidate) => candidate.field === conflict.field) ?? null;
+  const send: Send = async (answer, done) => {
+    busy.value = true;
+    const { problem: said } = await opened.conflicts.answer(conflict, answer);
+    busy.value = false;
+    problem.value = said ?? "";
+    if (said === null) tell(done);
+  };
+  return (
+    <Panel title="Conflict" testId="conflict" onClose={closePanel} onBack={openInbox}>
+      <p class="sentence" data-testid="conflict-sentence">
+        {conflict.sentence}
+      </p>
+      <p class="chips">
+        <span class={`chip ${conflict.status}`}>{conflict.status}</span>
+        {conflict.reopened && <span class="chip">reopened by a late edit</span>}
+        {facet !== null && conflict.entity !== "" && (
+          <button type="button" class="link" onClick={() => onGoTo(conflict.facet, conflict.entity, conflict.field)}>
+            Show it in the sheet
+          </button>
+        )}
+      </p>
+      {problem.value !== "" && (
+        <p class="problem" role="alert">
+          {problem.value}
+        </p>
+      )}
+      {offersValues(conflict) ? (
+        <Values conflict={conflict} column={column} busy={busy.value} send={send} />
+      ) : (
+        <KindAnswers conflict={conflict} column={column} busy={busy.value} send={send} />
+      )}
+      <Decisions conflict={conflict} column={column} />
+    </Panel>
+  );
+}
+
+interface ValuesProps {
+  readonly conflict: Conflict;
+  readonly column: Column | null;
+  readonly busy: boolean;
+  readonly send: Send;
+}
+
+function Values({ conflict, column, busy, send }: ValuesProps): JSX.Element {
+  return (
+    <>
+      <h3>{conflict.status === "open" ? "Choose a value" : "Choose again"}</h3>
+      <ul class="candidates" data-testid="candidates">
+        {conflict.candidates.map((candidate) => (
+          <CandidateCard key={candidate.version} {...{ candidate, conflict, column, busy, send }} />
+        ))}
+      </ul>
+      {conflict.base !== null && (
+        <p class="hint">
+          Before, it was <b>{say(conflict.base.value, column)}</b>.
+        </p>
+      )}
+      <OwnValue column={column} busy={busy} send={send} />
+    </>
+  );
+}
+
+interface CandidateProps extends ValuesProps {
+  readonly candidate: Candidate;
+}
+
+export function CandidateCard({ candidate, conflict, column, busy, send }: CandidateProps): JSX.Element {
+  const value = say(candidate.value, column);
+  const shown = conflict.shown === candidate.version;
+  const chosen = conflict.resolution?.chosen === candidate.version && conflict.status === "resolved";
+  const missed = unaware(candidate, conflict);
+  return (
+    <li class={`candidate${chosen ? " chosen" : ""}`} data-version={candidate.version}>
+      <div class="candidate-value">{value}</div>
+      <div class="candidate-who">
+        <b>{nameOf(candidate.author)}</b>
+        {candidate.device !== "" && ` · ${candidate.device}`}
+        {" · "}
+        <time dateTime={candidate.at} title={whenExactly(candidate.at)}>
+          {when(candidate.at, new Date())}
+        </time>
+        {missed !== "" && <div>{missed}</div>}
+        {shown && <div class="note">What every program shows now</div>}
+        {chosen && (
+          <div class="note">
+            <Icon name="check" /> Decided
+          </div>
+        )}
+      </div>
+      <button
+        type="button"
+        class={conflict.status === "open" ? "primary" : ""}
+        disabled={busy || chosen}
+        aria-label={`Choose ${value}, set by ${nameOf(candidate.author)}`}
+        data-testid="choose"
+        onClick={() => void send({ choose: candidate.version }, `Decided: ${value}.`)}
+      >
+        Choose
+      </button>
+    </li>
+  );
+}
+
+function OwnValue({ column, busy, send }: Omit<ValuesProps, "conflict">): JSX.Element {
+  const text = useSignal("");
+  const problem = useSignal("");
+  const submit = (): void => {
+    const parsed = column === null ? { ok: true as const, value: text.value } : parse(text.value, column);
+    problem.value = parsed.ok ? "" : parsed.message;
+    if (parsed.ok) void send({ value: parsed.value }, `Decided: ${say(parsed.value, column)}.`);
+  };
+  return (
+    <form
+      class="own-value"
+      onSubmit={(event) => {
+        event.preventDefault();
+        submit();
+      }}
+    >
+      <label for="own-value">Or another value{column?.unit ? ` (${column.unit})` : ""}</label>
+      <div class="row">
+        <input
+          id="own-value"
+          autocomplete="off"
+          value={text.value}
+          list={column !== null && column.choices.length > 0 ? "own-choices" : undefined}
+          aria-invalid={problem.value !== ""}
+          aria-describedby="own-problem"
+          onInput={(event) => {
+            text.value = event.currentTarget.value;
+          }}
+        />
+        <datalist id="own-choices">
+          {column?.choices.map((choice) => (
+            <option key={choice} value={choice} />
+          ))}
+        </datalist>
+        <button type="submit" disabled={busy || text.value.trim() === ""} data-testid="use-own">
+          Use this
+        </button>
+      </div>
+      <p id="own-problem" class="problem" role="alert">
+        {problem.value}
+      </p>
+    </form>
+  );
+}
+
+function Decisions({ conflict, column }: { readonly conflict: Conflict; readonly column: Column | null }): JSX.Element | null {
+  if (conflict.resolutions.length === 0) return null;
+  return (
+    <>
+      <h3>Decisions</h3>
+      <ol class="decisions" data-testid="decisions">
+        {conflict.resolutions.toReversed().map((decision) => (
+          <DecisionLine
+            key={decision.id}
+            decision={decision}
+            column={column}
+            stands={conflict.resolution?.id === decision.id}
+          />
+        ))}
+      </ol>
+    </>
+  );
+}
+
+interface DecisionProps {
+  readonly decision: Decision;
+  readonly column: Column | null;
+  readonly stands: boolean;
+}
+
+function DecisionLine({ decision, column, stands }: DecisionProps): JSX.Element {
+  return (
+    <li class={stands ? "stands" : "former"}>
+      <b>{say(decision.value, column)}</b> by {nameOf(decision.by)},{" "}
+      <time dateTime={decision.at} title={whenExactly(decision.at)}>
+        {when(decision.at, new Date())}
+      </time>
+      {stands ? " · the last decision" : " · changed later"}
+    </li>
+  );
+}

@@ -1,0 +1,87 @@
+/** The history of one entity, field by field: who, when, from which device, knowing what. */
+import { useSignal, useSignalEffect } from "@preact/signals";
+import type { JSX } from "preact";
+import { useEffect } from "preact/hooks";
+import { ApiError } from "../data/api";
+import { nameOf, say } from "../domain/conflicts";
+import { knowingWords, newestFirst, statusWords, type History, type HistoryField } from "../domain/history";
+import type { Column } from "../domain/schema";
+import { when, whenExactly } from "../domain/times";
+import type { Opened } from "../state/session";
+import { Panel } from "../ui/Panel";
+import { closePanel } from "./panels";
+
+interface Props {
+  readonly opened: Opened;
+  readonly entity: string;
+  readonly title: string;
+}
+
+export function HistoryView({ opened, entity, title }: Props): JSX.Element {
+  const { production, conflicts } = opened;
+  const history = useSignal<History | null>(null);
+  const problem = useSignal("");
+
+  const load = (): void => {
+    production.api.history(entity).then(
+      (found) => {
+        if (found.entity !== entity) return;
+        history.value = found;
+        problem.value = "";
+      },
+      (error: unknown) => {
+        problem.value = error instanceof ApiError ? `${error.message} ${error.hint}` : String(error);
+      },
+    );
+  };
+  useEffect(load, [entity]);
+  useSignalEffect(() => {
+    const { count, entities } = conflicts.commits.value;
+    if (count > 0 && entities.has(entity)) load();
+  });
+
+  const columnOf = ({ facet, field }: HistoryField): Column | null =>
+    production.info.facets.find(({ name }) => name === facet)?.columns.find((column) => column.field === field) ?? null;
+
+  return (
+    <Panel title={`History of ${title}`} testId="history" onClose={closePanel}>
+      {problem.value !== "" && (
+        <p class="problem" role="alert">
+          {problem.value}
+        </p>
+      )}
+      {history.value === null && problem.value === "" && <p class="hint">Asking the node…</p>}
+      {history.value !== null && history.value.fields.length === 0 && <p class="hint">Nothing was ever written here.</p>}
+      {newestFirst(history.value?.fields ?? []).map((field) => (
+        <FieldHistory key={`${field.facet}/${field.field}`} field={field} column={columnOf(field)} />
+      ))}
+    </Panel>
+  );
+}
+
+function FieldHistory({ field, column }: { readonly field: HistoryField; readonly column: Column | null }): JSX.Element {
+  return (
+    <section class="field-history">
+      <h3>{field.label || field.field}</h3>
+      <ol>
+        {field.versions.map((version) => (
+          <li key={version.version} class={`version ${version.status}`}>
+            <div class="version-value">{say(version.value, column)}</div>
+            <div class="version-who">
+              <b>{nameOf(version.author)}</b>
+              {version.device !== "" && ` · ${version.device}`} ·{" "}
+              <time dateTime={version.at} title={whenExactly(version.at)}>
+                {when(version.at, new Date())}
+              </time>
+              <div>
+                <span class="chip">{statusWords(version.status)}</span>{" "}
+                {knowingWords(version, field, (value) => say(value, column))}
+              </div>
+              {version.message !== "" && <div class="message">“{version.message}”</div>}
+            </div>
+          </li>
+        ))}
+      </ol>
+    </section>
+  );
+}

@@ -1,0 +1,89 @@
+/** The tools of a sheet: what is shown, what can be done. */
+import type { JSX } from "preact";
+import type { Opened } from "../state/session";
+import type { Sheet } from "../state/sheet";
+import type { Command } from "../ui/grid/keys";
+import { Icon } from "../ui/Icon";
+
+interface Props {
+  readonly opened: Opened;
+  readonly sheet: Sheet;
+  readonly onCommand: (command: Command) => void;
+  readonly onDelete: () => void;
+}
+
+export function SheetTools({ opened, sheet, onCommand, onDelete }: Props): JSX.Element {
+  const { production } = opened;
+  const shown = sheet.rows.value.length;
+  const total = sheet.total.value;
+  const undoLabel = production.undoLabel.value;
+  const redoLabel = production.redoLabel.value;
+  return (
+    <div class="tools" role="toolbar" aria-label="Sheet" data-region="tools">
+      {sheet.scopes.value.length > 1 && <Scopes sheet={sheet} />}
+      <label class="search">
+        <Icon name="search" />
+        <span class="sr-only">Filter rows</span>
+        <input
+          type="search"
+          placeholder="Filter"
+          value={sheet.filter.value}
+          data-testid="filter"
+          onInput={(event) => {
+            sheet.filterBy(event.currentTarget.value);
+          }}
+        />
+      </label>
+      <span class="count" aria-live="polite">
+        {shown === total ? `${total} rows` : `${shown} of ${total} rows`}
+      </span>
+      <span class="grow" />
+      <button
+        type="button"
+        class="plain"
+        disabled={undoLabel === null}
+        title={undoLabel === null ? "Nothing of yours to undo" : `Undo ${undoLabel} (Ctrl+Z)`}
+        aria-label={undoLabel === null ? "Undo" : `Undo ${undoLabel}`}
+        onClick={() => onCommand({ do: "undo" })}
+      >
+        <Icon name="undo" />
+      </button>
+      <button
+        type="button"
+        class="plain"
+        disabled={redoLabel === null}
+        title={redoLabel === null ? "Nothing to do again" : `Do ${redoLabel} again (Ctrl+Y)`}
+        aria-label={redoLabel === null ? "Redo" : `Redo ${redoLabel}`}
+        onClick={() => onCommand({ do: "redo" })}
+      >
+        <Icon name="redo" />
+      </button>
+      <button type="button" onClick={onDelete} disabled={shown === 0} data-testid="delete-rows">
+        <Icon name="trash" /> Delete…
+      </button>
+      <button type="button" onClick={() => onCommand({ do: "addRow" })} title="Ctrl+Enter" data-testid="add-row">
+        <Icon name="plus" /> Add row
+      </button>
+    </div>
+  );
+}
+
+function Scopes({ sheet }: { readonly sheet: Sheet }): JSX.Element {
+  return (
+    <div class="scopes" role="group" aria-label="Show">
+      {["", ...sheet.scopes.value].map((scope) => (
+        <button
+          key={scope}
+          type="button"
+          class="scope"
+          aria-pressed={sheet.scope.value === scope}
+          onClick={() => {
+            sheet.scopeTo(scope);
+          }}
+        >
+          {scope === "" ? "All" : scope}
+        </button>
+      ))}
+    </div>
+  );
+}
