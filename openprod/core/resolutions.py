@@ -88,6 +88,13 @@ def joins(records: Iterable[tuple[str, int, Resolution]]) -> list[Join]:
     return result
 
 
+def standing(records: Iterable[tuple[str, int, Resolution]]) -> bool:
+    """Whether a decision stands that nobody has taken back."""
+    records = list(records)
+    withdrawn = {record.supersedes for _id, _client, record in records if record.withdraws}
+    return any(not record.withdraws and id not in withdrawn for id, _client, record in records)
+
+
 def accepted(records: Sequence[tuple[str, int, Resolution]]) -> list[frozenset[str]]:
     """Sets of heads that somebody accepted as they stand, and hasn't taken back."""
     withdrawn = {record.supersedes for _id, _client, record in records if record.withdraws}

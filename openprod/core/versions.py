@@ -129,6 +129,8 @@ def evaluate(
     last_clock: dict[int, int] = {}
     last_seq: dict[str, int] = {}
     for version in tree.versions.values():
+        if version.id in withdrawn:
+            continue  # a decision taken back covers nothing
         if not version.is_clear:
             client, clock = version.id[0], version.id[1]
             if clock > last_clock.get(client, -1):
@@ -173,13 +175,13 @@ def _expand(tree: Tree, leaves: dict[Id, Version], withdrawn: dict[Id, frozenset
 
 
 def _is_covered(tree: Tree, leaf: Version, last_clock: dict[int, int], last_seq: dict[str, int]) -> bool:
-    if leaf.log and last_seq[leaf.log] > leaf.seq:
+    if leaf.log and last_seq.get(leaf.log, -1) > leaf.seq:
         return True
     if leaf.is_clear:
         # Who removed it isn't in the history; a later value of the same person over the same version covers it.
         siblings = (tree.versions[id] for id in tree.children.get(leaf.parent, ()))
         return any(other.user == leaf.user and other.hlc > leaf.hlc for other in siblings if not other.is_clear)
-    return last_clock[leaf.id[0]] > leaf.id[1]
+    return last_clock.get(leaf.id[0], -1) > leaf.id[1]
 
 
 def _base(tree: Tree, heads: list[Version]) -> Version | None:

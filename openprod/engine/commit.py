@@ -481,6 +481,27 @@ class Committer:
                     rows = list(self.storage.registers_of_root(f"{plugin}.{facet}"))
                     self.detector.recheck(rows, changed)
 
+    def past(self, name: str, time: str) -> LiveDocument:
+        """A document as of a timestamp: replayed from the oplog."""
+        document = LiveDocument(name, client_id=self._client_id())
+        for number, body, _signature in self.storage.bundle_bytes():
+            row = self.storage.bundle_numbered(number)
+            if row is None or row.hlc > time:
+                continue
+            for part in msgspec.msgpack.decode(body, type=Bundle).updates:
+                if part.document == name:
+                    for release in document.gate.admit(part.update, decode_update(part.update)):
+                        document.apply(_bytes(release))
+        return document
+
+    def close(self) -> None:
+        """Leave a snapshot for a fast opening, and let go of the file."""
+        try:
+            self.snapshot()
+        finally:
+            self.documents.clear()
+            self.storage.close()
+
     # -- snapshots -----------------------------------------------------------------------------------------
 
     def _snapshot_when_due(self) -> None:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterable
 
 from openprod.core import ids, resolutions, validity
-from openprod.core.schema import Facet
+from openprod.core.schema import Facet, Field
 from openprod.core.versions import NULL, Version
 from openprod.engine import trees
 from openprod.engine.index import Entry, Index
@@ -132,6 +132,7 @@ class Detector:
     def _field_row(self, id: str, entry: Entry, history: trees.History, subject: str) -> ConflictRow | None:
         state, records = history.state, history.records
         decided = any(not record.withdraws for _id, _client, record in records)
+        standing = resolutions.standing(records)
         heads: tuple[Version, ...] = state.heads
         kind, reopened = "field", False
         if layout.parse_root(entry.root).kind == "record":
@@ -148,7 +149,7 @@ class Detector:
             )
             if faulty:
                 kind, status, heads = "invalid", "open", faulty
-            elif decided:
+            elif standing:
                 status = "resolved"
             elif state.overtaken:
                 status = "overtaken"
@@ -174,6 +175,10 @@ class Detector:
             return ""
         field = self._schemas.field(root.name, entry.field)
         return validity.fault(field, json.loads(text)) if field else ""
+
+    @staticmethod
+    def why_invalid(field: Field, value: object) -> str:
+        return validity.fault(field, value) or "doesn't fit the field"
 
     # -- edit-delete ---------------------------------------------------------------------------------------
 
@@ -212,7 +217,7 @@ class Detector:
                 json.dumps(sorted(set(heads))), json.dumps({"subject": f"entity/{entity}"}), "",
             )  # fmt: skip
             self._put(id, found, changed)
-        elif decided:
+        elif resolutions.standing(decisions):
             found = ConflictRow(
                 id, "edit-delete", "resolved", False, entity, "" if whole else facet, "", layout.CORE, None,
                 "[]", json.dumps({"subject": f"entity/{entity}"}), "",

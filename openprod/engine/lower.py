@@ -27,6 +27,7 @@ from openprod.core.operations import (
 from openprod.core.schema import Edge, Facet
 from openprod.engine import inverse
 from openprod.errors import InvalidOperation, NotFound
+from openprod.storage.ports import RegisterRow
 from openprod.yjs import layout
 from openprod.yjs.documents import SetKey, SpliceText, Write
 
@@ -141,7 +142,7 @@ class Lowering:
                 case DeleteEntity():
                     self._delete(operation.entity)
                 case RestoreEntity():
-                    self._restore(operation.entity)
+                    self.restore(operation.entity)
                 case AttachFacet():
                     self._require_entity(operation.entity)
                     self._attach(operation.entity, operation.facet, operation.fields)
@@ -264,17 +265,33 @@ class Lowering:
                 self.write(row.document, row.root, row.key, None)
         self._writes[(facet.partition(".")[0], facet, layout.marker_key(entity))] = None
 
-    def _restore(self, entity: str) -> None:
+    def values(self) -> dict[tuple[str, str, str], Any]:
+        """What would be written: {(document, root, key): value}."""
+        return dict(self._writes)
+
+    def reattach(self, entity: str, facet: str) -> None:
+        """Bring one facet back, with the values it had."""
+        document, key = facet.partition(".")[0], layout.marker_key(entity)
+        marker = self._committer.storage.register_at(document, facet, key)
+        if marker is None or marker.value not in (None, "null"):
+            raise InvalidOperation(f"The entity {entity} has the facet {facet}.")
+        self._bring_back(marker)
+        self._writes[(document, facet, key)] = True
+
+    def _bring_back(self, marker: RegisterRow) -> None:
+        version = self._committer.storage.version(marker.document, marker.client, marker.clock)
+        assert version is not None
+        for document, root, key, value in inverse.of_bundle(self._committer, version.bundle).values:
+            if value is not None:
+                self.write(document, root, key, value)
+
+    def restore(self, entity: str) -> None:
         if not layout.is_id(entity):
             raise InvalidOperation(f"“{entity[:80]}” can't be the id of an entity.")
         marker = self._committer.storage.register_at(layout.CORE, layout.ENTITY_ROOT, entity)
         if marker is None or marker.value not in (None, "null"):
             raise InvalidOperation(f"The entity {entity} isn't deleted.")
-        version = self._committer.storage.version(layout.CORE, marker.client, marker.clock)
-        assert version is not None
-        for document, root, key, value in inverse.of_bundle(self._committer, version.bundle).values:
-            if value is not None:
-                self.write(document, root, key, value)
+        self._bring_back(marker)
         self._writes[(layout.CORE, layout.ENTITY_ROOT, entity)] = True
 
     # -- edges ---------------------------------------------------------------------------------------------

@@ -122,6 +122,11 @@ class SqliteStorage:
         rows = self._execute("SELECT log, max(seq), hash FROM bundle GROUP BY log")
         return {log: (seq, digest) for log, seq, digest in rows}
 
+    def bundle_at(self, log: str, seq: int) -> bytes | None:
+        """The body of one bundle of a log."""
+        row = self._execute("SELECT body FROM bundle WHERE log = ? AND seq = ?", (log, seq)).fetchone()
+        return row[0] if row else None
+
     def logs_of(self, log: str) -> tuple[int, bytes]:
         """(last seq, its hash) of one log; (0, b"") when it isn't here."""
         row = self._execute("SELECT seq, hash FROM bundle WHERE log = ? ORDER BY seq DESC LIMIT 1", (log,)).fetchone()

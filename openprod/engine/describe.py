@@ -1,0 +1,220 @@
+"""Conflicts in full, for people: who wrote what, when, from where, knowing what, in one sentence."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from openprod.core import conflicts as words
+from openprod.core import ids, resolutions
+from openprod.core.conflicts import Candidate, Conflict, Decision
+from openprod.core.versions import NULL, Version
+from openprod.engine import trees
+from openprod.engine.detect import Detector
+from openprod.engine.resolve import moment
+from openprod.engine.schemas import Schemas
+from openprod.storage.ports import BundleRow, ConflictRow, RegisterRow, Storage
+from openprod.yjs import layout
+
+
+class Describer:
+    def __init__(self, storage: Storage, schemas: Schemas, detector: Detector) -> None:
+        self._storage = storage
+        self._schemas = schemas
+        self._detector = detector
+
+    def describe(self, row: ConflictRow) -> Conflict:
+        if row.kind == "edit-delete":
+            return self._edit_delete(row)
+        if row.kind == "duplicate":
+            return self._duplicate(row)
+        if row.kind == "text-overlap":
+            return self._overlap(row)
+        return self._register(row)
+
+    # -- names ---------------------------------------------------------------------------------------------
+
+    def thing(self, entity: str, *, facet: str = "") -> str:
+        """How people call an entity, by its last values where it has been deleted."""
+        facets: dict[str, dict[str, Any]] = {}
+        for row in self._storage.registers_of_entity(entity):
+            root = layout.parse_root(row.root)
+            if root.kind == "facet" and row.field:
+                facets.setdefault(root.name, {})[row.field] = self._last(row)
+        if facet in facets:
+            return self._schemas.thing({facet: facets[facet]}, entity)
+        return self._schemas.thing(facets, entity)
+
+    def _last(self, row: RegisterRow) -> Any:
+        if row.value not in (None, NULL):
+            return json.loads(row.value or NULL)
+        version = self._storage.version(row.document, row.client, row.clock)
+        while version is not None and version.version.parent_client is not None:
+            parent = version.version
+            version = self._storage.version(row.document, parent.parent_client or 0, parent.parent_clock or 0)
+            if version is not None and version.version.value not in (None, NULL):
+                return json.loads(version.version.value or NULL)
+        return None
+
+    # -- parts ---------------------------------------------------------------------------------------------
+
+    def _candidate(
+        self, document: str, head: Version, bundle: BundleRow, others: tuple[Version, ...], field: str = ""
+    ) -> Candidate:
+        return Candidate(
+            version=ids.version_text(document, head.id),
+            value=None if head.value is None else json.loads(head.value),
+            author=bundle.name, user=bundle.user, device=bundle.device, at=moment(bundle.hlc), bundle=bundle.id,
+            unaware_of=tuple(ids.version_text(document, other.id) for other in others if other.id != head.id),
+            known=head.value is not None, field=field,
+        )  # fmt: skip
+
+    def _decisions(self, rows: list[tuple[Any, BundleRow]]) -> tuple[Decision, ...]:
+        parsed = [(row, bundle, record) for row, bundle in rows if (record := resolutions.parse(row.body)) is not None]
+        withdrawn = {record.supersedes for _row, _bundle, record in parsed if record.withdraws}
+        return tuple(
+            Decision(
+                # Who the record claims to be counts for nothing: its bundle's author does.
+                id=row.id, by=bundle.name, user=bundle.user, device=bundle.device, at=moment(bundle.hlc),
+                chosen=f"{row.document}:{record.chosen}" if record.chosen else None, value=record.value,
+                supersedes=record.supersedes, heads=tuple(f"{row.document}:{head}" for head in record.heads),
+                withdrawn=row.id in withdrawn or record.withdraws, bundle=bundle.id,
+            )
+            for row, bundle, record in parsed
+        )  # fmt: skip
+
+    @staticmethod
+    def _standing(decisions: tuple[Decision, ...]) -> Decision | None:
+        return next((decision for decision in reversed(decisions) if not decision.withdrawn), None)
+
+    # -- kinds ---------------------------------------------------------------------------------------------
+
+    def _register(self, row: ConflictRow) -> Conflict:
+        assert row.register is not None
+        register = self._storage.register(row.register)
+        assert register is not None
+        history = self._detector.history(register)
+        wanted = {head.partition(":")[2] for head in json.loads(row.heads)}
+        heads = tuple(head for head in history.state.heads if resolutions.local_text(head.id) in wanted)
+        decisions = self._decisions([(entry, bundle) for entry, bundle, _record in history.decisions])
+        decided = self._standing(decisions)
+        shown_candidates = heads if row.status == "open" else self._sides(history, heads)
+        candidates = tuple(
+            self._candidate(row.document, head, history.bundles[head.id], shown_candidates) for head in shown_candidates
+        )
+        thing, label = self.thing(row.entity, facet=row.facet), self._schemas.label(row.facet, row.field)
+        if row.kind == "invalid":
+            declared = self._schemas.field(row.facet, row.field)
+            why = (
+                self._detector.why_invalid(declared, candidates[0].value) if declared and candidates else "doesn't fit"
+            )
+            sentence = words.invalid_sentence(thing, label, candidates[0], why, decided=None)
+        else:
+            sentence = words.field_sentence(thing, label, candidates, decided=decided, status=row.status)
+        shown = history.state.shown
+        base = history.state.base
+        return Conflict(
+            id=row.id, kind=row.kind, status=row.status, reopened=row.reopened, heads=tuple(json.loads(row.heads)),
+            entity=row.entity, facet=row.facet, field=row.field, title=thing, label=label, sentence=sentence,
+            base=None if base is None or base.value is None
+            else {"version": ids.version_text(row.document, base.id), "value": json.loads(base.value)},
+            shown=None if shown is None else ids.version_text(row.document, shown), candidates=candidates,
+            resolution=decided, resolutions=decisions,
+        )  # fmt: skip
+
+    @staticmethod
+    def _sides(history: trees.History, heads: tuple[Version, ...]) -> tuple[Version, ...]:
+        """For a conflict that is over: the values that had stood against each other, and what stands now."""
+        joined = [
+            history.tree.versions[key]
+            for _row, _bundle, record in history.decisions
+            for head in record.heads
+            if (key := resolutions.parse_local(head)) is not None and key in history.tree.versions
+        ]
+        leaves = [leaf for leaf in history.tree.leaves() if not history.decisions]
+        found = {version.id: version for version in (*joined, *leaves, *([] if joined else heads))}
+        return tuple(found[id] for id in sorted(found))
+
+    def _edit_delete(self, row: ConflictRow) -> Conflict:
+        candidates: list[Candidate] = []
+        edits: list[tuple[str, Candidate]] = []
+        deleted_by = "somebody"
+        wanted = set(json.loads(row.heads))
+        shown: str | None = None
+        for register in self._storage.registers_of_entity(row.entity):
+            if not any(head.startswith(f"{register.document}:") for head in wanted):
+                continue
+            history = self._detector.history(register)
+            for head in history.state.heads:
+                text = ids.version_text(register.document, head.id)
+                if text not in wanted:
+                    continue
+                others = tuple(other for other in history.state.heads)
+                candidate = self._candidate(register.document, head, history.bundles[head.id], others, register.field)
+                candidates.append(candidate)
+                if register.field:
+                    name = layout.parse_root(register.root).name
+                    edits.append((self._schemas.label(name, register.field), candidate))
+                elif head.value in (None, NULL):
+                    deleted_by, shown = candidate.author, text
+        decisions = self._decisions(
+            [
+                (entry, bundle)
+                for entry, bundle in self._storage.resolutions_of(row.id)
+                if '"register":null' in entry.body
+            ]
+        )
+        decided = self._standing(decisions)
+        thing = self.thing(row.entity, facet=row.facet)
+        sentence = words.edit_delete_sentence(thing, deleted_by, tuple(edits), decided=decided, status=row.status)
+        return Conflict(
+            id=row.id, kind=row.kind, status=row.status, reopened=row.reopened, heads=tuple(sorted(wanted)),
+            entity=row.entity, facet=row.facet, field="", title=thing, label="", sentence=sentence, base=None,
+            shown=shown, candidates=tuple(candidates), resolution=decided, resolutions=decisions,
+        )  # fmt: skip
+
+    def _duplicate(self, row: ConflictRow) -> Conflict:
+        subject = json.loads(row.subject)
+        candidates = []
+        things = []
+        for entity in subject["entities"]:
+            things.append(self.thing(entity, facet=row.facet))
+            register = self._storage.register_at(row.document, row.facet, layout.field_key(entity, row.field))
+            if register is not None:
+                version = self._storage.version(register.document, register.client, register.clock)
+                if version is not None:
+                    head = Version((register.client, register.clock), None, register.value, 0)
+                    candidates.append(self._candidate(row.document, head, version.bundle, (), entity))
+        labels = [self._schemas.label(row.facet, field) for field in subject["unique"]]
+        values = [words.say(json.loads(value)) for value in subject["values"]]
+        what = " and ".join(f"{label} {value}" for label, value in zip(labels, values, strict=True))
+        decisions = self._decisions(self._storage.resolutions_of(row.id))
+        decided = self._standing(decisions)
+        return Conflict(
+            id=row.id, kind=row.kind, status=row.status, reopened=row.reopened, heads=tuple(json.loads(row.heads)),
+            entity=row.entity, facet=row.facet, field=row.field, title=things[0] if things else row.entity,
+            label=labels[-1], sentence=words.duplicate_sentence(
+                tuple(things), what, decided=decided, status=row.status
+            ),
+            base=None, shown=None, candidates=tuple(candidates), resolution=decided, resolutions=decisions,
+        )  # fmt: skip
+
+    def _overlap(self, row: ConflictRow) -> Conflict:
+        candidates = []
+        for head in json.loads(row.heads):
+            client, clock = (int(part) for part in head.split(":")[1:3])
+            span = self._storage.span_at(row.document, client, clock)
+            bundle = self._storage.bundle_numbered(span.bundle) if span else None
+            if bundle is not None:
+                version = Version((client, clock), None, NULL, 0)
+                candidates.append(self._candidate(row.document, version, bundle, (), row.field))
+        decisions = self._decisions(self._storage.resolutions_of(row.id))
+        decided = self._standing(decisions)
+        thing, label = self.thing(row.entity, facet=row.facet), self._schemas.label(row.facet, row.field)
+        authors = tuple(dict.fromkeys(candidate.author for candidate in candidates))
+        sentence = words.overlap_sentence(thing, label, authors, decided=decided if row.status == "resolved" else None)
+        return Conflict(
+            id=row.id, kind=row.kind, status=row.status, reopened=row.reopened, heads=tuple(json.loads(row.heads)),
+            entity=row.entity, facet=row.facet, field=row.field, title=thing, label=label, sentence=sentence, base=None,
+            shown=None, candidates=tuple(candidates), resolution=decided, resolutions=decisions,
+        )  # fmt: skip

@@ -1,0 +1,116 @@
+"""Looking ahead and looking after: what a merge would bring, backups, health checks."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from openprod.core.bundles import SignedBundle, verify
+from openprod.engine import exchange
+from openprod.engine.blobs import Blobs
+from openprod.engine.commit import Committer
+from openprod.engine.describe import Describer
+from openprod.engine.identity import Identity
+from openprod.errors import InputError, OpenprodError
+from openprod.storage.sqlite.connection import translated
+from openprod.storage.sqlite.storage import SqliteStorage
+
+
+def plan_merge(committer: Committer, path: Path, who: Identity) -> dict[str, Any]:
+    """Merge into a copy and say what happened there: exact, and nothing here changes."""
+    head, bundles = exchange.read(path, committer.workspace)
+    foreign = list(exchange.lacking(committer, bundles))
+    authors = Counter(one.bundle.actor.name for one in foreign)
+    before = {row.id for row in committer.storage.conflicts(status="open")}
+    coming: list[dict[str, Any]] = []
+    closing = 0
+    if foreign:
+        with tempfile.TemporaryDirectory(prefix="openprod-plan-") as folder:
+            copy = str(Path(folder) / "workspace.db")
+            committer.storage.backup(copy)
+            trial = Committer(
+                SqliteStorage(copy), key=who.key, now_ms=lambda: time.time_ns() // 1_000_000,
+                random_bytes=secrets.token_bytes,
+            )  # fmt: skip
+            try:
+                outcomes, _events = trial.commit(foreign)
+                for outcome in outcomes:
+                    if isinstance(outcome, OpenprodError):
+                        raise outcome
+                describer = Describer(trial.storage, trial.schemas, trial.detector)
+                rows = trial.storage.conflicts(status="open")
+                coming = [describer.describe(row).to_json() for row in rows if row.id not in before]
+                closing = len(before - {row.id for row in rows})
+            finally:
+                trial.documents.clear()
+                trial.storage.close()
+    return {
+        "file": str(path), "workspace": head.workspace, "name": head.name, "bundles": len(foreign),
+        "authors": [{"author": name, "bundles": count} for name, count in sorted(authors.items())],
+        "conflicts": [{"id": one["id"], "kind": one["kind"], "sentence": one["sentence"]} for one in coming],
+        "closes": closing,
+    }  # fmt: skip
+
+
+def backup(committer: Committer, folder: Path, target: Path) -> dict[str, Any]:
+    """A whole workspace folder at ``target``, checked after writing."""
+    if target.exists():
+        raise InputError(f"{target} exists already.", hint="Choose a new name for the backup.")
+    partial = target.with_name(target.name + ".part")
+    with translated(str(target)):
+        shutil.rmtree(partial, ignore_errors=True)
+        try:
+            partial.mkdir(parents=True)
+            committer.storage.backup(str(partial / "workspace.db"))
+            if (folder / "blobs").is_dir():
+                shutil.copytree(folder / "blobs", partial / "blobs")
+            copy = SqliteStorage(str(partial / "workspace.db"))
+            try:
+                with copy.transaction():
+                    # Whoever goes on from this copy writes a log of its own.
+                    copy.set_meta("log", "")
+                faults = copy.check()
+            finally:
+                copy.close()
+            if faults:
+                raise OpenprodError(f"The backup could not be verified: {faults[0]}")
+            partial.rename(target)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    return {"file": str(target), "bytes": sum(entry.stat().st_size for entry in target.rglob("*") if entry.is_file())}
+
+
+def doctor(committer: Committer, blobs: Blobs, progress: Callable[[int, int], None] | None) -> dict[str, Any]:
+    """Check everything that can be checked: SQLite, every bundle's hash, signature and chain, every stored file."""
+    faults = [f"database: {fault}" for fault in committer.storage.check()]
+    chains: dict[str, tuple[int, bytes]] = {}
+    newest = committer.storage.bundles(newest_first=True, limit=1)
+    total = newest[0].number if newest else 0
+    count = 0
+    for number, body, signature in committer.storage.bundle_bytes():
+        row = committer.storage.bundle_numbered(number)
+        assert row is not None
+        count += 1
+        try:
+            bundle = verify(SignedBundle(body, signature), workspace=committer.workspace)
+            seq, previous = chains.get(bundle.log, (0, b""))
+            if bundle.seq != seq + 1 or bundle.previous != previous:
+                faults.append(f"bundle {row.id}: doesn't follow the one before it")
+            chains[bundle.log] = (bundle.seq, row.hash)
+        except OpenprodError as error:
+            faults.append(f"bundle {row.id}: {error.sentence}")
+        if progress is not None and number % 64 == 0:
+            progress(number, total)
+    faults += [f"stored file {name}: its content was altered" for name in blobs.damaged()]
+    waiting = sum(len(document.gate.parked) for document in committer.documents.values())
+    return {
+        "healthy": not faults, "bundles": count, "logs": len(chains), "faults": faults,
+        "documents": sorted(committer.documents), "waiting_updates": waiting,
+        "quarantined": len(committer.storage.quarantined()),
+    }  # fmt: skip

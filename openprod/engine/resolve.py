@@ -1,0 +1,250 @@
+"""Recording what people decided: the plans that join a conflict's heads.
+
+A decision is made against the heads that were looked at; against others it is refused with the present ones.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from openprod.core import ids, resolutions, validity, values
+from openprod.core.bundles import Actor
+from openprod.core.clock import parts
+from openprod.core.resolutions import Author, Resolution
+from openprod.engine.lower import Lowering
+from openprod.errors import InvalidOperation, NotFound, Stale
+from openprod.storage.ports import ConflictRow, RegisterRow
+from openprod.yjs import layout
+from openprod.yjs.documents import SetKey, Write
+
+if TYPE_CHECKING:
+    from openprod.engine.commit import Committer
+
+UNSET: Final = object()
+
+
+def time_text(ms: int) -> str:
+    """ISO 8601, UTC, of milliseconds since 1970."""
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def moment(hlc: str) -> str:
+    """The wall time in a timestamp: ISO 8601, UTC."""
+    return time_text(parts(hlc)[0])
+
+
+class Deciding:
+    """Collects the writes and the records of one decision."""
+
+    def __init__(self, committer: Committer, actor: Actor, *, now_ms: int, new_id: str) -> None:
+        self._committer = committer
+        self._by = Author(user=actor.user, name=actor.name)
+        self._at = time_text(now_ms)
+        self._id = new_id
+        self.conflict = ""
+        self._writes: dict[str, list[Write]] = {}
+        self._clocks: dict[str, int] = {}
+        self._records = 0
+
+    def plan(self) -> dict[str, list[Write]]:
+        return self._writes
+
+    def _write(self, document: str, write: SetKey) -> str:
+        """Add a write; returns the version that it will be, within its document."""
+        live = self._committer.document(document)
+        clock = self._clocks.setdefault(document, live.gate.state.get(live.client_id, 0))
+        self._clocks[document] = clock + 1
+        self._writes.setdefault(document, []).append(write)
+        return f"{live.client_id}:{clock}"
+
+    def _record(self, document: str, **fields: Any) -> None:
+        key = self._id if not self._records else f"{self._id}.{self._records}"
+        self._records += 1
+        record = Resolution(conflict=self.conflict, by=self._by, at=self._at, **fields)
+        self._write(document, SetKey(layout.RESOLUTION_ROOT, key, resolutions.to_record(record)))
+
+    def join(self, register: RegisterRow, heads: Sequence[str], chosen: str | None, value: Any) -> None:
+        """Set a register and say which heads that joins."""
+        wrote = self._write(register.document, SetKey(register.root, register.key, value))
+        self._record(
+            register.document, register_=(register.root, register.key), heads=tuple(heads), wrote=(wrote,),
+            chosen=chosen, value=value, supersedes=self.latest(register),
+        )  # fmt: skip
+
+    def accept(
+        self, document: str, heads: Sequence[str], *, register: RegisterRow | None = None, value: Any = None
+    ) -> None:
+        """Take heads as they stand."""
+        where = (register.root, register.key) if register else None
+        self._record(document, register_=where, heads=tuple(heads), chosen=None, value=value)
+
+    def repeat(self, register: RegisterRow, record: Resolution, decision: str) -> None:
+        """Decide the same again, knowing what stands now."""
+        heads = [resolutions.local_text(head.id) for head in self._committer.detector.history(register).state.heads]
+        wrote = self._write(register.document, SetKey(register.root, register.key, record.value))
+        self._record(
+            register.document, register_=(register.root, register.key), heads=tuple(heads), wrote=(wrote,),
+            chosen=record.chosen, value=record.value, supersedes=decision,
+        )  # fmt: skip
+
+    def withdraw(self, document: str, decision: str, *, register: tuple[str, str] | None) -> None:
+        self._record(document, register_=register, supersedes=decision)
+
+    def latest(self, register: RegisterRow) -> str | None:
+        rows = self._committer.storage.resolutions_at(register.document, register.root, register.key)
+        return rows[-1][0].id if rows else None
+
+
+def plan(
+    committer: Committer, id: str, *, choose: str | None, value: Any, heads: Sequence[str] | None, deciding: Deciding,
+) -> dict[str, list[Write]]:  # fmt: skip
+    """The writes of a decision. Raises NotFound, Stale (with the present heads) or InvalidOperation."""
+    row = committer.storage.conflict(id)
+    if row is None:
+        raise NotFound(f"There is no conflict {id}.", hint="`openprod conflicts` lists them.")
+    deciding.conflict = id
+    present = json.loads(row.heads)
+    if heads is not None and sorted(heads) != sorted(present):
+        raise Stale(
+            "The conflict has changed since you looked at it.",
+            hint="Look at it again; nothing was recorded.",
+            details={"conflict": id, "heads": present},
+        )
+    if (choose is None) == (value is UNSET):
+        raise InvalidOperation("Choose one of the values, or give a value of your own.")
+    match row.kind:
+        case "field" | "invalid" | "schema":
+            _register(committer, row, choose, value, deciding)
+        case "edit-delete":
+            _edit_delete(committer, row, choose, value, deciding)
+        case "duplicate":
+            _duplicate(committer, row, choose, value, deciding)
+        case "text-overlap":
+            deciding.accept(row.document, [head.partition(":")[2] for head in present])
+        case _:
+            raise InvalidOperation(f"This program can't resolve a conflict of kind {row.kind} yet.", hint="Update it.")
+    return deciding.plan()
+
+
+def _register(committer: Committer, row: ConflictRow, choose: str | None, value: Any, deciding: Deciding) -> None:
+    assert row.register is not None
+    register = committer.storage.register(row.register)
+    assert register is not None
+    history = committer.detector.history(register)
+    # All present heads, also those that agree with another one: the decision is made knowing them.
+    joined = [resolutions.local_text(head.id) for head in history.state.heads]
+    chosen: str | None = None
+    if choose is not None:
+        document, key = ids.parse_version(choose)
+        version = history.tree.versions.get(key) if document == row.document else None
+        if version is None:
+            raise InvalidOperation("That value isn't one of this field's.", hint="Choose one of the candidates.")
+        if version.value is None:
+            raise InvalidOperation(
+                "That value was not kept by the program that sent it.", hint="Give the value itself."
+            )
+        chosen, value = resolutions.local_text(key), json.loads(version.value)
+        if row.kind == "invalid":
+            deciding.accept(row.document, [chosen], register=register, value=value)
+            return
+    else:
+        value = values.check(value, where=f"{row.facet}/{row.field}")
+        declared = committer.schemas.field(row.facet, row.field) if row.facet else None
+        wrong = validity.fault(declared, value) if declared else ""
+        if wrong:
+            raise InvalidOperation(f"The value for {row.facet}/{row.field} {wrong}.")
+    deciding.join(register, joined, chosen, value)
+
+
+def _edit_delete(committer: Committer, row: ConflictRow, choose: str | None, value: Any, deciding: Deciding) -> None:
+    """Restore (choose an edit, or value true) or leave deleted (choose the deletion, or value false)."""
+    rows = committer.storage.registers_of_entity(row.entity)
+    if choose is not None:
+        _document, key = ids.parse_version(choose)
+        deletions = {(gone.client, gone.clock) for gone in rows if not gone.field and gone.value in (None, "null")}
+        restore = key not in deletions
+        if choose not in json.loads(row.heads):
+            raise InvalidOperation("That isn't one of the sides of this conflict.", hint="Choose one of its heads.")
+    elif isinstance(value, bool):
+        restore = value
+    else:
+        raise InvalidOperation("Say true to restore it, or false to leave it deleted.")
+    before: dict[tuple[str, str, str], Any] = {}
+    if restore:
+        lowering = Lowering(committer)
+        if committer.detector.is_deleted(row.entity):
+            lowering.restore(row.entity)
+        else:
+            lowering.reattach(row.entity, row.facet)
+        before = lowering.values()
+    for register in rows:
+        if layout.parse_root(register.root).kind not in ("facet", "entity"):
+            continue
+        history = committer.detector.history(register)
+        heads = [resolutions.local_text(head.id) for head in history.state.heads]
+        kept = [head for head in history.state.heads if head.value not in (None, "null")]
+        key_ = (register.document, register.root, register.key)
+        if restore:
+            if register.field and kept:
+                own = [head for head in kept if ids.version_text(register.document, head.id) == choose]
+                decided = (own or kept)[0]
+                if len({head.value for head in kept}) > 1 and not own:
+                    continue  # several edits apart: a field conflict of its own, once it is back
+                assert decided.value is not None
+                deciding.join(register, heads, resolutions.local_text(decided.id), json.loads(decided.value))
+            elif key_ in before:
+                deciding.join(register, heads, None, before[key_])
+        elif kept:
+            deciding.join(register, heads, None, None)
+    deciding.accept(layout.CORE, [head.partition(":")[2] for head in json.loads(row.heads)], value=restore)
+
+
+def _duplicate(committer: Committer, row: ConflictRow, choose: str | None, value: Any, deciding: Deciding) -> None:
+    """Keep them all (choose any), or renumber: value {entity: {field: value}}."""
+    if choose is not None:
+        if choose not in json.loads(row.heads):
+            raise InvalidOperation("That isn't one of the entries of this conflict.")
+        deciding.accept(row.document, [head.partition(":")[2] for head in json.loads(row.heads)], value=choose)
+        return
+    entities = json.loads(row.subject)["entities"]
+    if not isinstance(value, dict) or not value or not all(entity in entities for entity in value):
+        raise InvalidOperation(
+            "Say which entry gets which values: {entity: {field: value}}.",
+            hint=f"The entries are {', '.join(entities)}.",
+        )
+    for entity, fields in value.items():
+        if not isinstance(fields, dict):
+            raise InvalidOperation("Say which entry gets which values: {entity: {field: value}}.")
+        for field, new in fields.items():
+            declared = committer.schemas.field(row.facet, field)
+            if declared is None:
+                raise InvalidOperation(f"{row.facet} has no field “{field}”.")
+            new = values.check(new, where=f"{row.facet}/{field}")
+            wrong = validity.fault(declared, new)
+            if wrong:
+                raise InvalidOperation(f"The value for {row.facet}/{field} {wrong}.")
+            register = committer.storage.register_at(row.document, row.facet, layout.field_key(entity, field))
+            if register is None:
+                raise InvalidOperation(f"{entity} has no {field} yet.")
+            heads = [resolutions.local_text(head.id) for head in committer.detector.history(register).state.heads]
+            deciding.join(register, heads, None, new)
+
+
+def plan_reopen(committer: Committer, id: str, deciding: Deciding) -> dict[str, list[Write]]:
+    """Take the standing decisions of a conflict back. Raises NotFound or InvalidOperation."""
+    row = committer.storage.conflict(id)
+    if row is None:
+        raise NotFound(f"There is no conflict {id}.", hint="`openprod conflicts --status all` lists them.")
+    deciding.conflict = id
+    records = committer.storage.resolutions_of(id)
+    parsed = [(entry, record) for entry, _bundle in records if (record := resolutions.parse(entry.body)) is not None]
+    withdrawn = {record.supersedes for _entry, record in parsed if record.withdraws}
+    standing = [(entry, record) for entry, record in parsed if not record.withdraws and entry.id not in withdrawn]
+    if row.status != "resolved" or not standing:
+        raise InvalidOperation("This conflict isn't resolved.", hint="Only a decision can be taken back.")
+    for entry, record in standing:
+        deciding.withdraw(entry.document, entry.id, register=record.register_)
+    return deciding.plan()

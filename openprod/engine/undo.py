@@ -1,0 +1,107 @@
+"""Undo and redo, per user and bundle: new bundles that write earlier values back. History is never rewritten.
+
+Only what still stands is taken back; a field that somebody changed since is left as it is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from openprod.core import resolutions
+from openprod.engine import inverse
+from openprod.engine.lower import Lowering
+from openprod.engine.resolve import Deciding
+from openprod.errors import InvalidOperation, NotFound, Stale
+from openprod.storage.ports import BundleRow
+from openprod.yjs.documents import Write
+
+if TYPE_CHECKING:
+    from openprod.engine.commit import Committer
+
+_REACH = 1_000
+
+
+def last_undoable(committer: Committer, user: str) -> BundleRow:
+    """The user's latest bundle that isn't undone. Raises NotFound."""
+    undone: set[str] = set()
+    for row in committer.storage.bundles_by_user(user, limit=_REACH):
+        if row.intent in ("undo", "redo"):
+            # A redone bundle may be undone again: the latest word about it counts.
+            if row.intent == "undo" and row.undoes not in undone:
+                undone.add(row.undoes)
+            continue
+        if row.id not in undone and row.intent != "adopt":
+            return row
+        if row.id in undone and _was_redone(committer, user, row.id):
+            return row
+    raise NotFound("There is nothing to undo.", hint="Only your own changes can be undone.")
+
+
+def _was_redone(committer: Committer, user: str, id: str) -> bool:
+    for row in committer.storage.bundles_by_user(user, limit=_REACH):
+        if row.intent == "undo" and row.undoes == id:
+            return False
+        if row.intent == "redo" and row.undoes == id:
+            return True
+    return False
+
+
+def last_redoable(committer: Committer, user: str) -> BundleRow:
+    """The user's latest undo that nothing of theirs came after, but redos. Raises NotFound."""
+    redone: set[str] = set()
+    for row in committer.storage.bundles_by_user(user, limit=_REACH):
+        if row.intent == "redo":
+            redone.add(row.undoes)
+        elif row.intent == "undo":
+            if row.undoes in redone:
+                redone.discard(row.undoes)
+                continue
+            return row
+        else:
+            break
+    raise NotFound("There is nothing to redo.", hint="Redo takes back your latest undo.")
+
+
+def plan(committer: Committer, bundle: BundleRow, deciding: Deciding) -> dict[str, list[Write]]:
+    """Raises Stale when nothing of the bundle stands, InvalidOperation for one that wrote nothing to take back.
+
+    Undoing a decision takes it back; undoing that (a redo) decides the same again.
+    """
+    found = inverse.of_bundle(committer, bundle)
+    if not found.values and not found.decisions:
+        if found.since:
+            raise Stale("Everything in that change has been changed again since.", hint="Nothing was undone.")
+        raise InvalidOperation("That change holds nothing that can be undone here.")
+    lowering = Lowering(committer)
+    repeated: set[tuple[str, str, str]] = set()
+    records = {
+        (row.document, row.id): record
+        for row in committer.storage.all_resolutions()
+        if (record := resolutions.parse(row.body)) is not None
+    }
+    for document, id in found.decisions:
+        record = records.get((document, id))
+        if record is None:
+            continue
+        deciding.conflict = record.conflict
+        if not record.withdraws:
+            deciding.withdraw(document, id, register=record.register_)
+            continue
+        earlier = records.get((document, record.supersedes or ""))
+        if earlier is None:
+            continue
+        if earlier.register_ is None or not earlier.wrote:
+            deciding.accept(document, earlier.heads, value=earlier.value)
+            continue
+        register = committer.storage.register_at(document, *earlier.register_)
+        if register is not None:
+            deciding.repeat(register, earlier, id)
+            repeated.add((document, *earlier.register_))
+    for document, root, key, value in found.values:
+        if (document, root, key) not in repeated:
+            lowering.write(document, root, key, value)
+    plan = deciding.plan()
+    # The decisions' own writes come first: their records name them by their place in the transaction.
+    for document, writes in lowering.plan().items():
+        plan.setdefault(document, []).extend(writes)
+    return plan

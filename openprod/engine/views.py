@@ -1,0 +1,309 @@
+"""Reading: entities, histories, the log, simple queries, the state hash. Everything also as of any bundle.
+
+"As of" a bundle means all bundles up to its timestamp, which is the same on every replica.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from openprod.core import ids, resolutions
+from openprod.engine import trees
+from openprod.engine.commit import Committer
+from openprod.engine.describe import Describer
+from openprod.engine.resolve import moment
+from openprod.errors import InputError, NotFound
+from openprod.storage.ports import BundleRow, RegisterRow
+from openprod.yjs import layout
+
+
+class Views:
+    def __init__(self, committer: Committer) -> None:
+        self._committer = committer
+        self._storage = committer.storage
+        self._schemas = committer.schemas
+        self.describer = Describer(committer.storage, committer.schemas, committer.detector)
+
+    # -- bundles -------------------------------------------------------------------------------------------
+
+    def find_bundle(self, text: str) -> BundleRow:
+        """By id or unique beginning. Raises NotFound or InputError."""
+        text = text.strip().lower()
+        found = self._storage.bundles_like(text) if re.fullmatch(r"[0-9a-f]{4,32}", text) else []
+        if not found:
+            raise NotFound(f"There is no bundle {text[:40]}.", hint="`openprod log` lists them.")
+        if len(found) > 1:
+            raise InputError(f"More than one bundle begins with {text}.", hint="Give more digits.")
+        return found[0]
+
+    def bundle(self, row: BundleRow) -> dict[str, Any]:
+        return {
+            "number": row.number, "bundle": row.id, "at": moment(row.hlc), "hlc": row.hlc,
+            "author": row.name, "user": row.user, "device": row.device, "via": row.via, "intent": row.intent,
+            "message": row.message, "undoes": row.undoes or None, "log": row.log, "seq": row.seq,
+        }  # fmt: skip
+
+    def log(self, *, after: str | None, limit: int, newest_first: bool) -> list[dict[str, Any]]:
+        number = self.find_bundle(after).number if after else None
+        if newest_first:
+            rows = self._storage.bundles(before=number, limit=limit, newest_first=True)
+        else:
+            rows = self._storage.bundles(after=number or 0, limit=limit)
+        return [self.bundle(row) for row in rows]
+
+    # -- entities ------------------------------------------------------------------------------------------
+
+    def _value(self, row: RegisterRow, as_of: str | None) -> Any:
+        """The shown value; ``ABSENT``-like None for null and absent alike."""
+        if as_of is None:
+            return None if row.value is None else json.loads(row.value)
+        history = self._committer.detector.history(row, as_of=as_of)
+        return None if history.state.shown_value is None else json.loads(history.state.shown_value)
+
+    def _time_of(self, as_of: str | None) -> str | None:
+        return self.find_bundle(as_of).hlc if as_of else None
+
+    def entity(self, id: str, *, as_of: str | None = None) -> dict[str, Any]:
+        time = self._time_of(as_of)
+        rows = self._storage.registers_of_entity(id)
+        facets: dict[str, dict[str, Any]] = {}
+        markers: dict[str, Any] = {}
+        deleted = False
+        known = False
+        for row in rows:
+            root = layout.parse_root(row.root)
+            if not layout.belongs(row.root, row.document) or root.kind not in ("facet", "entity"):
+                continue
+            if time is not None and not self._existed(row, time):
+                continue
+            known = True
+            value = self._value(row, time)
+            if root.kind == "entity":
+                deleted = deleted or (not row.field and value is None)
+            elif not row.field:
+                markers[root.name] = value
+            else:
+                facets.setdefault(root.name, {})[row.field] = value
+        if not known:
+            raise NotFound(f"There is no entity {id[:80]}.")
+        for name, value in markers.items():
+            if value is None:
+                facets.pop(name, None)
+            else:
+                facets.setdefault(name, {})
+        for name, fields in facets.items():
+            self._add_texts(name, id, fields, time)
+        return {
+            "id": id, "title": self.describer.thing(id) if time is None else self._schemas.thing(facets, id),
+            "deleted": deleted, "facets": facets, "edges": self._edges(id, time),
+            "conflicts": [row.id for row in self._storage.conflicts_of(id) if row.status == "open"],
+        }  # fmt: skip
+
+    def _existed(self, row: RegisterRow, time: str) -> bool:
+        return any(version.bundle.hlc <= time for version in self._storage.versions_of(row.id))
+
+    def _add_texts(self, facet: str, entity: str, fields: dict[str, Any], time: str | None) -> None:
+        declared = self._schemas.facet(facet)
+        for name, field in (declared.fields if declared else {}).items():
+            if field.type == "text":
+                root = layout.text_root(facet, entity, name)
+                fields[name] = self.text(facet.partition(".")[0], root, time)
+
+    def text(self, document: str, root: str, time: str | None) -> str:
+        live = self._committer.document(document)
+        if time is None:
+            return live.text(root)
+        return self._committer.past(document, time).text(root)
+
+    def _edges(self, entity: str, time: str | None) -> list[dict[str, Any]]:
+        text = json.dumps(entity, ensure_ascii=False)
+        found: list[dict[str, Any]] = []
+        for plugin, schema in sorted(self._schemas.items()):
+            for short in sorted(schema.edges):
+                root = layout.edge_root(f"{plugin}.{short}")
+                names = {
+                    row.entity
+                    for end in (layout.FROM_FIELD, layout.TO_FIELD)
+                    for row in self._storage.registers_valued(root, end, text)
+                }
+                for edge in sorted(names):
+                    if (one := self._edge(plugin, f"{plugin}.{short}", root, edge, time)) is not None:
+                        found.append(one)
+        return found
+
+    def _edge(self, plugin: str, name: str, root: str, edge: str, time: str | None) -> dict[str, Any] | None:
+        values: dict[str, Any] = {}
+        for row in self._storage.registers_of_entity(edge):
+            if row.root == root and row.document == plugin:
+                values[row.field] = self._value(row, time)
+        if values.pop("", None) is None:
+            return None
+        source, target = values.pop(layout.FROM_FIELD, None), values.pop(layout.TO_FIELD, None)
+        return {"id": edge, "edge": name, "from": source, "to": target, "properties": values}
+
+    # -- queries -------------------------------------------------------------------------------------------
+
+    def rows_of(self, facet: str, *, time: str | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
+        """(entity, fields) of everything that has the facet, by entity."""
+        declared = self._schemas.facet(facet)
+        if declared is None:
+            known = ", ".join(f"{p}.{f}" for p, schema in sorted(self._schemas.items()) for f in sorted(schema.facets))
+            raise InputError(
+                f"No adopted plugin has the facet “{facet[:80]}”.", hint=f"Known facets: {known or 'none'}."
+            )
+        document = facet.partition(".")[0]
+        entities: dict[str, dict[str, Any]] = {}
+        for row in self._storage.registers_of_root(facet):
+            if row.document != document or not row.entity:
+                continue
+            if time is not None and not self._existed(row, time):
+                continue
+            entities.setdefault(row.entity, {})[row.field] = self._value(row, time)
+        for entity, fields in entities.items():
+            marker = fields.pop("", True)
+            if marker is None or self._is_deleted(entity, time):
+                continue
+            if (
+                "" not in fields
+                and marker is True
+                and not any(value is not None for value in fields.values())
+                and not (self._storage.register_at(document, facet, entity))
+            ):
+                continue
+            self._add_texts(facet, entity, fields, time)
+            yield entity, {name: fields.get(name) for name in declared.fields}
+
+    def _is_deleted(self, entity: str, time: str | None) -> bool:
+        if time is None:
+            return self._committer.detector.is_deleted(entity)
+        row = self._storage.register_at(layout.CORE, layout.ENTITY_ROOT, entity)
+        return row is not None and self._existed(row, time) and self._value(row, time) is None
+
+    def query(self, query: dict[str, Any]) -> dict[str, Any]:
+        """{facet, where?: {field: value}, sort?: [field or -field], limit?, as_of?} → {columns, rows, as_of}."""
+        unknown = set(query) - {"facet", "where", "sort", "limit", "as_of", "fields"}
+        if unknown or not isinstance(query.get("facet"), str):
+            raise InputError(
+                f"A query can't hold {', '.join(sorted(unknown))}." if unknown else "A query names a facet.",
+                hint='Such as {"facet": "plugin.facet", "where": {"field": "value"}, "sort": ["field"], "limit": 50}.',
+            )
+        facet, where = query["facet"], query.get("where") or {}
+        time = self._time_of(query.get("as_of"))
+        found = list(self.rows_of(facet, time=time))
+        declared = self._schemas.facet(facet)
+        assert declared is not None
+        columns = list(query.get("fields") or declared.fields)
+        sort = query.get("sort") or []
+        for name in [*where, *columns, *(field.lstrip("-") for field in sort)]:
+            if name not in declared.fields:
+                raise InputError(f"{facet} has no field “{name}”.", hint=f"Its fields: {', '.join(declared.fields)}.")
+        found = [(id, fields) for id, fields in found if all(fields[name] == value for name, value in where.items())]
+        for field in reversed(sort):
+            name = field.lstrip("-")
+            found.sort(key=lambda row: natural(row[1][name]), reverse=field.startswith("-"))
+        limit = query.get("limit")
+        rows = [[id, *(fields[name] for name in columns)] for id, fields in found]
+        return {"columns": ["entity", *columns], "rows": rows[:limit], "as_of": query.get("as_of")}
+
+    # -- history -------------------------------------------------------------------------------------------
+
+    def history(self, entity: str) -> dict[str, Any]:
+        rows = [row for row in self._storage.registers_of_entity(entity) if not row.root.startswith("edge:")]
+        if not rows:
+            raise NotFound(f"There is no entity {entity[:80]}.")
+        fields = []
+        bundles: dict[int, BundleRow] = {}
+        for row in rows:
+            history = self._committer.detector.history(row)
+            name = layout.parse_root(row.root).name
+            versions = self._versions(row, history)
+            for bundle in history.bundles.values():
+                bundles[bundle.number] = bundle
+            fields.append(
+                {"facet": name, "field": row.field, "label": self._schemas.label(name, row.field), "versions": versions}
+            )
+        return {
+            "entity": entity, "title": self.describer.thing(entity), "fields": fields,
+            "bundles": [self.bundle(bundles[number]) for number in sorted(bundles)],
+            "conflicts": [self.describer.describe(row).to_json() for row in self._storage.conflicts_of(entity)],
+        }  # fmt: skip
+
+    def _versions(self, row: RegisterRow, history: trees.History) -> list[dict[str, Any]]:
+        heads = {head.id for head in history.state.heads}
+        joined = {
+            key: resolution.id
+            for resolution, _bundle, record in history.decisions
+            for text in record.heads
+            if (key := resolutions.parse_local(text)) is not None
+        }
+        decided = {
+            key: record.heads
+            for _resolution, _bundle, record in history.decisions
+            for text in record.wrote
+            if (key := resolutions.parse_local(text)) is not None
+        }
+        result = []
+        for id, version in sorted(
+            history.tree.versions.items(), key=lambda item: (history.bundles[item[0]].hlc, item[0])
+        ):
+            bundle = history.bundles[id]
+            if id == history.state.shown:
+                status = "shown"
+            elif id in heads:
+                status = "head"
+            elif id in joined:
+                status = "resolved"
+            else:
+                status = "overwritten" if id in history.tree.children else "lost"
+            knowing = decided.get(id) or ([resolutions.local_text(version.parent)] if version.parent else [])
+            result.append(
+                {
+                    "version": ids.version_text(row.document, id),
+                    "value": None if version.value is None else json.loads(version.value),
+                    "known": version.value is not None, "author": bundle.name, "user": bundle.user,
+                    "device": bundle.device, "via": bundle.via, "at": moment(bundle.hlc), "bundle": bundle.id,
+                    "message": bundle.message, "intent": bundle.intent, "status": status,
+                    "parent": None if version.parent is None else ids.version_text(row.document, version.parent),
+                    "knowing": [f"{row.document}:{text}" for text in knowing], "decision": id in decided,
+                }
+            )  # fmt: skip
+        return result
+
+    # -- the state hash ------------------------------------------------------------------------------------
+
+    def state_hash(self) -> str:
+        """SHA-256 over what replicas with the same bundles share: states, heads, decisions, open conflicts."""
+        hashed = hashlib.sha256()
+
+        def feed(*parts: object) -> None:
+            hashed.update(json.dumps(parts, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass"))
+
+        for name in sorted(self._committer.documents):
+            gate = self._committer.documents[name].gate
+            if gate.state or len(gate.deleted):
+                feed("document", name, sorted(gate.state.items()), list(gate.deleted))
+        for row in self._storage.all_registers():
+            feed("register", row.document, row.root, row.key, row.client, row.clock, row.value)
+        for resolution in self._storage.all_resolutions():
+            feed("resolution", resolution.document, resolution.client, resolution.clock, resolution.body)
+        for conflict in self._storage.conflicts():
+            heads = sorted(json.loads(conflict.heads))
+            feed("conflict", conflict.id, conflict.kind, conflict.status, conflict.reopened, heads)
+        return hashed.hexdigest()
+
+
+def natural(value: Any) -> tuple[Any, ...]:
+    """A sort key that people expect: nothing last, numbers in text by size (42 < 42.5 < 43), then the text."""
+    if value is None:
+        return (2,)
+    if isinstance(value, bool):
+        return (1, ((0, int(value), ""),))
+    if isinstance(value, (int, float)):
+        return (1, ((0, value, ""),))
+    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+    parts = re.findall(r"\d+(?:\.\d+)?|\D+", text)
+    return (1, tuple((0, float(part), part) if part[0].isdigit() else (1, 0, part.casefold()) for part in parts))

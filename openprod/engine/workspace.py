@@ -1,0 +1,453 @@
+"""A workspace, opened: the facade that everything else uses. Shapes are those of INTERFACES.md.
+
+One process opens a workspace at a time. All calls may be made concurrently from one event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from filelock import FileLock, Timeout
+
+from openprod import settings
+from openprod.core import ids
+from openprod.core.bundles import Actor
+from openprod.core.conflicts import KINDS, STATUSES, Conflict
+from openprod.core.operations import Operation
+from openprod.core.schema import Schema
+from openprod.engine import exchange, identity, maintenance, resolve, tokens, undo
+from openprod.engine.blobs import Blobs
+from openprod.engine.commit import Committer, OutsideUpdate, Submission, Writes
+from openprod.engine.events import Committed, Feed, Receipt
+from openprod.engine.identity import Identity
+from openprod.engine.lower import Lowering
+from openprod.engine.resolve import UNSET, Deciding
+from openprod.engine.schemas import Schemas
+from openprod.engine.tokens import Grant, Tokens
+from openprod.engine.views import Views
+from openprod.engine.worker import Worker
+from openprod.errors import Busy, InputError, NotFound, WrongFile
+from openprod.storage.sqlite.connection import translated
+from openprod.storage.sqlite.storage import SqliteStorage
+from openprod.yjs import layout
+from openprod.yjs.documents import Write
+
+T = TypeVar("T")
+
+DATABASE = "workspace.db"
+
+
+class Workspace:
+    """Made by ``Workspace.open``. ``feed`` announces every commit; ``schemas`` are the adopted ones."""
+
+    _worker: Worker
+    _refresh: asyncio.Future[Schemas]
+
+    def __init__(self, folder: Path, who: Identity) -> None:
+        self.folder = folder
+        self.identity = who
+        self.feed = Feed()
+        self.blobs = Blobs(folder / "blobs")
+        self.schemas = Schemas()
+        self.id = ""
+        self.name = ""
+        self.replica = ""
+        self._tokens = Tokens([])
+        self._now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
+
+    # -- opening and making --------------------------------------------------------------------------------
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, path: str | Path, *, identity_: Identity | None = None) -> AsyncIterator[Workspace]:
+        """Open the workspace in a folder.
+
+        Raises WrongFile, Busy (another program has it), NewerFile, DamagedFile, ReadOnly.
+        """
+        folder = Path(path)
+        if not (folder / DATABASE).is_file():
+            raise WrongFile(f"{folder} isn't an Openprod workspace.", hint="Make one with `openprod new`.")
+        who = identity_ or load_identity()
+        lock = _lock(folder)
+        try:
+            workspace = cls(folder, who)
+            worker = Worker(workspace._make, workspace._announce)
+            workspace._worker = worker
+            await worker.start()
+            try:
+                await workspace._learn()
+                yield workspace
+            finally:
+                await worker.stop()
+        finally:
+            lock.release()
+
+    @classmethod
+    async def create(
+        cls, path: str | Path, *, name: str, schemas: Sequence[Schema] = (), identity_: Identity | None = None
+    ) -> None:
+        """Make a workspace in a new (or empty) folder and adopt the schemas. Raises InputError or StorageError."""
+        folder = Path(path)
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise InputError(f"{folder} exists already and isn't empty.", hint="Choose another folder.")
+        if not name.strip():
+            raise InputError("A workspace needs a name.", hint="Give one with --name.")
+        with translated(str(folder)):
+            folder.mkdir(parents=True, exist_ok=True)
+        storage = SqliteStorage(str(folder / DATABASE))
+        try:
+            with storage.transaction():
+                random_id = ids.ulid(time_ms=time.time_ns() // 1_000_000, random_bytes=secrets.token_bytes)
+                storage.set_meta("workspace", f"ws_{random_id}")
+                storage.set_meta("name", name.strip())
+        finally:
+            storage.close()
+        if schemas:
+            async with cls.open(folder, identity_=identity_) as workspace:
+                await workspace.adopt(schemas)
+
+    def _make(self) -> Committer:
+        storage = SqliteStorage(str(self.folder / DATABASE))
+        try:
+            return Committer(
+                storage, key=self.identity.key, now_ms=lambda: self._now_ms(), random_bytes=secrets.token_bytes
+            )
+        except BaseException:
+            storage.close()
+            raise
+
+    async def _learn(self) -> None:
+        def learn(committer: Committer) -> tuple[str, str, str, Schemas, Tokens]:
+            schemas = Schemas(committer.schemas)
+            name = committer.storage.meta("name") or ""
+            return committer.workspace, name, committer.log, schemas, Tokens(committer.storage.tokens())
+
+        self.id, self.name, self.replica, self.schemas, self._tokens = await self._worker.call(learn)
+
+    def _announce(self, event: Committed) -> None:
+        if any(document == layout.CORE for document, _update in event.updates) and event.entities:
+            self._refresh = self._worker.call(lambda committer: Schemas(committer.schemas))
+            self._refresh.add_done_callback(self._refreshed)
+        self.feed.announce(event)
+
+    def _refreshed(self, future: asyncio.Future[Schemas]) -> None:
+        if not future.cancelled() and future.exception() is None:
+            self.schemas.clear()
+            self.schemas.update(future.result())
+
+    @property
+    def documents(self) -> list[str]:
+        return [layout.CORE, *sorted(self.schemas)]
+
+    @property
+    def actor(self) -> Actor:
+        """The person who runs this node."""
+        return self.identity.actor
+
+    # -- writing -------------------------------------------------------------------------------------------
+
+    def submit(self, submission: Submission) -> asyncio.Future[Receipt | None]:
+        return self._worker.submit(submission)
+
+    async def _write(self, submission: Submission) -> Receipt:
+        receipt = await self._worker.submit(submission)
+        assert receipt is not None
+        return receipt
+
+    async def commit(
+        self, operations: Sequence[Operation], *, message: str = "", actor: Actor | None = None, intent: str = "edit"
+    ) -> Receipt:
+        """Commit operations as one bundle. Raises InvalidOperation, NotFound, LimitExceeded, StorageError."""
+
+        def plan(committer: Committer) -> dict[str, list[Write]]:
+            lowering = Lowering(committer)
+            lowering.add(operations)
+            return lowering.plan()
+
+        builtins = [msgspec.to_builtins(operation) for operation in operations]
+        return await self._write(
+            Writes(plan=plan, actor=actor or self.actor, intent=intent, message=message, operations=builtins)
+        )
+
+    async def adopt(self, schemas: Sequence[Schema], *, actor: Actor | None = None) -> Receipt:
+        """Put schemas into the workspace: they travel with it."""
+
+        def plan(committer: Committer) -> dict[str, list[Write]]:
+            lowering = Lowering(committer)
+            for schema in schemas:
+                if not layout.is_plugin(schema.plugin):
+                    raise InputError(f"“{schema.plugin}” can't be the name of a plugin.")
+                lowering.write(layout.CORE, layout.ADOPTION_ROOT, schema.plugin, schema.to_record())
+            return lowering.plan()
+
+        names = ", ".join(schema.plugin for schema in schemas)
+        receipt = await self._write(
+            Writes(plan=plan, actor=actor or self.actor, intent="adopt", message=f"Adopted {names}")
+        )
+        self.schemas = await self._worker.call(lambda committer: Schemas(committer.schemas))
+        return receipt
+
+    def enqueue_update(
+        self, document: str, update: bytes, *, actor: Actor, origin: object = None, live: bool = True,
+        seen: bytes | None = None,
+    ) -> asyncio.Future[Receipt | None]:  # fmt: skip
+        """Queue an update from a Yjs program, at once; await the result for its durability."""
+        return self._worker.submit(
+            OutsideUpdate(
+                document=document,
+                update=update,
+                actor=actor,
+                origin=origin,
+                live=live,
+                seen=b"" if live else seen or b"",
+            )
+        )
+
+    async def ingest(
+        self, document: str, update: bytes, *, actor: Actor, origin: object = None, live: bool = True,
+        seen: bytes | None = None,
+    ) -> Receipt | None:  # fmt: skip
+        """Durable and applied when it returns; None when it held nothing new.
+
+        Raises MalformedUpdate, LimitExceeded or NotFound, with nothing applied. ``live`` False: a whole state
+        (SyncStep2), of a program whose encoded state vector was ``seen``.
+        """
+        return await self.enqueue_update(document, update, actor=actor, origin=origin, live=live, seen=seen)
+
+    # -- conflicts -----------------------------------------------------------------------------------------
+
+    async def conflicts(
+        self, status: str = "open", *, kind: str | None = None, entity: str | None = None, after: str | None = None,
+        limit: int = 100,
+    ) -> list[Conflict]:  # fmt: skip
+        """By id. Raises InputError for an unknown status or kind."""
+        if status not in (*STATUSES, "all"):
+            raise InputError(f"There is no status “{status}”.", hint=f"Statuses: {', '.join(STATUSES)}, all.")
+        if kind and kind not in KINDS:
+            raise InputError(f"There is no kind “{kind}”.", hint=f"Kinds: {', '.join(KINDS)}.")
+
+        def read(views: Views, committer: Committer) -> list[Conflict]:
+            rows = committer.storage.conflicts(
+                status=status, kind=kind or "", entity=entity or "", after=after or "", limit=limit
+            )
+            return [views.describer.describe(row) for row in rows]
+
+        return await self._read(read)
+
+    async def conflict(self, id: str) -> Conflict:
+        """Raises NotFound."""
+
+        def read(views: Views, committer: Committer) -> Conflict:
+            row = committer.storage.conflict(id)
+            if row is None:
+                raise NotFound(f"There is no conflict {id[:80]}.", hint="`openprod conflicts` lists them.")
+            return views.describer.describe(row)
+
+        return await self._read(read)
+
+    async def resolve(
+        self, conflict: str, *, choose: str | None = None, value: Any = UNSET, heads: Sequence[str] | None = None,
+        actor: Actor | None = None, message: str = "",
+    ) -> Receipt:  # fmt: skip
+        """Record a decision. ``heads``: those that were looked at. Raises Stale with the present ones."""
+        by = actor or self.actor
+
+        def plan(committer: Committer) -> dict[str, list[Write]]:
+            deciding = self._deciding(committer, by)
+            return resolve.plan(committer, conflict, choose=choose, value=value, heads=heads, deciding=deciding)
+
+        return await self._write(Writes(plan=plan, actor=by, intent="resolve", message=message))
+
+    async def reopen(self, conflict: str, *, actor: Actor | None = None, message: str = "") -> Receipt:
+        """Take a decision back: its heads stand against each other again."""
+        by = actor or self.actor
+
+        def plan(committer: Committer) -> dict[str, list[Write]]:
+            return resolve.plan_reopen(committer, conflict, self._deciding(committer, by))
+
+        return await self._write(Writes(plan=plan, actor=by, intent="resolve", message=message or "Reopened"))
+
+    def _deciding(self, committer: Committer, by: Actor) -> Deciding:
+        now = self._now_ms()
+        new_id = f"r_{ids.ulid(time_ms=now, random_bytes=secrets.token_bytes)}"
+        return Deciding(committer, by, now_ms=now, new_id=new_id)
+
+    async def undo(self, bundle: str | None = None, *, actor: Actor | None = None) -> Receipt:
+        """Take back the person's latest bundle, or the one named. Raises NotFound, Stale or InvalidOperation."""
+        return await self._take_back("undo", bundle, actor or self.actor)
+
+    async def redo(self, *, actor: Actor | None = None) -> Receipt:
+        """Take back the person's latest undo."""
+        return await self._take_back("redo", None, actor or self.actor)
+
+    async def _take_back(self, intent: str, bundle: str | None, by: Actor) -> Receipt:
+        def find(views: Views, committer: Committer) -> tuple[str, str]:
+            if intent == "redo":
+                row = undo.last_redoable(committer, by.user)
+                return row.id, row.undoes
+            row = views.find_bundle(bundle) if bundle else undo.last_undoable(committer, by.user)
+            return row.id, row.id
+
+        target, about = await self._read(find)
+
+        def plan(committer: Committer) -> dict[str, list[Write]]:
+            row = committer.storage.bundle(target)
+            assert row is not None
+            return undo.plan(committer, row, self._deciding(committer, by))
+
+        return await self._write(Writes(plan=plan, actor=by, intent=intent, undoes=about))
+
+    # -- reading -------------------------------------------------------------------------------------------
+
+    async def _read(self, function: Callable[[Views, Committer], T]) -> T:
+        return await self._worker.call(lambda committer: function(Views(committer), committer))
+
+    async def entity(self, id: str, *, as_of: str | None = None) -> dict[str, Any]:
+        return await self._read(lambda views, _committer: views.entity(id, as_of=as_of))
+
+    async def query(self, query: dict[str, Any]) -> dict[str, Any]:
+        return await self._read(lambda views, _committer: views.query(query))
+
+    async def rows(self, facet: str) -> dict[str, dict[str, Any]]:
+        """{entity: {field: value}} of a facet, for importers."""
+        return await self._read(lambda views, _committer: dict(views.rows_of(facet)))
+
+    async def log(
+        self, *, after: str | None = None, limit: int = 100, newest_first: bool = False
+    ) -> list[dict[str, Any]]:
+        return await self._read(
+            lambda views, _committer: views.log(after=after, limit=limit, newest_first=newest_first)
+        )
+
+    async def history(self, entity: str) -> dict[str, Any]:
+        return await self._read(lambda views, _committer: views.history(entity))
+
+    async def state_hash(self) -> str:
+        return await self._read(lambda views, _committer: views.state_hash())
+
+    async def state_vector(self, document: str) -> bytes:
+        return await self._worker.call(lambda committer: committer.known_document(document).state_vector())
+
+    async def state_as_update(self, document: str, state_vector: bytes = b"\0") -> bytes:
+        return await self._worker.call(
+            lambda committer: committer.known_document(document).state_as_update(state_vector)
+        )
+
+    # -- other laptops -------------------------------------------------------------------------------------
+
+    async def have(self) -> exchange.Have:
+        return await self._worker.call(exchange.have)
+
+    async def pack(
+        self, path: str | Path, *, lacking: str | Path | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> dict[str, Any]:  # fmt: skip
+        """Write bundles to a file: all, or what the replica lacks whose ``have`` file is ``lacking``."""
+        known = exchange.read_have(Path(lacking), self.id).have if lacking is not None else {}
+        return await self._worker.call(
+            lambda committer: exchange.pack(committer, Path(path), lacking=known, progress=progress)
+        )
+
+    async def merge_plan(self, path: str | Path) -> dict[str, Any]:
+        """What merging the file would bring: bundles by author, conflicts to come. Changes nothing."""
+        return await self._worker.call(lambda committer: maintenance.plan_merge(committer, Path(path), self.identity))
+
+    async def merge(self, path: str | Path, *, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
+        """Take the file's bundles in. Raises InvalidFile or Untrusted before anything is taken in."""
+
+        def check(committer: Committer) -> list[Any]:
+            _head, bundles = exchange.read(Path(path), self.id)
+            return list(exchange.lacking(committer, bundles))
+
+        foreign = await self._worker.call(check)
+        for start in range(0, len(foreign), 256):
+            part = [self._worker.submit(bundle) for bundle in foreign[start : start + 256]]
+            for future in part:
+                await future
+            if progress is not None:
+                progress(min(start + 256, len(foreign)), len(foreign))
+        await self._learn()
+        return {"bundles": len(foreign), "open_conflicts": len(await self.conflicts("open", limit=-1))}
+
+    # -- care ----------------------------------------------------------------------------------------------
+
+    async def backup(self, path: str | Path) -> dict[str, Any]:
+        """Write a whole copy (database and stored files) as one folder at ``path``, which must not exist."""
+        return await self._worker.call(lambda committer: maintenance.backup(committer, self.folder, Path(path)))
+
+    async def doctor(self, *, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
+        return await self._worker.call(lambda committer: maintenance.doctor(committer, self.blobs, progress))
+
+    async def rebuild(self, *, progress: Callable[[int, int], None] | None = None) -> str:
+        """Derive everything again from the oplog; returns the state hash."""
+        await self._worker.call(lambda committer: committer.rebuild(progress))
+        await self._learn()
+        return await self.state_hash()
+
+    async def snapshot(self) -> None:
+        await self._worker.call(lambda committer: committer.snapshot())
+
+    # -- tokens --------------------------------------------------------------------------------------------
+
+    async def token_create(
+        self, *, label: str = "", document: str | None = None, role: str = "editor", user: str | None = None,
+        name: str | None = None, expires: str | None = None,
+    ) -> dict[str, Any]:  # fmt: skip
+        """A new token: ``{"token": shown this once, "id", "label", "document", "role", …}``."""
+        if document and document not in self.documents:
+            raise NotFound(f"This workspace has no document “{document}”.", hint=f"It has {', '.join(self.documents)}.")
+        # Without a person of its own a token acts for whoever runs the node, and says through what.
+        token, row = tokens.create(
+            label=label, document=document or "", role=role, user=user or (self.actor.user if name is None else ""),
+            name=name or self.actor.name, expires=expires or "",
+        )  # fmt: skip
+        if not row.user:
+            row = row._replace(user=f"user_{ids.digest(self.id, row.name)[:16]}")
+
+        def store(committer: Committer) -> None:
+            with committer.storage.transaction():
+                committer.storage.put_token(row)
+
+        await self._worker.call(store)
+        self._tokens.add(row)
+        return {"token": token, **tokens.grant(row).to_json()}
+
+    def token_check(self, token: str) -> Grant | None:
+        return self._tokens.check(token)
+
+    def token_list(self) -> list[Grant]:
+        return self._tokens.all()
+
+    async def token_revoke(self, id: str) -> None:
+        row = self._tokens.remove(id)
+
+        def drop(committer: Committer) -> None:
+            with committer.storage.transaction():
+                committer.storage.drop_token(row.id)
+
+        await self._worker.call(drop)
+
+
+def load_identity() -> Identity:
+    return identity.load(settings.home(), name=settings.person_name(), device_name=settings.device_name())
+
+
+def _lock(folder: Path) -> FileLock:
+    run = folder / "run"
+    with translated(str(folder)):
+        run.mkdir(exist_ok=True)
+        lock = FileLock(run / "lock", mode=0o600)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise Busy(
+                f"Another program has {folder} open.", hint="Work through that one, or close it first."
+            ) from None
+    return lock
