@@ -5,7 +5,7 @@ The format is the one of Yjs 13 (``writeStructs``, ``writeIdSet`` and lib0's ``a
 understand the same bytes differently, is refused as MalformedUpdate:
 
 - numbers that yrs would truncate: client ids beyond 2^53 - 1, clocks beyond 2^32 - 1;
-- bytes after the end, two sections of one client, structs of length 0, flags on GC and Skip structs;
+- bytes after the end, empty sections, two sections of one client, structs of length 0, flags on GC and Skip;
 - a struct that refers to itself or to a later struct of its own client;
 - text that isn't UTF-8, and JSON that holds half a character or no finite number;
 - content that pycrdt 0.14 misreads (``ContentJSON`` of Yjs before 13, ``XmlHook``), unless ``Limits.legacy``.
@@ -157,6 +157,8 @@ def _decode(data: bytes, limits: Limits) -> Update:
                 raise _malformed(_TRUNCATED)
             if struct_count + len(structs) > limits.structs_max:
                 raise LimitExceeded(f"The update holds more than {limits.structs_max} structs.")
+        elif not struct_count:
+            raise _malformed("a client's section is empty")  # pycrdt would panic on it
         start = pos
         client = own = data[pos]  # own: the first byte of the id, by which it is known again below
         pos += 1
@@ -344,7 +346,8 @@ def _decode(data: bytes, limits: Limits) -> Update:
 def _rare(data: bytes, pos: int, ref: int, limits: Limits, budget: list[int]) -> tuple[Any, int, int]:
     """(content, length, position) of the kinds that seldom come."""
     if ref == TYPE:
-        kind, pos = _varuint(data, pos)
+        kind = data[pos]
+        pos += 1
         if kind >= len(TYPE_NAMES):
             raise _malformed("a shared type is of an unknown kind")
         if kind == _XML_HOOK and not limits.legacy:

@@ -17,7 +17,7 @@ import pycrdt
 
 from openprod.core.ranges import IdSet
 from openprod.errors import LimitExceeded, MalformedUpdate
-from openprod.yjs import joining
+from openprod.yjs import halves, joining
 from openprod.yjs.decoder import Limits, Range, Update, decode_state_vector, decode_update
 from openprod.yjs.joining import Item
 
@@ -28,13 +28,22 @@ class Release:
     """What passed as one: apply it in one go, in the order of the releases.
 
     items: usually one; several when each needs another (join them with ``pycrdt.merge_updates``).
+    refused: it had waited, and must not be applied now that it could be: tell its sender. Nothing else is set.
     added, deleted: what is new in it. known: structs of it that had passed before; an honest update carries
     them with the same content, another content means that two programs use one client id.
     """
 
-    __slots__ = ("added", "deleted", "items", "known")
+    __slots__ = ("added", "deleted", "items", "known", "refused")
 
-    def __init__(self, items: tuple[Item, ...], added: list[Range], deleted: list[Range], known: list[Range]) -> None:
+    def __init__(
+        self,
+        items: tuple[Item, ...],
+        added: list[Range],
+        deleted: list[Range],
+        known: list[Range],
+        refused: MalformedUpdate | None = None,
+    ) -> None:
+        self.refused = refused
         self.items = items
         self.added = added
         self.deleted = deleted
@@ -55,6 +64,7 @@ class Gate:
         "_sequence",
         "_waiting",
         "deleted",
+        "halves",
         "parked_bytes",
         "parked_bytes_max",
         "parked_max",
@@ -66,11 +76,13 @@ class Gate:
         state: dict[int, int] | None = None,
         deleted: Iterable[Range] = (),
         *,
+        halves: Iterable[Range] = (),
         parked_bytes_max: int = 8 * 1024 * 1024,
         parked_max: int = 10_000,
     ) -> None:
         self.state: dict[int, int] = dict(state or {})
         self.deleted = IdSet(deleted)
+        self.halves = IdSet(halves)
         self.parked_bytes = 0
         self.parked_bytes_max = parked_bytes_max
         self.parked_max = parked_max
@@ -95,9 +107,13 @@ class Gate:
             raise MalformedUpdate("The stored state of the document can't be read.") from None
         if rest.structs:
             raise MalformedUpdate("The stored state of the document has gaps.")
+        pairs: Iterable[Range] = ()
+        if halves.may_have_pairs(update):
+            pairs = halves.second_half_ranges(decode_update(update, limits=_STATE_LIMITS).structs)
         return cls(
             decode_state_vector(vector),
             rest.deletes,
+            halves=pairs,
             parked_bytes_max=parked_bytes_max,
             parked_max=parked_max,
         )
@@ -120,7 +136,7 @@ class Gate:
         """Take an update in; returns what passes now, in the order to apply it.
 
         An empty list: it is parked until what it builds on has passed. Raises LimitExceeded when too much is
-        parked, MalformedUpdate when it could never pass; then nothing has changed.
+        parked, MalformedUpdate when it may never pass; then nothing has changed.
         """
         item = Item(update, decoded, tag)
         state = self.state
@@ -129,6 +145,8 @@ class Gate:
                 self._park(item)
                 return self._settle([], [item])
         release = self._release((item,))
+        if release.refused is not None:
+            raise release.refused
         if not self._parked or not release.added:
             return [release]
         return [release, *self._settle([client for client, _, _ in release.added], [])]
@@ -216,6 +234,16 @@ class Gate:
         state = self.state
         added: list[Range] = []
         known: list[Range] = []
+        new = {
+            (client, clock)
+            for item in items
+            for client, clock in (halves.second_halves(item.decoded.structs) if item.pairs else ())
+            if clock >= state.get(client, 0)
+        }
+        if (new or len(self.halves)) and any(halves.cuts(item.decoded, self.halves, new) for item in items):
+            return Release(items, [], [], [], _cut())
+        for client, clock in sorted(new):
+            self.halves.add(client, clock, 1)
         if len(items) == 1:
             sections = items[0].decoded.sections
         else:
@@ -239,3 +267,11 @@ class Gate:
             for client, clock, length in item.decoded.deletes:
                 deleted += add(client, clock, length)
         return Release(items, added, deleted, known)
+
+
+def _cut() -> MalformedUpdate:
+    return MalformedUpdate(
+        "The edit cuts a character of two units, such as an emoji, in half, which can't be kept.",
+        hint="Nothing of it was applied. Copy what is missing, reload, and enter it again.",
+        details={"reason": "half a character"},
+    )

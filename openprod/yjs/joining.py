@@ -10,7 +10,7 @@ import heapq
 from collections.abc import Iterable
 
 from openprod.errors import MalformedUpdate
-from openprod.yjs.decoder import SKIP, Id, Struct, Update
+from openprod.yjs.decoder import SKIP, STRING, Id, Struct, Update
 
 # A search that needs more than this is given up. Nothing is lost: the sender's answer to a sync request is
 # complete in itself and passes alone.
@@ -19,23 +19,26 @@ _ROUNDS_MAX = 200
 
 
 class Item:
-    """One update at the gate. ``tag`` is the caller's own; ``number`` is set once it had to wait."""
+    """One update at the gate. ``tag`` is the caller's own; ``number`` is set once it had to wait.
 
-    __slots__ = ("decoded", "number", "requires", "tag", "update")
+    requires: {client: the clock that must have been reached}. pairs: it brings text with characters of two units.
+    """
+
+    __slots__ = ("decoded", "number", "pairs", "requires", "tag", "update")
 
     def __init__(self, update: bytes, decoded: Update, tag: object) -> None:
         self.update = update
         self.decoded = decoded
         self.tag = tag
         self.number: int | None = None
-        self.requires = _requires(decoded)
+        self.requires, self.pairs = _examine(decoded)
 
     def ready(self, state: dict[int, int]) -> bool:
         return all(state.get(client, 0) >= clock for client, clock in self.requires.items())
 
 
-def _requires(decoded: Update) -> dict[int, int]:
-    """{client: the clock that must have been reached}. Raises MalformedUpdate if its structs go in a circle."""
+def _examine(decoded: Update) -> tuple[dict[int, int], bool]:
+    """(requires, pairs). Raises MalformedUpdate if the structs refer to each other in a circle."""
     structs, deletes, sections = decoded
     requires: dict[int, int] = {}
     ends: dict[int, int] = {}
@@ -43,9 +46,11 @@ def _requires(decoded: Update) -> dict[int, int]:
         # With gaps the last run counts: when all before it is there, so are the gaps.
         requires[client] = clock
         ends[client] = clock + length
-    crossing = False
+    crossing = pairs = False
     several = len(ends) > 1
-    for own, _, _, _, origin, right, parent, _, _ in structs:
+    for own, _, length, ref, origin, right, parent, _, content in structs:
+        if ref == STRING and len(content) != length:
+            pairs = True
         for reference in (origin, right, parent):
             if reference is None or isinstance(reference, str):
                 continue
@@ -66,7 +71,7 @@ def _requires(decoded: Update) -> dict[int, int]:
             "The bytes are not a Yjs update: its parts refer to each other in a circle.",
             hint="Nothing of it was applied.",
         )
-    return requires
+    return requires, pairs
 
 
 def _orderable(structs: Iterable[Struct], state: dict[int, int]) -> bool:
