@@ -49,6 +49,8 @@ def _checked(manifest: Manifest, importer: Importer, proposal: object) -> Propos
     for operation in proposal.operations:
         try:
             wrong = _wrong(manifest, operation)
+        except LimitExceeded:
+            raise  # the file's doing, not the importer's
         except OpenprodError as error:
             wrong = error.sentence
         if wrong:

@@ -26,7 +26,7 @@ class TomlFile:
             text = path.read_text(encoding="utf-8-sig")
         except FileNotFoundError:
             raise InvalidManifest(
-                f"{name} is missing.", hint="Every plugin folder has a plugin.toml; see the plugin guide."
+                f"{name} is missing.", hint="Every plugin folder has a plugin.toml with at least a name and a version."
             ) from None
         except UnicodeDecodeError:
             raise InvalidManifest(f"{name} isn't UTF-8 text.", hint="Save it again as UTF-8.") from None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+NUMBER_LENGTH_MAX = 40
+
 _NUMBER = re.compile(r"\d+(?:\.\d+)*")
 _NAMED_NUMBER = re.compile(r"(?P<prefix>[A-Za-z][A-Za-z ]*?)?[ .#-]*(?P<number>\d+(?:\.\d+)*)")
 _SECONDS = re.compile(r"(?P<number>\d+(?:[.,]\d+)?|[.,]\d+)\s*(?:s|sec|secs|seconds|\"|”)?", re.IGNORECASE)
@@ -39,6 +41,8 @@ def list_name(text: str) -> str:
 def cue_number(text: str) -> Numbered | None:
     """``42``, ``42.10``, ``007``, ``LX 42``, ``LXQ42``, ``Q6``. The number stays as written."""
     text = text.strip()
+    if len(text) > NUMBER_LENGTH_MAX:
+        return None
     if _NUMBER.fullmatch(text):
         return Numbered("", text)
     match = _NAMED_NUMBER.fullmatch(text)

@@ -11,6 +11,7 @@ from openprod.plugin_api import Row
 from .cells import LISTS, list_name
 
 HEADER_ROWS_MAX = 40
+HEADER_LENGTH_MAX = 80
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "list": ("list", "cue list", "dept", "department"),
@@ -94,6 +95,8 @@ def _read(row: Row) -> Columns:
 
 
 def normal(header: str) -> str:
-    """``Cue #`` → ``cue no``, ``Line/Visual`` → ``line visual``, ``UP (s)`` → ``up``."""
+    """``Cue #`` → ``cue no``, ``Line/Visual`` → ``line visual``, ``UP (s)`` → ``up``; "" for one that is too long."""
+    if len(header) > HEADER_LENGTH_MAX:
+        return ""
     text = re.sub(r"\([^)]*\)", " ", header.lower()).replace("#", " no ")
     return " ".join(_NOT_WORDS.sub(" ", text).split())

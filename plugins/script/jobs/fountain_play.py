@@ -6,6 +6,7 @@ headings. What makes a play of it is here: acts, and who speaks.
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 
 from fountain import FountainParser
@@ -15,12 +16,17 @@ from openprod.plugin_api import Changes, InvalidFile, Proposal, Skipped, Snapsho
 
 from .play import Scene, division, entering, shown, speakers
 
+TEXT_LENGTH_MAX = 2_000_000
+LINE_LENGTH_MAX = 20_000
+NOTES_MAX = 500
+_SPACES = re.compile(r"[ \t]{3,}")
+
 SCENE, ROLE, SPEAKS_IN = "script.scene", "script.role", "script.speaks_in"
 
 
 def plan(source: Source, snapshot: Snapshot) -> Proposal:
     """Scenes, roles, and which role speaks in which scene. The words themselves stay in the file."""
-    document = FountainParser().parse(source.text.replace("\r\n", "\n").replace("\r", "\n"))
+    document = FountainParser().parse(_text(source))
     reader = _Reader(document.elements)
     if not any(scene.speeches for scene in reader.scenes):
         raise InvalidFile(
@@ -28,6 +34,27 @@ def plan(source: Source, snapshot: Snapshot) -> Proposal:
             hint="A play in Fountain has each speaker's name in capitals on a line of its own, the speech below it.",
         )
     return _proposal(reader, snapshot, _title(document.metadata))
+
+
+def _text(source: Source) -> str:
+    """The text as the parser takes it, line for line. Raises InvalidFile for what no play looks like.
+
+    The limits keep out what costs the parser time that grows with the square of a line or of the open notes.
+    """
+    text = _SPACES.sub("  ", source.text.replace("\r\n", "\n").replace("\r", "\n"))
+    problem = ""
+    if len(text) > TEXT_LENGTH_MAX:
+        problem = f"it has more than {TEXT_LENGTH_MAX:,} characters"
+    elif any(len(line) > LINE_LENGTH_MAX for line in text.split("\n")):
+        problem = f"a line has more than {LINE_LENGTH_MAX:,} characters"
+    elif text.count("[[") + text.count("/*") > NOTES_MAX:
+        problem = f"it has more than {NOTES_MAX:,} notes"
+    if problem:
+        raise InvalidFile(
+            f"“{source.name}” doesn't look like a play: {problem}.",
+            hint="Look at it in a text editor; import one play.",
+        )
+    return text
 
 
 class _Reader:

@@ -6,6 +6,9 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 
+JOINT_WORDS_MAX = 12
+"""Longer headings aren't taken apart: the ways to do so double with every word."""
+
 ROMAN = {"I": 1, "V": 5, "X": 10, "L": 50}
 _DIVISION = re.compile(r"(?P<kind>ACT|SCENE)\s+(?P<number>[IVXL]+|\d+)\b[\s.:,—–-]*(?P<rest>.*)", re.IGNORECASE)
 _ENTRANCE = re.compile(r"\b(?:re-?)?enter\b(?:\s+to\s+\w+)?", re.IGNORECASE)
@@ -75,10 +78,12 @@ def speakers(heading: str, known: set[str]) -> list[str]:
     if len(joined) > 1:
         return joined
     words = heading.split()
-    for cut in range(len(words) - 1, 0, -1):
+    for cut in range(len(words) - 1 if len(words) <= JOINT_WORDS_MAX else 0, 0, -1):
         first, rest = " ".join(words[:cut]), " ".join(words[cut:])
-        if first in known and (rest in known or len(speakers(rest, known)) > 1):
-            return [first, *speakers(rest, known)]
+        if first in known:
+            others = speakers(rest, known)
+            if rest in known or len(others) > 1:
+                return [first, *others]
     return [heading]
 
 

@@ -140,11 +140,18 @@ def test_a_text_in_which_nobody_speaks_is_refused(text: str) -> None:
     assert "capitals" in refused.value.hint
 
 
+@pytest.mark.parametrize("text", ["[[" * 100_000, "x" * 30_000, "ANNA\nYes.\n\n" * 200_000, "/*\n" * 5_000])
+def test_what_no_play_looks_like_is_refused_at_once(text: str) -> None:
+    with pytest.raises(InvalidFile, match="doesn't look like a play"):
+        plan(Source(text.encode(), "strange.fountain"), NOTHING)
+
+
 def test_a_joint_heading_is_taken_apart_only_by_known_names() -> None:
     known = {"HORATIO", "MARCELLUS", "PLAYER KING", "KING", "VOLTIMAND", "CORNELIUS"}
     assert speakers("HORATIO MARCELLUS", known) == ["HORATIO", "MARCELLUS"]
     assert speakers("CORNELIUS VOLTIMAND KING", known) == ["CORNELIUS", "VOLTIMAND", "KING"]
     assert speakers("PLAYER KING", known) == ["PLAYER KING"]
+    assert speakers("KING " * 40, known) == ["KING " * 40]
     assert speakers("JACK AND ALGERNON", set()) == ["JACK", "ALGERNON"]
 
 
