@@ -242,8 +242,15 @@ class Index:
                 continue
             entry.unsure = True
             self.touched[entry.id] = entry
-            if part.live and entry.id not in part.written:
+            if part.live and entry.id not in part.written and not self._mentions(document, part, entry):
                 self._clears.append(ClearRow(document, client, at, entry.id, part.bundle))
+
+    def _mentions(self, document: str, part: Part, entry: Entry) -> bool:
+        """Whether the update carries a version of the register, known or not.
+
+        Programs pass on what they took in together with the losing items that this removed: no removal of theirs.
+        """
+        return any(self._entry_of(document, struct[0], struct[1]) is entry for struct in part.update.structs)
 
     # -- looking up ----------------------------------------------------------------------------------------
 

@@ -130,9 +130,8 @@ class Views:
                     for end in (layout.FROM_FIELD, layout.TO_FIELD)
                     for row in self._storage.registers_valued(root, end, text)
                 }
-                for edge in sorted(names):
-                    if (one := self._edge(plugin, f"{plugin}.{short}", root, edge, time)) is not None:
-                        found.append(one)
+                edges = (self._edge(plugin, f"{plugin}.{short}", root, edge, time) for edge in sorted(names))
+                found += [edge for edge in edges if edge is not None]
         return found
 
     def _edge(self, plugin: str, name: str, root: str, edge: str, time: str | None) -> dict[str, Any] | None:
@@ -283,9 +282,12 @@ class Views:
             hashed.update(json.dumps(parts, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass"))
 
         for name in sorted(self._committer.documents):
-            gate = self._committer.documents[name].gate
-            if gate.state or len(gate.deleted):
-                feed("document", name, sorted(gate.state.items()), list(gate.deleted))
+            # Not the deletions: which losing items are marked so depends on who has reported them.
+            document = self._committer.documents[name]
+            if document.gate.state:
+                feed("document", name, sorted(document.gate.state.items()))
+        for name, root in self._storage.text_roots():
+            feed("text", name, root, self._committer.document(name).text(root))
         for row in self._storage.all_registers():
             feed("register", row.document, row.root, row.key, row.client, row.clock, row.value)
         for resolution in self._storage.all_resolutions():

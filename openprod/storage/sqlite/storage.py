@@ -279,6 +279,10 @@ class SqliteStorage:
             return None
         return SpanRow(*row)
 
+    def text_roots(self) -> list[tuple[str, str]]:
+        """(document, root) of every text, in order."""
+        return self._execute("SELECT DISTINCT document, root FROM span ORDER BY document, root").fetchall()
+
     def add_resolutions(self, rows: Sequence[ResolutionRow]) -> None:
         self._executemany("INSERT OR REPLACE INTO resolution VALUES (?,?,?,?,?,?,?,?,?)", rows)
 
