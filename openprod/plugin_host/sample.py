@@ -87,7 +87,7 @@ class LinkStep:
                 operations.append(AddEdge(edge=self.edge, source=entity, target=found[0]))
         return Proposal(
             operations=tuple(operations),
-            summary=(f"{len(operations)} of {len(snapshot.entities(self.source))} are placed.",),
+            summary=(f"{len(linked) + len(operations)} of {len(snapshot.entities(self.source))} are placed.",),
             counts={"created": len(operations)},
         )
 

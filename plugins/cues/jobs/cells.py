@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 NUMBER_LENGTH_MAX = 40
 
-_NUMBER = re.compile(r"\d+(?:\.\d+)*")
-_NAMED_NUMBER = re.compile(r"(?P<prefix>[A-Za-z][A-Za-z ]*?)?[ .#-]*(?P<number>\d+(?:\.\d+)*)")
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+_NAMED_NUMBER = re.compile(r"(?P<prefix>[A-Za-z][A-Za-z ]*?)?[ .#-]*(?P<number>[0-9]+(?:\.[0-9]+)?)")
 _SECONDS = re.compile(r"(?P<number>\d+(?:[.,]\d+)?|[.,]\d+)\s*(?:s|sec|secs|seconds|\"|”)?", re.IGNORECASE)
 _CLOCKED = re.compile(r"(?:(?P<hours>\d+):)?(?P<minutes>\d+):(?P<seconds>\d{1,2}(?:[.,]\d+)?)")
 _TIME_OF_DAY = re.compile(

@@ -22,6 +22,8 @@ from plugins.cues.jobs.cells import Numbered, cue_number, fade, seconds, time_of
         ("Blackout", None),
         ("", None),
         ("12-14", None),
+        ("1.2.3", None),
+        ("٤٢", None),
         ("4²", None),
     ],
 )
