@@ -146,6 +146,7 @@ class FacetSchema(_Record):
         tuple[tuple[_Name, ...], ...],
         Field(description="Sets of fields that no two live entities should share; a conflict, never a refusal."),
     ] = ()
+    order: Annotated[tuple[_Name, ...], Field(description="The fields as columns, from left to right.")] = ()
     fields: dict[_Name, FieldSchema] = {}
 
 

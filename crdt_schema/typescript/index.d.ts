@@ -51,6 +51,8 @@ export interface FacetSchema {
   title?: string;
   /** Sets of fields that no two live entities should share; a conflict, never a refusal. */
   unique?: string[][];
+  /** The fields as columns, from left to right. */
+  order?: string[];
   fields?: Record<string, FieldSchema>;
 }
 

@@ -29,12 +29,20 @@ class Field(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Facet(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """``title`` is a template over fields, ``unique`` sets of fields that no two live entities should share."""
+    """``title`` is a template over fields, ``unique`` sets of fields that no two live entities should share.
+
+    ``order`` lists the fields as columns: documents keep no order of keys.
+    """
 
     label: str = ""
     title: str = ""
     unique: tuple[tuple[str, ...], ...] = ()
+    order: tuple[str, ...] = ()
     fields: dict[str, Field] = {}
+
+    def columns(self) -> list[str]:
+        """The fields as people read them from left to right: ``order`` first, then the rest by name."""
+        return [*(name for name in self.order if name in self.fields), *sorted(set(self.fields) - set(self.order))]
 
 
 class Edge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -25,7 +25,7 @@ from openprod.engine.detect import Detector
 from openprod.engine.events import Committed, Receipt
 from openprod.engine.index import Index, Part
 from openprod.engine.schemas import Schemas
-from openprod.errors import NotFound, OpenprodError, StorageError, Untrusted
+from openprod.errors import LimitExceeded, NotFound, OpenprodError, StorageError, Untrusted
 from openprod.storage.ports import BundleRow, Storage
 from openprod.yjs import layout
 from openprod.yjs.decoder import Update, decode_update
@@ -422,15 +422,19 @@ class Committer:
         for release in releases:
             data = _bytes(release)
             if apply and not release.redundant:
-                with _halfway():
+                try:
                     document.apply(data)
+                except OpenprodError as error:
+                    raise _Halfway(error) from error
             parts = []
             for item in release.items:
                 tag = item.tag
                 assert isinstance(tag, _Tag)
                 parts.append(Part(item.decoded, bundle=tag.bundle, live=tag.live))
-            with _halfway():
+            try:
                 self.index.add(document.name, parts, release.deleted, release.added)
+            except LimitExceeded as error:
+                raise _Halfway(error) from error
             tag = release.items[-1].tag
             assert isinstance(tag, _Tag)
             if runs and runs[-1][1] == tag.bundle:

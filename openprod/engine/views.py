@@ -154,6 +154,7 @@ class Views:
             raise InputError(
                 f"No adopted plugin has the facet “{facet[:80]}”.", hint=f"Known facets: {known or 'none'}."
             )
+        columns = declared.columns()
         document = facet.partition(".")[0]
         entities: dict[str, dict[str, Any]] = {}
         for row in self._storage.registers_of_root(facet):
@@ -174,7 +175,7 @@ class Views:
             ):
                 continue
             self._add_texts(facet, entity, fields, time)
-            yield entity, {name: fields.get(name) for name in declared.fields}
+            yield entity, {name: fields.get(name) for name in columns}
 
     def _is_deleted(self, entity: str, time: str | None) -> bool:
         if time is None:
@@ -195,7 +196,7 @@ class Views:
         found = list(self.rows_of(facet, time=time))
         declared = self._schemas.facet(facet)
         assert declared is not None
-        columns = list(query.get("fields") or declared.fields)
+        columns = list(query.get("fields") or declared.columns())
         sort = query.get("sort") or []
         for name in [*where, *columns, *(field.lstrip("-") for field in sort)]:
             if name not in declared.fields:

@@ -67,6 +67,7 @@ def _facet(file: TomlFile, name: str, table: dict[str, Any]) -> Facet:
         label=file.text(table, "label", where) or name.replace("_", " ").capitalize(),
         title=title,
         unique=_unique(file, name, table.get("unique", []), fields),
+        order=tuple(fields),
         fields=fields,
     )
 

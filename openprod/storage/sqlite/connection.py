@@ -104,7 +104,7 @@ def translated(path: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise _explain(error, path) from error
+        raise explain(error, path) from error
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise _disk_full(path) from error
@@ -113,7 +113,8 @@ def translated(path: str) -> Iterator[None]:
         raise StorageError(f"{path} can't be used: {error.strerror or error}.") from error
 
 
-def _explain(error: sqlite3.Error, path: str) -> StorageError:
+def explain(error: sqlite3.Error, path: str) -> StorageError:
+    """What SQLite says, for people."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_FULL:
         return _disk_full(path)

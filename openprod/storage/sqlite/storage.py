@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 
 from openprod.storage.ports import (
     BundleRow,
@@ -17,7 +17,7 @@ from openprod.storage.ports import (
     VersionRow,
     VersionWithAuthor,
 )
-from openprod.storage.sqlite.connection import connect, translated
+from openprod.storage.sqlite.connection import connect, explain, translated
 
 _BUNDLE = "b.number, b.id, b.log, b.seq, b.hlc, b.user, b.name, b.device, b.via, b.intent, b.message, b.undoes, b.hash"
 _REGISTER = "id, document, root, key, entity, field, client, clock, forked, value"
@@ -26,6 +26,34 @@ _SPAN = "s.document, s.client, s.clock, s.length, s.root, s.bundle, s.deleted"
 _RESOLUTION = "r.id, r.document, r.client, r.clock, r.conflict, r.root, r.key, r.body, r.bundle"
 _CONFLICT = "id, kind, status, reopened, entity, facet, field, document, register, heads, subject, hlc"
 _DERIVED = ("register", "version", "clearing", "span", "resolution", "conflict", "snapshot")
+
+
+class _Transaction:
+    """A durable write transaction. A class, as it is entered for every commit: a generator costs several times more."""
+
+    __slots__ = ("_connection", "_path")
+
+    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
+        self._connection = connection
+        self._path = path
+
+    def __enter__(self) -> None:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            raise explain(error, self._path) from error
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
+        if error is None:
+            try:
+                self._connection.execute("COMMIT")
+                return
+            except sqlite3.Error as fault:
+                error = fault
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+        if isinstance(error, sqlite3.Error):
+            raise explain(error, self._path) from error
 
 
 class SqliteStorage:
@@ -40,17 +68,8 @@ class SqliteStorage:
     def close(self) -> None:
         self._connection.close()
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        with translated(self.path):
-            self._execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._execute("ROLLBACK")
-                raise
+    def transaction(self) -> _Transaction:
+        return _Transaction(self._connection, self.path)
 
     # -- meta, tokens, quarantine --------------------------------------------------------------------------
 
