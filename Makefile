@@ -1,0 +1,89 @@
+# `make` installs everything with locked versions; `make demo` serves the sample production.
+# Every target can be called again at any time: what is done already is skipped.
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin
+PY := $(RUN)/python
+
+INSTALLED := $(VENV)/.installed
+CLIENT_PACKAGES := client/node_modules/.installed
+INTEROP_PACKAGES := tests/interop/node_modules/.installed
+LOAD_PACKAGES := benchmarks/load/node_modules/.installed
+PAGE := client/dist/index.html
+PAGE_SOURCES := $(shell find client/src client/public client/index.html client/vite.config.ts crdt_schema/typescript -type f 2>/dev/null)
+
+.PHONY: all install page demo test test-python test-client check bench soak lock reference chromium clean
+.DELETE_ON_ERROR:
+
+all: install page
+
+install: $(INSTALLED)
+
+page: $(PAGE)
+
+## Serve the sample production; made on the first call.
+demo: all
+	$(RUN)/openprod demo $(ARGS)
+
+## Everything that is tested: Python, TypeScript, real Node programs, the page in headless Chromium.
+test: test-python test-client
+
+test-python: all $(INTEROP_PACKAGES) chromium
+	$(PY) -m pytest $(ARGS)
+
+test-client: $(CLIENT_PACKAGES)
+	cd client && npm test
+
+## Style, types and the rings of docs/ARCHITECTURE.md.
+check: install $(CLIENT_PACKAGES)
+	$(RUN)/ruff check .
+	$(RUN)/ruff format --check .
+	$(RUN)/mypy
+	$(RUN)/lint-imports
+	cd client && npm run check
+
+## Benchmarks; results go to benchmarks/results.json and benchmarks/results.md with the machine they come from.
+bench: install $(LOAD_PACKAGES)
+	$(PY) -m benchmarks $(ARGS)
+
+## Hours of random editing, crashing and merging; SECONDS=… sets how long.
+soak: install $(INTEROP_PACKAGES)
+	$(PY) -m tests.simulation.soak $(ARGS)
+
+## Take newer versions of what pyproject.toml allows.
+lock: install
+	$(PY) -m pip install --quiet --disable-pip-version-check uv
+	$(RUN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-header \
+	  --no-annotate --no-emit-index-url --no-emit-find-links --extra dev pyproject.toml -o .ci/requirements.lock
+
+## Write the generated pages of docs/reference again.
+reference: install
+	$(PY) -m tests.repo.reference
+
+chromium:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
+	  || .ci/install-chromium
+
+clean:
+	rm -rf $(VENV) client/node_modules client/dist tests/interop/node_modules benchmarks/load/node_modules
+
+# ---- what has to be there ---------------------------------------------------------------------------------
+
+$(INSTALLED): .ci/requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Openprod needs Python 3.11 or later; name one with: make PYTHON=python3.12" >&2; exit 1; }
+	test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r .ci/requirements.lock
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+%/node_modules/.installed: %/package-lock.json
+	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20)' \
+	  || { echo "Openprod's page and its tests need Node 20 or later with npm." >&2; exit 1; }
+	cd $* && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(PAGE): $(CLIENT_PACKAGES) $(PAGE_SOURCES)
+	cd client && npm run build -- --logLevel warn
+	@touch $@
