@@ -13,12 +13,10 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Sequence
 
-import pycrdt
-
 from openprod.core.ranges import IdSet
 from openprod.errors import LimitExceeded, MalformedUpdate
 from openprod.yjs import halves, joining
-from openprod.yjs.decoder import Limits, Range, Update, decode_state_vector, decode_update
+from openprod.yjs.decoder import Limits, Range, Update, decode_update
 from openprod.yjs.joining import Item
 
 _STATE_LIMITS = Limits(update_bytes_max=2**31, structs_max=2**31, values_max=2**31)
@@ -96,24 +94,20 @@ class Gate:
     def from_state(cls, update: bytes, *, parked_bytes_max: int = 8 * 1024 * 1024, parked_max: int = 10_000) -> Gate:
         """The gate of a document whose whole state is ``update``. Raises MalformedUpdate if it has gaps.
 
-        Only for bytes that a document of ours encoded: they go to pycrdt unchecked.
+        It reads every struct: a second or two for a million, and some 400 MB while it does. Where the document is
+        loaded anyway, its state vector and its difference to that (all its deletions, no structs) make the same
+        gate in milliseconds, with the ``halves`` that were kept beside the state.
         """
-        try:
-            vector = pycrdt.get_state(update)
-            # Against its own vector, of a state nothing is left but its deletions: pycrdt skips the structs
-            # several times faster than Python could read them.
-            rest = decode_update(pycrdt.get_update(update, vector), limits=_STATE_LIMITS)
-        except ValueError:
-            raise MalformedUpdate("The stored state of the document can't be read.") from None
-        if rest.structs:
-            raise MalformedUpdate("The stored state of the document has gaps.")
-        pairs: Iterable[Range] = ()
-        if halves.may_have_pairs(update):
-            pairs = halves.second_half_ranges(decode_update(update, limits=_STATE_LIMITS).structs)
+        structs, deletes, sections = decode_update(update, limits=_STATE_LIMITS)
+        state: dict[int, int] = {}
+        for client, clock, length in sections:
+            if clock != state.get(client, 0):
+                raise MalformedUpdate("The stored state of the document has gaps.")
+            state[client] = clock + length
         return cls(
-            decode_state_vector(vector),
-            rest.deletes,
-            halves=pairs,
+            state,
+            deletes,
+            halves=halves.second_half_ranges(structs),
             parked_bytes_max=parked_bytes_max,
             parked_max=parked_max,
         )

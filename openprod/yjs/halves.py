@@ -7,18 +7,10 @@ document no longer agrees with anybody's and can't take the author's next edit. 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 
 from openprod.core.ranges import IdSet
 from openprod.yjs.decoder import STRING, Id, Range, Struct, Update
-
-_FOUR_BYTES = re.compile(rb"[\xf0-\xf4][\x80-\xbf]{3}")
-
-
-def may_have_pairs(update: bytes) -> bool:
-    """Whether the bytes hold a character of two units. Now and then an id looks like one: then True, too."""
-    return _FOUR_BYTES.search(update) is not None
 
 
 def second_halves(structs: Iterable[Struct]) -> Iterator[Id]:
