@@ -41,7 +41,7 @@ export class FacetTable {
     this.entities = core.getMap<Value>("core.entity");
     this.texts = `text:${facet.name}/`;
     for (const [key, value] of this.map.entries()) this.take(key, value);
-    for (const name of [...doc.share.keys()]) this.takeText(name);
+    for (const name of doc.share.keys()) this.takeText(name);
     for (const entity of this.cells.keys()) this.refresh(entity);
     this.map.observe(this.onMap);
     this.entities.observe(this.onEntities);

@@ -49,14 +49,14 @@ const READERS: Readonly<Record<string, (typed: string, column: Column) => Parsed
   integer: (typed) =>
     /^[+-]?\d+$/.test(typed) && Number.isSafeInteger(Number(typed))
       ? ok(Number(typed))
-      : bad(`“${typed}” isn't a whole number.`),
+      : bad(`“${typed}” isn’t a whole number.`),
   number: (typed) => {
     const number = Number(typed.replace(",", "."));
-    return Number.isFinite(number) ? ok(number) : bad(`“${typed}” isn't a number.`);
+    return Number.isFinite(number) ? ok(number) : bad(`“${typed}” isn’t a number.`);
   },
   decimal: (typed) => {
     const point = typed.replace(",", ".");
-    return /^[+-]?\d+(\.\d+)?$/.test(point) ? ok(point) : bad(`“${typed}” isn't a number such as 42 or 42.5.`);
+    return /^[+-]?\d+(\.\d+)?$/.test(point) ? ok(point) : bad(`“${typed}” isn’t a number such as 42 or 42.5.`);
   },
   boolean: (typed) => {
     if (/^(y|yes|true|x|1|on|✓)$/i.test(typed)) return ok(true);
@@ -64,10 +64,10 @@ const READERS: Readonly<Record<string, (typed: string, column: Column) => Parsed
   },
   duration: readDuration,
   time: readTime,
-  date: (typed) => (isDate(typed) ? ok(typed) : bad(`“${typed}” isn't a date such as 2027-03-14.`)),
+  date: (typed) => (isDate(typed) ? ok(typed) : bad(`“${typed}” isn’t a date such as 2027-03-14.`)),
   datetime: (typed) => {
     const iso = typed.replace(" ", "T");
-    return Number.isNaN(Date.parse(iso)) ? bad(`“${typed}” isn't a date and time such as 2027-03-14 19:30.`) : ok(iso);
+    return Number.isNaN(Date.parse(iso)) ? bad(`“${typed}” isn’t a date and time such as 2027-03-14 19:30.`) : ok(iso);
   },
   choice: (typed, column) => {
     const choice = column.choices.find((c) => c.toLowerCase() === typed.toLowerCase());
@@ -91,12 +91,12 @@ function isDate(typed: string): boolean {
 function readTime(typed: string): Parsed {
   const match = /^(\d{1,2})[:.](\d{2})(?::(\d{2}))?$/.exec(typed);
   const [hours, minutes, seconds] = [Number(match?.[1]), Number(match?.[2]), Number(match?.[3] ?? 0)];
-  if (match === null || hours > 23 || minutes > 59 || seconds > 59) return bad(`“${typed}” isn't a time such as 10:30.`);
+  if (match === null || hours > 23 || minutes > 59 || seconds > 59) return bad(`“${typed}” isn’t a time such as 10:30.`);
   return ok(`${String(hours).padStart(2, "0")}:${match[2]}${match[3] === undefined ? "" : `:${match[3]}`}`);
 }
 
 function readDuration(typed: string): Parsed {
-  const hint = bad(`“${typed}” isn't a duration such as 5, 2.5 or 1:30.`);
+  const hint = bad(`“${typed}” isn’t a duration such as 5, 2.5 or 1:30.`);
   const seconds = /^(\d+(?:[.,]\d+)?)\s*(s|sec|m|min|h)?$/i.exec(typed);
   if (seconds !== null) {
     const unit = (seconds[2] ?? "s").charAt(0).toLowerCase();

@@ -41,7 +41,7 @@ export const statusWords = (status: string): string => STATUS_WORDS[status] ?? s
 
 /** Newest first; fields with the newest change first. */
 export function newestFirst(fields: readonly HistoryField[]): HistoryField[] {
-  const sorted = fields.map((field) => ({ ...field, versions: [...field.versions].sort((a, b) => later(a, b)) }));
+  const sorted = fields.filter(({ versions }) => versions.length > 0).map((field) => ({ ...field, versions: [...field.versions].sort((a, b) => later(a, b)) }));
   return sorted.sort((a, b) => (a.versions[0] && b.versions[0] ? later(a.versions[0], b.versions[0]) : 0));
 }
 

@@ -20,6 +20,8 @@ export interface Conflicts {
   /** Goes up with each commit that the node tells of: what else depends on it looks again. */
   readonly commits: ReadonlySignal<{ readonly count: number; readonly entities: ReadonlySet<string> }>;
   byId(id: string): Conflict | null;
+  /** Ask the node how one conflict stands, whatever its status. */
+  look(id: string): void;
   show(filter: StatusFilter): void;
   refresh(): void;
   answer(conflict: Conflict, answer: { choose: string } | { value: Value }): Promise<Answer>;
@@ -30,6 +32,7 @@ export function createConflicts(api: Api, store: Store | null, workspace: string
   const open = signal<readonly Conflict[]>([]);
   const filter = signal<StatusFilter>("open");
   const others = signal<readonly Conflict[]>([]);
+  const known = signal<ReadonlyMap<string, Conflict>>(new Map());
   const problem = signal<string | null>(null);
   const commits = signal({ count: 0, entities: new Set<string>() as ReadonlySet<string> });
   const listed = computed(() => (filter.value === "open" ? open.value : others.value));
@@ -74,6 +77,7 @@ export function createConflicts(api: Api, store: Store | null, workspace: string
   };
 
   const replace = (present: Conflict): void => {
+    known.value = new Map([...known.value, [present.id, present]]);
     const swap = (list: readonly Conflict[]): Conflict[] => list.map((c) => (c.id === present.id ? present : c));
     open.value = swap(open.value).filter((c) => c.status === "open");
     others.value = swap(others.value);
@@ -91,7 +95,12 @@ export function createConflicts(api: Api, store: Store | null, workspace: string
     listed,
     problem,
     commits,
-    byId: (id) => [...open.value, ...others.value].find((conflict) => conflict.id === id) ?? null,
+    byId: (id) => known.value.get(id) ?? [...open.value, ...others.value].find((conflict) => conflict.id === id) ?? null,
+    look: (id) => {
+      api.conflict(id).then(replace, (error: unknown) => {
+        problem.value = error instanceof ApiError ? error.message : String(error);
+      });
+    },
     show: (wanted) => {
       filter.value = wanted;
       refresh();

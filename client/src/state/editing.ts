@@ -120,7 +120,8 @@ export function createEditing(production: Production, sheet: Omit<Sheet, "editin
     production.edit(facet, "pasting", writes);
     const added = made.size > 0 ? ` ${made.size} new ${made.size === 1 ? "row" : "rows"}.` : "";
     if (plan.problems.length > 0) {
-      tell(`${plan.problems.length} of the cells weren’t pasted. ${plan.problems.slice(0, 3).join(" ")}${added}`);
+      const count = plan.problems.length === 1 ? "One cell wasn’t" : `${plan.problems.length} cells weren’t`;
+      tell(`${count} pasted. ${plan.problems.slice(0, 3).join(" ")}${added}`);
     } else if (added !== "") tell(`Pasted.${added}`);
   };
 

@@ -1,6 +1,6 @@
 /** A panel beside the sheet. Esc closes it; opening it moves the focus into it, closing gives it back. */
 import type { ComponentChildren, JSX } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { Icon } from "./Icon";
 
 interface Props {
@@ -14,10 +14,20 @@ interface Props {
 export function Panel({ title, testId, onClose, onBack, children }: Props): JSX.Element {
   const panel = useRef<HTMLElement | null>(null);
   useEffect(() => {
+    const onKey = (event: KeyboardEvent): void => {
+      if (event.key === "Escape" && panel.current?.contains(document.activeElement) === true) onClose();
+    };
+    addEventListener("keydown", onKey);
+    return () => {
+      removeEventListener("keydown", onKey);
+    };
+  }, [onClose]);
+  useLayoutEffect(() => {
     const before = document.activeElement;
     panel.current?.querySelector<HTMLElement>("h2")?.focus();
     return () => {
-      if (before instanceof HTMLElement && before.isConnected) before.focus({ preventScroll: true });
+      const back = before instanceof HTMLElement && before.isConnected && before !== document.body ? before : null;
+      (back ?? document.querySelector<HTMLElement>("[role=grid]"))?.focus({ preventScroll: true });
     };
   }, []);
   return (
@@ -27,9 +37,6 @@ export function Panel({ title, testId, onClose, onBack, children }: Props): JSX.
       aria-label={title}
       data-testid={testId}
       data-region="panel"
-      onKeyDown={(event) => {
-        if (event.key === "Escape") onClose();
-      }}
     >
       <header class="panel-head">
         {onBack !== undefined && (

@@ -1,5 +1,5 @@
 /** One conflict: what happened, the values that disagree, and the place to choose, now or again. */
-import { useSignal } from "@preact/signals";
+import { useSignal, useSignalEffect } from "@preact/signals";
 import type { JSX } from "preact";
 import { nameOf, offersValues, say, unaware, type Candidate, type Conflict, type Decision } from "../domain/conflicts";
 import { parse } from "../domain/format";
@@ -24,11 +24,15 @@ export type Send = (answer: { choose: string } | { value: Value }, done: string)
 export function ConflictView({ opened, id, onGoTo }: Props): JSX.Element {
   const problem = useSignal("");
   const busy = useSignal(false);
+  useSignalEffect(() => {
+    // Again after every commit that the node tells of: somebody else may have decided meanwhile.
+    if (opened.conflicts.commits.value.count >= 0) opened.conflicts.look(id);
+  });
   const conflict = opened.conflicts.byId(id);
   if (conflict === null) {
     return (
       <Panel title="Conflict" testId="conflict" onClose={closePanel} onBack={openInbox}>
-        <p class="hint">This conflict is settled. The inbox keeps it under “Resolved”.</p>
+        <p class="hint">{opened.conflicts.problem.value ?? "Asking the node…"}</p>
       </Panel>
     );
   }
@@ -168,7 +172,7 @@ function OwnValue({ column, busy, send }: Omit<ValuesProps, "conflict">): JSX.El
         />
         <datalist id="own-choices">
           {column?.choices.map((choice) => (
-            <option key={choice} value={choice} />
+            <option key={choice}>{choice}</option>
           ))}
         </datalist>
         <button type="submit" disabled={busy || text.value.trim() === ""} data-testid="use-own">

@@ -1,7 +1,7 @@
 /** The history of one entity, field by field: who, when, from which device, knowing what. */
 import { useSignal, useSignalEffect } from "@preact/signals";
 import type { JSX } from "preact";
-import { useEffect } from "preact/hooks";
+import { useRef } from "preact/hooks";
 import { ApiError } from "../data/api";
 import { nameOf, say } from "../domain/conflicts";
 import { knowingWords, newestFirst, statusWords, type History, type HistoryField } from "../domain/history";
@@ -34,10 +34,12 @@ export function HistoryView({ opened, entity, title }: Props): JSX.Element {
       },
     );
   };
-  useEffect(load, [entity]);
+  const asked = useRef(false);
   useSignalEffect(() => {
-    const { count, entities } = conflicts.commits.value;
-    if (count > 0 && entities.has(entity)) load();
+    const { entities } = conflicts.commits.value;
+    if (asked.current && !entities.has(entity)) return;
+    asked.current = true;
+    load();
   });
 
   const columnOf = ({ facet, field }: HistoryField): Column | null =>

@@ -4,9 +4,8 @@ import type { JSX } from "preact";
 import { useMemo } from "preact/hooks";
 import { cellId } from "../domain/keys";
 import type { Person } from "../domain/presence";
-import { rangeOf } from "../domain/selection";
+import { advance, at, isRange, rangeOf } from "../domain/selection";
 import { titleOf } from "../domain/table";
-import { advance, at } from "../domain/selection";
 import { panel } from "../state/look";
 import { selectAll } from "../state/editing";
 import { tell } from "../state/notices";
@@ -78,12 +77,17 @@ export function SheetView({ opened, sheet }: { readonly opened: Opened; readonly
   };
 
   const commit: GridProps["onCommit"] = (then) => {
+    const before = sheet.selection.value;
+    const extent = { rows: sheet.rows.value.length, cols: facet.columns.length, page: 1 };
+    const next = advance(before, then.startsWith("enter") ? "enter" : "tab", then.endsWith("Back"), extent);
+    const entity = sheet.rows.value[next.active.row]?.entity ?? "";
     if (!editing.commit()) return false;
     if (then === "stay") return true;
-    const extent = { rows: sheet.rows.value.length, cols: facet.columns.length, page: 1 };
-    sheet.select(
-      advance(sheet.selection.value, then.startsWith("enter") ? "enter" : "tab", then.endsWith("Back"), extent),
-    );
+    if (isRange(before)) sheet.select(next);
+    else {
+      // Renumbering moves the row away; who types down a column goes on where they were, not where the row went.
+      sheet.select(at(sheet.indexOf.value.get(entity) ?? next.active.row, next.active.col));
+    }
     return true;
   };
 
@@ -143,7 +147,7 @@ export function SheetView({ opened, sheet }: { readonly opened: Opened; readonly
 
 function useWidths(sheet: Sheet): readonly number[] {
   const filled = sheet.total.value > 0;
-  const widths = useMemo(() => columnWidths(sheet.facet, sheet.rows.peek()), [sheet, filled]);
+  const widths = useMemo(() => columnWidths(sheet.facet, filled ? sheet.rows.peek() : []), [sheet, filled]);
   return widths.value;
 }
 

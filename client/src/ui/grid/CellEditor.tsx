@@ -1,5 +1,5 @@
 /** The editor inside a cell. Its text lives in the state, so scrolling away and back loses nothing. */
-import type { JSX, TargetedInputEvent, TargetedKeyboardEvent } from "preact";
+import type { JSX, TargetedFocusEvent, TargetedInputEvent, TargetedKeyboardEvent } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import type { Column } from "../../domain/schema";
 import type { GridDraft, GridProps } from "./model";
@@ -60,8 +60,9 @@ export function CellEditor({ draft, column, grid }: Props): JSX.Element {
     onPointerDown: (event: Event) => {
       event.stopPropagation();
     },
-    onBlur: () => {
-      if (!left.current) grid.onCommit("stay");
+    onBlur: (event: TargetedFocusEvent<Field>) => {
+      // Another window in front leaves the cursor here: half a word isn't written because somebody looked something up.
+      if (!left.current && document.activeElement !== event.currentTarget) grid.onCommit("stay");
     },
   } as const;
 
@@ -80,7 +81,7 @@ export function CellEditor({ draft, column, grid }: Props): JSX.Element {
       {column.choices.length > 0 && (
         <datalist id="editor-choices">
           {column.choices.map((choice) => (
-            <option key={choice} value={choice} />
+            <option key={choice}>{choice}</option>
           ))}
         </datalist>
       )}
