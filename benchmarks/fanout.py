@@ -101,11 +101,18 @@ def holds(result: dict[str, Any]) -> bool:
     )
 
 
-def sustained(url: str, *, first: int, seconds: float) -> int:
-    """The highest rate that holds; a rate that fails is given a second chance, for the machine's sake."""
+def sustained(kind: str, loop: str, *, first: int, seconds: float) -> int:
+    """The highest rate that holds; a rate that fails is given a second chance, for the machine's sake.
+
+    Each try has a server of its own: some are never well again after a crowd has left.
+    """
+
+    def once(rate: float) -> bool:
+        with server(kind, loop) as (url, _):
+            return holds(load(url, seconds=seconds, rate=round(rate), **SUSTAINED))
 
     def tried(rate: float) -> bool:
-        return any(holds(load(url, seconds=seconds, rate=round(rate), **SUSTAINED)) for _ in range(2))
+        return once(rate) or once(rate)
 
     rate = float(first)
     if tried(rate):
@@ -145,10 +152,9 @@ def memory_per_connection_kb(url: str, pid: int) -> float:
 def measure(kind: str, loop: str, *, seconds: float, first: int) -> dict[str, float]:
     with server(kind, loop) as (url, pid):
         memory = memory_per_connection_kb(url, pid)
-    with server(kind, loop) as (url, pid):
-        load(url, seconds=0.5, **LATENCY)
+    with server(kind, loop) as (url, _):
         latency = load(url, seconds=seconds, **LATENCY)
-        rate = sustained(url, first=first, seconds=min(seconds, 2))
+    rate = sustained(kind, loop, first=first, seconds=min(seconds, 2))
     return {
         "p50": latency["p50"],
         "p95": latency["p95"],

@@ -52,7 +52,7 @@ async def lifespan(receive: Any, send: Any) -> None:
 async def serve(server: str, loop_kind: str, port: int, path: Path) -> None:
     if server == "pycrdt-websocket":
         from pycrdt.store import SQLiteYStore
-        from pycrdt.websocket import ASGIServer, WebsocketServer, YRoom
+        from pycrdt.websocket import ASGIServer, WebsocketServer, YRoom, exception_logger
 
         class Store(SQLiteYStore):
             db_path = str(path)
@@ -60,12 +60,12 @@ async def serve(server: str, loop_kind: str, port: int, path: Path) -> None:
         class Server(WebsocketServer):
             async def get_room(self, name: str) -> YRoom:
                 if name not in self.rooms:
-                    self.rooms[name] = YRoom(ystore=Store(name), log=self.log)
+                    self.rooms[name] = YRoom(ystore=Store(name), log=self.log, exception_handler=exception_logger)
                 room = self.rooms[name]
                 await self.start_room(room)
                 return room
 
-        async with Server() as websockets:
+        async with Server(exception_handler=exception_logger) as websockets:
             await run_uvicorn(ASGIServer(websockets), "websockets-sansio", port)
         return
     app = application(path)
@@ -109,7 +109,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--file", type=Path, required=True)
     options = parser.parse_args()
-    logging.basicConfig(level=logging.WARNING)
+    logging.basicConfig(level=logging.CRITICAL)
     run = serve(options.server, options.loop, options.port, options.file)
     if options.loop == "uvloop":
         import uvloop

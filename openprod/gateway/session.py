@@ -87,6 +87,7 @@ class Channel:
         self._durable = 0
         self._acknowledged = 0
         self._waking = False
+        self._left = False
         room.enter(self)
         self.wake()
 
@@ -168,15 +169,19 @@ class Channel:
             self.session.wake(self)
 
     def drop(self) -> None:
+        self.position = None
         self.session.close(TRY_AGAIN_LATER, "Too slow: reconnect to catch up.")
 
     def leave(self) -> None:
+        self._left = True
         self.position = None
         self.room.leave(self, self.participant)
 
     async def write(self, send: Send) -> None:
         """Bring the client up to date."""
         self._waking = False
+        if self._left or self.session.closing is not None:
+            return
         prefix = self.prefix
         workspace = self.session.workspace
         document = self.room.document
@@ -203,12 +208,12 @@ class Channel:
         await self._acknowledge(send)
 
     async def _send_state(self, send: Send) -> None:
-        self._answers = False
         self.loading = True
         try:
             # From here on the room keeps what is committed; the state is read after it, so that nothing falls
             # between the two (an update in both is harmless).
             self.position = self.room.head
+            self._answers = False
             vector = self._vector or b"\x00"
             update = await self.session.workspace.state_as_update(self.room.document, vector)
             await send(self.prefix + protocol.sync_step2(update))
@@ -331,7 +336,8 @@ class YjsSession:
 
     def notify(self, frame: bytes) -> None:
         """A message of the socket itself, or about a document it may not open."""
-        self._notices.append(frame)
+        if frame not in self._notices:
+            self._notices.append(frame)
         if len(self._notices) > self.limits.documents_per_socket_max:
             self.close(TRY_AGAIN_LATER, "Too slow: reconnect to catch up.")
         self._wakeup.set()

@@ -295,6 +295,24 @@ async def test_a_slow_reader_is_dropped_and_told_and_others_go_on(serving: Any) 
         assert "slow" in (slow.connection.close_reason or "")
 
 
+async def test_one_who_never_reads_is_given_up(serving: Any) -> None:
+    served = await serving(backlog_bytes_max=200_000, close_s=0.2)
+    big = "x" * 100_000
+    async with peer(served.url(), max_queue=1) as dead, peer(served.url(rest="&ack=1")) as writer:
+        await dead.synchronise()
+        await writer.synchronise()
+        dead.connection.transport.pause_reading()
+        for written in range(600):
+            await writer.set("cue_1/notes", f"{written}{big}")
+            await writer.receive(40)
+            if served.app.connections == 1:
+                break
+        assert served.app.connections == 1
+        await writer.set("cue_2/notes", "still here")
+        await writer.receive(40)
+        dead.connection.transport.abort()
+
+
 async def test_presence_is_bound_to_its_connection(served: Served) -> None:
     def presence(client: int, clock: int, state: bytes | None) -> bytes:
         return protocol.awareness_message(protocol.awareness_update([protocol.AwarenessEntry(client, clock, state)]))
