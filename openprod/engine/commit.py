@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import msgspec
-import pycrdt
 from nacl.signing import SigningKey
 
 from openprod.core.bundles import Actor, Bundle, DocumentUpdate, SignedBundle, bundle_id, sign
@@ -29,7 +28,7 @@ from openprod.errors import LimitExceeded, NotFound, OpenprodError, StorageError
 from openprod.storage.ports import BundleRow, Storage
 from openprod.yjs import layout
 from openprod.yjs.decoder import Update, decode_update
-from openprod.yjs.documents import LiveDocument, Write
+from openprod.yjs.documents import LiveDocument, Write, merged
 from openprod.yjs.gate import Release
 
 SNAPSHOT_BYTES = 8 * 1024 * 1024
@@ -566,4 +565,4 @@ class Committer:
 def _bytes(release: Release) -> list[bytes]:
     if len(release.items) == 1:
         return [release.items[0].update]
-    return [pycrdt.merge_updates(*(item.update for item in release.items))]
+    return [merged([item.update for item in release.items])]

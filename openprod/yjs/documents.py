@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from pycrdt import Assoc, Doc, Map, StickyIndex, Text, TransactionEvent
+from pycrdt import Assoc, Doc, Map, StickyIndex, Text, TransactionEvent, merge_updates
 
 from openprod.errors import InvalidOperation, MalformedUpdate
 from openprod.yjs.decoder import Limits, decode_state_vector, decode_update
@@ -35,6 +35,11 @@ class SpliceText(NamedTuple):
 
 
 Write: TypeAlias = "SetKey | SpliceText"
+
+
+def merged(updates: Sequence[bytes]) -> bytes:
+    """One update that says what all of these say."""
+    return merge_updates(*updates)
 
 
 class LiveDocument:
