@@ -19,9 +19,11 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from openprod.core.bundles import Actor
+from openprod.engine.events import Receipt
+from openprod.engine.tokens import Grant
+from openprod.engine.workspace import Workspace
 from openprod.errors import (
     Denied,
     LimitExceeded,
@@ -32,7 +34,6 @@ from openprod.errors import (
 )
 from openprod.gateway import protocol
 from openprod.gateway.limits import Limits
-from openprod.gateway.ports import Grant, ServedWorkspace
 from openprod.gateway.presence import Participant
 from openprod.gateway.protocol import Kind
 from openprod.gateway.room import Room
@@ -68,8 +69,8 @@ class Channel:
         self.room = room
         self.token = token
         self.actor = actor
-        self.viewer = grant.role != "editor"
-        self.participant = Participant(grant.user, grant.name)
+        self.viewer = not grant.may_edit
+        self.participant = Participant(actor.user, actor.name)
         self.prefix = b"" if address is None else protocol.address_prefix(address)
         self.hocuspocus = address is not None
         # What the client lacks:
@@ -83,7 +84,7 @@ class Channel:
         self._told = False  # its SyncStep2 has come and is durable
         self._denied = False
         self._presence_asked = False
-        self._unsettled: deque[tuple[asyncio.Future[Any], int, bool]] = deque()
+        self._unsettled: deque[tuple[asyncio.Future[Receipt | None], int, bool]] = deque()
         self._durable = 0
         self._acknowledged = 0
         self._waking = False
@@ -133,7 +134,7 @@ class Channel:
         self.session.undurable(1, len(update))
         future.add_done_callback(self._settle)
 
-    def _settle(self, _: asyncio.Future[Any]) -> None:
+    def _settle(self, _: asyncio.Future[Receipt | None]) -> None:
         """Count what is durable, as far as there is no gap."""
         while self._unsettled and self._unsettled[0][0].done():
             future, size, live = self._unsettled.popleft()
@@ -241,7 +242,7 @@ class YjsSession:
     """A socket: what came in goes to its channels, one writer sends what they owe. ``send`` may wait; if it raises,
     the client is deaf, which stops nothing that it said."""
 
-    def __init__(self, workspace: ServedWorkspace, limits: Limits, send: Send, *, acknowledges: bool) -> None:
+    def __init__(self, workspace: Workspace, limits: Limits, send: Send, *, acknowledges: bool) -> None:
         self.workspace = workspace
         self.limits = limits
         self.acknowledges = acknowledges

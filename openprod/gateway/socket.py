@@ -10,10 +10,12 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from openprod.core.bundles import Actor
+from openprod.engine.events import Committed
+from openprod.engine.tokens import Grant
+from openprod.engine.workspace import Workspace
 from openprod.errors import LimitExceeded, MalformedUpdate, OpenprodError
 from openprod.gateway import protocol
 from openprod.gateway.limits import Limits
-from openprod.gateway.ports import Committed, Grant, ServedWorkspace
 from openprod.gateway.protocol import Kind
 from openprod.gateway.room import Room
 from openprod.gateway.session import BAD_TOKEN, REVOKED, Channel, YjsSession
@@ -33,21 +35,19 @@ ANY_WORKSPACE = "-"
 class YjsApp:
     """Serves one workspace's documents to any Yjs program.
 
-    ``device`` names this node in the author of what comes in. ``allowed_origins``: pages served from elsewhere that
-    may connect, as ``scheme://host[:port]``; a page from this node always may, and so do programs, which send none.
+    ``allowed_origins``: pages served from elsewhere that may connect, as ``scheme://host[:port]``; a page from this
+    node always may, and so do programs, which send none.
     """
 
     def __init__(
         self,
-        workspace: ServedWorkspace,
+        workspace: Workspace,
         *,
         limits: Limits | None = None,
-        device: str = "",
         allowed_origins: Collection[str] = (),
     ) -> None:
         self.limits = limits or Limits()
         self._workspace = workspace
-        self._device = device
         self._allowed_origins = frozenset(allowed_origins)
         self._rooms: dict[str, Room] = {}
         self._sessions: set[YjsSession] = set()
@@ -181,13 +181,14 @@ class YjsApp:
             session.channels[""] = self._channel(session, document, token, grant, address=None)
 
     def _opens(self, grant: Grant, document: str) -> bool:
-        return document in self._workspace.documents and grant.document in (None, "", document)
+        return grant.allows(document) and document in self._workspace.documents
 
     def _channel(self, session: YjsSession, document: str, token: str, grant: Grant, *, address: str | None) -> Channel:
         room = self._rooms.get(document)
         if room is None:
             room = self._rooms[document] = Room(document, self.limits)
-        actor = Actor(user=grant.user, name=grant.name, device=self._device, via=grant.label)
+        host = self._workspace.actor
+        actor = Actor(grant.user or host.user, grant.name or host.name, host.device, via=grant.label)
         return Channel(session, room, token=token, grant=grant, actor=actor, address=address)
 
     def _receive_addressed(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,62 +17,100 @@ import uvicorn
 from pycrdt import Doc, Map
 from websockets.asyncio.client import ClientConnection, connect
 
+from openprod.core.schema import Facet, Field, Schema
+from openprod.engine import identity
+from openprod.engine.workspace import Workspace
 from openprod.gateway import protocol
 from openprod.gateway.limits import Limits
 from openprod.gateway.socket import YjsApp
-from tests.gateway.standin import StandIn
 
 TIMEOUT_S = 20
 PROGRAMS = Path(__file__).parent.parent / "interop" / "gateway"
 EMPTY_UPDATE = b"\x00\x00"
 
 
+CUES = Schema(plugin="cues", facets={"cue": Facet(fields={"start": Field(), "label": Field(), "notes": Field()})})
+
+
 @dataclass
 class Served:
-    workspace: Any
+    """``tokens``: by the name that the tests give them."""
+
+    workspace: Workspace
     app: YjsApp
     port: int
+    tokens: dict[str, dict[str, Any]]
 
     @property
     def base(self) -> str:
         return f"ws://127.0.0.1:{self.port}/yjs/-"
 
     def url(self, document: str = "cues", *, token: str = "editor", rest: str = "") -> str:
-        return f"{self.base}/{document}?token={token}{rest}"
+        return f"{self.base}/{document}?token={self.token(token)}{rest}"
 
-    def fields(self, document: str = "cues") -> dict[str, Any]:
+    def token(self, name: str) -> str:
+        """The token of that name; a name that nobody has is taken for a wrong token."""
+        return self.tokens[name]["token"] if name in self.tokens else name
+
+    async def revoke(self, name: str) -> None:
+        await self.workspace.token_revoke(self.tokens[name]["id"])
+
+    async def fields(self, document: str = "cues") -> dict[str, Any]:
         """What the node holds in ``cues.cue``."""
         copy: Doc[Any] = Doc()
         fields = copy.get("cues.cue", type=Map)
-        copy.apply_update(self.workspace.docs[document].get_update())
+        copy.apply_update(await self.workspace.state_as_update(document))
         return fields.to_py() or {}
+
+    @contextmanager
+    def commits_held(self) -> Iterator[Callable[[], int]]:
+        """Nothing that is handed in from here on becomes durable before the end. Yields the number that waits."""
+        go = threading.Event()
+        worker = self.workspace._worker
+        held = worker.call(lambda _committer: go.wait())
+        try:
+            yield lambda: len(worker._queue)
+        finally:
+            go.set()
+        assert held is not None
 
 
 @asynccontextmanager
 async def serve(folder: Path, *, limits: Limits | None = None) -> AsyncIterator[Served]:
-    workspace = StandIn(folder / "standin.db", ["core", "cues"])
-    workspace.grant("editor", name="Alex")
-    workspace.grant("other", name="Jordan")
-    workspace.grant("viewer", role="viewer", name="Vera")
-    workspace.grant("cues-only", document="cues")
+    who = identity.load(folder / "home", name="Host", device_name="laptop")
+    place = folder / "tests.openprod"
+    await Workspace.create(place, name="Tests", schemas=[CUES], identity_=who)
+    async with Workspace.open(place, identity_=who) as workspace:
+        people = {
+            "editor": {"name": "Alex"},
+            "other": {"name": "Jordan"},
+            "viewer": {"name": "Vera", "role": "viewer"},
+            "cues-only": {"name": "Alex", "document": "cues"},
+        }
+        tokens = {label: await workspace.token_create(label=label, **about) for label, about in people.items()}
+        async with listening(workspace, limits) as (app, port):
+            yield Served(workspace, app, port, tokens)
+
+
+@asynccontextmanager
+async def listening(workspace: Workspace, limits: Limits | None) -> AsyncIterator[tuple[YjsApp, int]]:
     app = YjsApp(workspace, limits=limits)
-    listening = socket.create_server(("127.0.0.1", 0))
+    bound = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
         app, ws="websockets-sansio", ws_per_message_deflate=False, log_level="error", lifespan="off"
     )
     server = uvicorn.Server(config)
-    running = asyncio.create_task(server._serve(sockets=[listening]))
+    running = asyncio.create_task(server._serve(sockets=[bound]))
     try:
         with anyio.fail_after(TIMEOUT_S):
             while not server.started:
                 await anyio.sleep(0.01)
-        yield Served(workspace, app, listening.getsockname()[1])
+        yield app, bound.getsockname()[1]
     finally:
         app.close()
         server.should_exit = True
         await running
-        listening.close()
-        workspace.close()
+        bound.close()
 
 
 class Peer:
@@ -182,7 +221,7 @@ async def program(
         kind,
         served.base,
         document,
-        token,
+        served.token(token),
         "gc" if gc else "nogc",
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,

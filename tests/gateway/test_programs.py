@@ -20,7 +20,7 @@ KINDS = ["y-websocket", "hocuspocus"]
 
 async def durable(served: Served, key: str, value: Any) -> None:
     with anyio.fail_after(TIMEOUT_S):
-        while served.fields().get(key) != value:
+        while (await served.fields()).get(key) != value:
             await anyio.sleep(0.01)
 
 
@@ -36,7 +36,7 @@ async def test_two_programs_edit_together(served: Served, first: str, second: st
         await one.until(**{"cue_1/start": "10:30"})
         await one.do("set", key="cue_2/label", value="Ghost, é 👻")
         await two.until(**{"cue_2/label": "Ghost, é 👻"})
-        assert served.fields() == {"cue_1/start": "10:30", "cue_2/label": "Ghost, é 👻"}
+        assert await served.fields() == {"cue_1/start": "10:30", "cue_2/label": "Ghost, é 👻"}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -57,7 +57,7 @@ async def test_edits_made_apart_meet_and_the_losing_one_is_told_to_us(served: Se
             shown = reader.fields["cue_42/start"]
         await one.until(**{"cue_42/start": shown})
         await two.until(**{"cue_42/start": shown})
-        state = served.workspace.docs["cues"].get_update()
+        state = await served.workspace.state_as_update("cues")
         assert b"10:30" in state
         assert b"10:45" in state
 
@@ -68,7 +68,7 @@ async def test_a_burst_and_a_close_lose_nothing(served: Served, kind: str) -> No
         await one.connect()
         await one.do("burst", count=200)
         await durable(served, "burst/199", 199)
-        assert len(served.fields()) == 200
+        assert len(await served.fields()) == 200
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -88,9 +88,9 @@ async def test_a_program_that_flaps_neither_loses_nor_doubles(served: Served, ki
             await anyio.sleep(chance.random() * 0.02)
         await stays.until(**wanted)
         await durable(served, "cue_59/start", 59)
-        assert served.fields() == wanted
+        assert await served.fields() == wanted
         assert await one.values() == wanted
-        clients = protocol.read_state_vector(served.workspace.docs["cues"].get_state())
+        clients = protocol.read_state_vector(await served.workspace.state_vector("cues"))
         assert sum(clients.values()) == len(wanted), "each edit is in the document once"
 
 
@@ -101,7 +101,7 @@ async def test_hocuspocus_counts_what_is_durable(served: Served) -> None:
         await one.do("set", key="cue_1/start", value="10:00")
         await one.event("unsynced", number=1)
         await one.event("unsynced", number=0)
-        assert served.fields() == {"cue_1/start": "10:00"}
+        assert await served.fields() == {"cue_1/start": "10:00"}
 
 
 async def test_hocuspocus_viewer_keeps_its_change_counted_as_unsynced(served: Served) -> None:
@@ -115,7 +115,7 @@ async def test_hocuspocus_viewer_keeps_its_change_counted_as_unsynced(served: Se
             await two.connect()
             await two.do("set", key="cue_2/start", value="10:00")
             await one.until(**{"cue_2/start": "10:00"})
-        assert served.fields() == {"cue_2/start": "10:00"}
+        assert await served.fields() == {"cue_2/start": "10:00"}
         assert not any(event == {"event": "unsynced", "number": 0} for event in one.events[-2:])
 
 
@@ -124,7 +124,7 @@ async def test_y_websocket_viewer_is_warned(served: Served) -> None:
         await one.connect()
         await one.do("set", key="cue_1/start", value="stolen")
         assert "permission denied" in (await one.event("warning"))["text"]
-        assert served.fields() == {}
+        assert await served.fields() == {}
 
 
 async def test_a_bad_token_is_refused_in_each_dialect(served: Served) -> None:
@@ -150,7 +150,7 @@ async def test_presence_is_seen_and_ends(served: Served, kind: str) -> None:
         await two.do("here")
         states = (await two.event("present"))["states"]
         other = next(state for state in states.values() if state["user"]["name"] == "Zoë")
-        assert other["account"] == {"user": "alex", "name": "Alex"}
+        assert other["account"]["name"] == "Alex"
         await one.do("cut")
         await two.do("names", names=["Jordan"])
         await two.event("seen")
