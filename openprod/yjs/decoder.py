@@ -18,20 +18,29 @@ equal numbers equal). Memory is never reserved by a length that the bytes claim.
 from __future__ import annotations
 
 import gc
-import json
-import math
 from struct import error as StructError
-from struct import unpack_from
 from typing import Any, NamedTuple, TypeAlias
 
-from openprod.errors import LimitExceeded, MalformedUpdate
+from openprod.errors import LimitExceeded
+from openprod.yjs.lib0 import CLIENT_MAX as CLIENT_MAX
+from openprod.yjs.lib0 import (
+    CLOCK_MAX,
+    TRUNCATED,
+    clock_rest,
+    malformed,
+    parse_json,
+    read_any,
+    read_binary,
+    read_clock,
+    read_text,
+    read_varuint,
+    varuint_rest,
+)
+from openprod.yjs.lib0 import UNDEFINED as UNDEFINED
 
 GC, DELETED, JSON, BINARY, STRING, EMBED, FORMAT, TYPE, ANY, DOC, SKIP = range(11)
-CLIENT_MAX = 2**53 - 1
-CLOCK_MAX = 2**32 - 1
 TYPE_NAMES = ("Array", "Map", "Text", "XmlElement", "XmlFragment", "XmlHook", "XmlText")
 _XML_ELEMENT, _XML_HOOK = 3, 5
-_TRUNCATED = "it ends early"
 # From here on the garbage collector, which would look at every new tuple over and over, costs more than the work.
 _BULK_BYTES = 64 * 1024
 
@@ -47,19 +56,6 @@ None for GC, DELETED and SKIP. ``length`` of these three is as claimed, up to 2^
 """
 Range: TypeAlias = tuple[int, int, int]
 """(client, first clock, length)"""
-
-
-class _Undefined:
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "UNDEFINED"
-
-    def __bool__(self) -> bool:
-        return False
-
-
-UNDEFINED = _Undefined()
 
 
 class Limits(NamedTuple):
@@ -93,15 +89,15 @@ def decode_update(data: bytes, *, limits: Limits = DEFAULT) -> Update:
     try:
         return _decode(data, limits)
     except IndexError:
-        raise _malformed(_TRUNCATED) from None
+        raise malformed(TRUNCATED) from None
     except RecursionError:
         raise LimitExceeded("A value in the update is nested too deep.") from None
     except StructError:
-        raise _malformed(_TRUNCATED) from None
+        raise malformed(TRUNCATED) from None
     except UnicodeDecodeError:
-        raise _malformed("a text in it isn't UTF-8") from None
+        raise malformed("a text in it isn't UTF-8") from None
     except ValueError:
-        raise _malformed("a value in it isn't JSON") from None
+        raise malformed("a value in it isn't JSON") from None
     finally:
         if bulk:
             gc.enable()
@@ -111,25 +107,17 @@ def decode_state_vector(data: bytes) -> dict[int, int]:
     """Decode an encoded state vector: {client: next clock}. Raises MalformedUpdate."""
     try:
         state: dict[int, int] = {}
-        count, pos = _varuint(data, 0)
+        count, pos = read_varuint(data, 0)
         for _ in range(count):
-            client, pos = _varuint(data, pos)
-            clock, pos = _clock(data, pos)
+            client, pos = read_varuint(data, pos)
+            clock, pos = read_clock(data, pos)
             if clock > state.get(client, 0):
                 state[client] = clock
     except IndexError:
-        raise _malformed(_TRUNCATED) from None
+        raise malformed(TRUNCATED) from None
     if pos != len(data):
-        raise _malformed("bytes follow its end")
+        raise malformed("bytes follow its end")
     return state
-
-
-def _malformed(reason: str) -> MalformedUpdate:
-    return MalformedUpdate(
-        f"The bytes are not a Yjs update: {reason}.",
-        hint="Nothing of it was applied. Update the program that sent it, or reload it.",
-        details={"reason": reason},
-    )
 
 
 def _decode(data: bytes, limits: Limits) -> Update:
@@ -147,32 +135,32 @@ def _decode(data: bytes, limits: Limits) -> Update:
     section_count = data[0]
     pos = 1
     if section_count > 127:
-        section_count, pos = _varuint_rest(data, pos, section_count)
+        section_count, pos = varuint_rest(data, pos, section_count)
     for _ in range(section_count):
         struct_count = data[pos]
         pos += 1
         if struct_count > 127:
-            struct_count, pos = _varuint_rest(data, pos, struct_count)
+            struct_count, pos = varuint_rest(data, pos, struct_count)
             if struct_count > (size - pos) // 2:
-                raise _malformed(_TRUNCATED)
+                raise malformed(TRUNCATED)
             if struct_count + len(structs) > limits.structs_max:
                 raise LimitExceeded(f"The update holds more than {limits.structs_max} structs.")
         elif not struct_count:
-            raise _malformed("a client's section is empty")  # pycrdt would panic on it
+            raise malformed("a client's section is empty")  # pycrdt would panic on it
         start = pos
         client = own = data[pos]  # own: the first byte of the id, by which it is known again below
         pos += 1
         if client > 127:
-            client, pos = _varuint_rest(data, pos, client)
+            client, pos = varuint_rest(data, pos, client)
         own_bytes = data[start:pos]
         own_rest = pos - start - 1
         clock = data[pos]
         pos += 1
         if clock > 127:
-            clock, pos = _clock_rest(data, pos, clock)
+            clock, pos = clock_rest(data, pos, clock)
         if section_count > 1:
             if client in seen:
-                raise _malformed("one client has two sections")
+                raise malformed("one client has two sections")
             seen.add(client)
         run = clock
         for _ in range(struct_count):
@@ -181,10 +169,10 @@ def _decode(data: bytes, limits: Limits) -> Update:
             ref = info & 31
             if ref == 0 or ref == 10:
                 if info != ref:
-                    raise _malformed("a struct has flags that it can't have")
-                length, pos = _clock(data, pos)
+                    raise malformed("a struct has flags that it can't have")
+                length, pos = read_clock(data, pos)
                 if not length or clock + length > CLOCK_MAX:
-                    raise _malformed("a struct has an impossible length")
+                    raise malformed("a struct has an impossible length")
                 append((client, clock, length, ref, None, None, None, None, None))
                 if ref == 10:
                     if clock > run:
@@ -206,13 +194,13 @@ def _decode(data: bytes, limits: Limits) -> Update:
                             other = client
                             pos += own_rest
                         else:
-                            other, pos = _varuint_rest(data, pos, other)
+                            other, pos = varuint_rest(data, pos, other)
                     at = data[pos]
                     pos += 1
                     if at > 127:
-                        at, pos = _clock_rest(data, pos, at)
+                        at, pos = clock_rest(data, pos, at)
                     if at >= clock and other == client:
-                        raise _malformed("a struct refers to itself or to a later one")
+                        raise malformed("a struct refers to itself or to a later one")
                     origin = (other, at)
                 if info & 0x40:
                     other = data[pos]
@@ -222,13 +210,13 @@ def _decode(data: bytes, limits: Limits) -> Update:
                             other = client
                             pos += own_rest
                         else:
-                            other, pos = _varuint_rest(data, pos, other)
+                            other, pos = varuint_rest(data, pos, other)
                     at = data[pos]
                     pos += 1
                     if at > 127:
-                        at, pos = _clock_rest(data, pos, at)
+                        at, pos = clock_rest(data, pos, at)
                     if at >= clock and other == client:
-                        raise _malformed("a struct refers to itself or to a later one")
+                        raise malformed("a struct refers to itself or to a later one")
                     right = (other, at)
             else:
                 named = data[pos]
@@ -237,28 +225,28 @@ def _decode(data: bytes, limits: Limits) -> Update:
                     length = data[pos]
                     pos += 1
                     if length > 127:
-                        length, pos = _varuint_rest(data, pos, length)
+                        length, pos = varuint_rest(data, pos, length)
                     end = pos + length
                     if end > size:
-                        raise _malformed(_TRUNCATED)
+                        raise malformed(TRUNCATED)
                     parent = data[pos:end].decode()
                     pos = end
                 elif named == 0:
-                    other, pos = _varuint(data, pos)
-                    at, pos = _clock(data, pos)
+                    other, pos = read_varuint(data, pos)
+                    at, pos = read_clock(data, pos)
                     if at >= clock and other == client:
-                        raise _malformed("a struct refers to itself or to a later one")
+                        raise malformed("a struct refers to itself or to a later one")
                     parent = (other, at)
                 else:
-                    raise _malformed("a struct has a parent of an unknown kind")
+                    raise malformed("a struct has a parent of an unknown kind")
                 if info & 0x20:
                     length = data[pos]
                     pos += 1
                     if length > 127:
-                        length, pos = _varuint_rest(data, pos, length)
+                        length, pos = varuint_rest(data, pos, length)
                     end = pos + length
                     if end > size:
-                        raise _malformed(_TRUNCATED)
+                        raise malformed(TRUNCATED)
                     key = data[pos:end].decode()
                     pos = end
 
@@ -267,34 +255,34 @@ def _decode(data: bytes, limits: Limits) -> Update:
                 length = data[pos]
                 pos += 1
                 if length > 127:
-                    length, pos = _varuint_rest(data, pos, length)
+                    length, pos = varuint_rest(data, pos, length)
                 if length == 1 and data[pos] == 119:  # one text: what most edits are
                     count = data[pos + 1]
                     pos += 2
                     if count > 127:
-                        count, pos = _varuint_rest(data, pos, count)
+                        count, pos = varuint_rest(data, pos, count)
                     end = pos + count
                     if end > size:
-                        raise _malformed(_TRUNCATED)
+                        raise malformed(TRUNCATED)
                     content = [data[pos:end].decode()]
                     pos = end
                 else:
                     content = []
                     for _ in range(length):
-                        value, pos = _any(data, pos, nesting_max, budget)
+                        value, pos = read_any(data, pos, nesting_max, budget)
                         content.append(value)
             elif ref == 4:
-                content, pos = _text(data, pos)
+                content, pos = read_text(data, pos)
                 length = len(content)
                 if not content.isascii():
                     length = len(content.encode("utf-16-le")) // 2
             elif ref == 1:
                 content = None
-                length, pos = _clock(data, pos)
+                length, pos = read_clock(data, pos)
             else:
                 content, length, pos = _rare(data, pos, ref, limits, budget)
             if not length or clock + length > CLOCK_MAX:
-                raise _malformed("a struct has an impossible length")
+                raise malformed("a struct has an impossible length")
             append((client, clock, length, ref, origin, right, parent, key, content))
             clock += length
         if clock > run:
@@ -307,7 +295,7 @@ def _decode(data: bytes, limits: Limits) -> Update:
     client_count = data[pos]
     pos += 1
     if client_count > 127:
-        client_count, pos = _varuint_rest(data, pos, client_count)
+        client_count, pos = varuint_rest(data, pos, client_count)
     for _ in range(client_count):
         client = data[pos]
         pos += 1
@@ -316,30 +304,30 @@ def _decode(data: bytes, limits: Limits) -> Update:
                 client = own_client
                 pos += own_rest
             else:
-                client, pos = _varuint_rest(data, pos, client)
+                client, pos = varuint_rest(data, pos, client)
         range_count = data[pos]
         pos += 1
         if range_count > 127:
-            range_count, pos = _varuint_rest(data, pos, range_count)
+            range_count, pos = varuint_rest(data, pos, range_count)
             if range_count > (size - pos) // 2:
-                raise _malformed(_TRUNCATED)
+                raise malformed(TRUNCATED)
         if range_count + len(deletes) > limits.structs_max:
             raise LimitExceeded(f"The update deletes more than {limits.structs_max} ranges.")
         for _ in range(range_count):
             clock = data[pos]
             pos += 1
             if clock > 127:
-                clock, pos = _clock_rest(data, pos, clock)
+                clock, pos = clock_rest(data, pos, clock)
             length = data[pos]
             pos += 1
             if length > 127:
-                length, pos = _clock_rest(data, pos, length)
+                length, pos = clock_rest(data, pos, length)
             if clock + length > CLOCK_MAX:
-                raise _malformed("a delete range has an impossible length")
+                raise malformed("a delete range has an impossible length")
             if length:
                 deletes.append((client, clock, length))
     if pos != size:
-        raise _malformed("bytes follow its end")
+        raise malformed("bytes follow its end")
     return Update(structs, deletes, sections)
 
 
@@ -349,206 +337,34 @@ def _rare(data: bytes, pos: int, ref: int, limits: Limits, budget: list[int]) ->
         kind = data[pos]
         pos += 1
         if kind >= len(TYPE_NAMES):
-            raise _malformed("a shared type is of an unknown kind")
+            raise malformed("a shared type is of an unknown kind")
         if kind == _XML_HOOK and not limits.legacy:
-            raise _malformed("it holds an XML hook, which can't be kept")
+            raise malformed("it holds an XML hook, which can't be kept")
         tag: str | None = None
         if kind in (_XML_ELEMENT, _XML_HOOK):
-            tag, pos = _text(data, pos)
+            tag, pos = read_text(data, pos)
         return (TYPE_NAMES[kind], tag), 1, pos
     if ref == FORMAT:
-        key, pos = _text(data, pos)
-        text, pos = _text(data, pos)
-        return (key, _json(text, limits.nesting_max)), 1, pos
+        key, pos = read_text(data, pos)
+        text, pos = read_text(data, pos)
+        return (key, parse_json(text, limits.nesting_max)), 1, pos
     if ref == BINARY:
-        content, pos = _binary(data, pos)
+        content, pos = read_binary(data, pos)
         return content, 1, pos
     if ref == EMBED:
-        text, pos = _text(data, pos)
-        return _json(text, limits.nesting_max), 1, pos
+        text, pos = read_text(data, pos)
+        return parse_json(text, limits.nesting_max), 1, pos
     if ref == DOC:
-        guid, pos = _text(data, pos)
-        options, pos = _any(data, pos, limits.nesting_max, budget)
+        guid, pos = read_text(data, pos)
+        options, pos = read_any(data, pos, limits.nesting_max, budget)
         return (guid, options), 1, pos
     if ref == JSON:
         if not limits.legacy:
-            raise _malformed("it was written by a version of Yjs before 13")
-        length, pos = _varuint(data, pos)
+            raise malformed("it was written by a version of Yjs before 13")
+        length, pos = read_varuint(data, pos)
         values: list[Any] = []
         for _ in range(length):
-            text, pos = _text(data, pos)
-            values.append(UNDEFINED if text == "undefined" else _json(text, limits.nesting_max))
+            text, pos = read_text(data, pos)
+            values.append(UNDEFINED if text == "undefined" else parse_json(text, limits.nesting_max))
         return values, length, pos
-    raise _malformed("a struct is of an unknown kind")
-
-
-def _varuint(data: bytes, pos: int) -> tuple[int, int]:
-    value = data[pos]
-    if value < 128:
-        return value, pos + 1
-    return _varuint_rest(data, pos + 1, value)
-
-
-def _varuint_rest(data: bytes, pos: int, value: int) -> tuple[int, int]:
-    """The number whose first byte, ``value``, says that more follow from ``pos``; at most 2^53 - 1."""
-    # Written out, as most ids take five to eight bytes. "Minus one" takes away the bit of the byte before that
-    # said "more follow".
-    byte = data[pos]
-    value += (byte - 1) << 7
-    if byte < 128:
-        return value, pos + 1
-    byte = data[pos + 1]
-    value += (byte - 1) << 14
-    if byte < 128:
-        return value, pos + 2
-    byte = data[pos + 2]
-    value += (byte - 1) << 21
-    if byte < 128:
-        return value, pos + 3
-    byte = data[pos + 3]
-    value += (byte - 1) << 28
-    if byte < 128:
-        return value, pos + 4
-    byte = data[pos + 4]
-    value += (byte - 1) << 35
-    if byte < 128:
-        return value, pos + 5
-    byte = data[pos + 5]
-    value += (byte - 1) << 42
-    if byte < 128:
-        return value, pos + 6
-    byte = data[pos + 6]
-    if byte > 15:
-        raise _malformed("a number in it is too large")
-    return value + ((byte - 1) << 49), pos + 7
-
-
-def _clock(data: bytes, pos: int) -> tuple[int, int]:
-    value = data[pos]
-    if value < 128:
-        return value, pos + 1
-    return _clock_rest(data, pos + 1, value)
-
-
-def _clock_rest(data: bytes, pos: int, value: int) -> tuple[int, int]:
-    value, pos = _varuint_rest(data, pos, value)
-    if value > CLOCK_MAX:
-        raise _malformed("a clock in it is too large")
-    return value, pos
-
-
-def _binary(data: bytes, pos: int) -> tuple[bytes, int]:
-    length, pos = _varuint(data, pos)
-    end = pos + length
-    if end > len(data):
-        raise _malformed(_TRUNCATED)
-    return data[pos:end], end
-
-
-def _text(data: bytes, pos: int) -> tuple[str, int]:
-    length, pos = _varuint(data, pos)
-    end = pos + length
-    if end > len(data):
-        raise _malformed(_TRUNCATED)
-    return data[pos:end].decode(), end
-
-
-def _any(data: bytes, pos: int, depth: int, budget: list[int]) -> tuple[Any, int]:
-    """One value in lib0's ``any`` encoding. ``depth``: containers that may still open; ``budget``: values left."""
-    tag = data[pos]
-    pos += 1
-    if tag == 119:
-        return _text(data, pos)
-    if tag == 125:
-        return _varint(data, pos)
-    if tag == 126:
-        return None, pos
-    if tag == 127:
-        return UNDEFINED, pos
-    if tag == 120:
-        return True, pos
-    if tag == 121:
-        return False, pos
-    if tag == 123:
-        return unpack_from(">d", data, pos)[0], pos + 8
-    if tag == 124:
-        return unpack_from(">f", data, pos)[0], pos + 4
-    if tag == 122:
-        return unpack_from(">q", data, pos)[0], pos + 8
-    if tag == 116:
-        return _binary(data, pos)
-    if tag != 117 and tag != 118:
-        raise _malformed("a value is of an unknown kind")
-    if not depth:
-        raise LimitExceeded("A value in the update is nested too deep.")
-    count, pos = _varuint(data, pos)
-    if count > len(data) - pos:
-        raise _malformed(_TRUNCATED)
-    budget[0] -= count
-    if budget[0] < 0:
-        raise LimitExceeded("The update holds too many values.")
-    if tag == 117:
-        array: list[Any] = []
-        for _ in range(count):
-            value, pos = _any(data, pos, depth - 1, budget)
-            array.append(value)
-        return array, pos
-    table: dict[str, Any] = {}
-    for _ in range(count):
-        key, pos = _text(data, pos)
-        table[key], pos = _any(data, pos, depth - 1, budget)
-    return table, pos
-
-
-def _varint(data: bytes, pos: int) -> tuple[int | float, int]:
-    """A signed number: sign in bit 6 of the first byte, 6 bits of value there, 7 in each that follows."""
-    first = data[pos]
-    pos += 1
-    value = first & 63
-    if first & 128:
-        more, pos = _varuint(data, pos)
-        value += more << 6
-        if value > CLIENT_MAX:
-            raise _malformed("a number in it is too large")
-    if first & 64:
-        return (-value if value else -0.0), pos
-    return value, pos
-
-
-def _json(text: str, nesting_max: int) -> Any:
-    value = json.loads(text, parse_constant=_no_constant, parse_float=_finite, parse_int=_integer)
-    if text.count("[") + text.count("{") > nesting_max and _depth(value) > nesting_max:
-        raise LimitExceeded("A value in the update is nested too deep.")
-    if "\\u" in text:
-        json.dumps(value, ensure_ascii=False).encode()  # half a character can't be encoded: a UnicodeError
-    return value
-
-
-def _no_constant(text: str) -> float:
-    raise ValueError(text)
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(text)
-    return value
-
-
-def _integer(text: str) -> int | float:
-    # JavaScript reads a long number as the nearest float.
-    value = _finite(text)
-    return int(text) if abs(value) <= CLIENT_MAX else value
-
-
-def _depth(value: Any) -> int:
-    depth = 0
-    level = [value]
-    while level := [
-        inner
-        for outer in level
-        if isinstance(outer, (list, dict))
-        for inner in (outer.values() if isinstance(outer, dict) else outer)
-    ]:
-        depth += 1
-    return depth
+    raise malformed("a struct is of an unknown kind")
