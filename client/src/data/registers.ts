@@ -160,7 +160,8 @@ export function writeRegisters(doc: Y.Doc, document: string, writes: readonly Re
     for (const { root, key, value } of writes) {
       const before = readRegister(doc, root, key);
       const after = key === "" && value === null ? "" : value;
-      if (sameValue(before, after)) continue;
+      // Clearing a key that was never written is a change: the value may stand under the field's earlier key.
+      if (sameValue(before, after) && (key === "" || doc.getMap<Value>(root).has(key))) continue;
       if (key === "") setText(doc.getText(root), String(after));
       else doc.getMap<Value>(root).set(key, after);
       changes.push({ document, root, key, before, after });

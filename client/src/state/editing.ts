@@ -109,6 +109,8 @@ export function createEditing(production: Production, sheet: Omit<Sheet, "editin
     const made = new Map<number, string>();
     const writes: RegisterWrite[] = [];
     for (const cell of plan.writes) {
+      const shown = cell.entity === null ? null : (sheet.value(cell.entity, cell.column.field) ?? null);
+      if (shown === null && cell.value === null) continue;
       let entity = cell.entity ?? made.get(cell.row);
       if (entity === undefined) {
         entity = newEntity(facet.name);
