@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 import msgspec
 from nacl.signing import SigningKey
 
-from openprod.core.bundles import Actor, Bundle, DocumentUpdate, SignedBundle, bundle_id, sign
+from openprod.core.bundles import Actor, Bundle, DocumentUpdate, SignedBundle, bundle_id, sign, signer
 from openprod.core.clock import HybridClock
 from openprod.core.ids import RandomBytes, device_id
 from openprod.engine.detect import Detector
@@ -123,7 +123,7 @@ class Committer:
         self, storage: Storage, *, key: SigningKey, now_ms: Callable[[], int], random_bytes: RandomBytes
     ) -> None:
         self.storage = storage
-        self._key = key
+        self._secret = signer(key)
         self._public = bytes(key.verify_key)
         self._now_ms = now_ms
         self._random = random_bytes
@@ -131,7 +131,7 @@ class Committer:
         self.device = device_id(self._public)
         self._open_log()
         self.schemas = Schemas()
-        self.index = Index(storage)
+        self.index = Index(storage, self.schemas.is_sought)
         self.documents: dict[str, LiveDocument] = {}
         self.detector = Detector(storage, self.index, self.schemas, self.document, self.workspace)
         self._load()
@@ -456,7 +456,7 @@ class Committer:
                 1, self.workspace, self.log, draft.seq, self._previous, deps, draft.hlc, self._public, draft.actor,
                 draft.intent, draft.message, draft.undoes, draft.operations, draft.updates,
             )  # fmt: skip
-            signed, digest = sign(bundle, self._key)
+            signed, digest = sign(bundle, self._secret)
             self._previous = digest
         draft.id = bundle_id(digest)
         actor = bundle.actor
@@ -480,7 +480,10 @@ class Committer:
         for plugin, schema in self.schemas.items():
             self.document(plugin)
             if before.get(plugin) != schema:
-                for facet in schema.facets:
+                for facet, declared in schema.facets.items():
+                    for unique in declared.unique:
+                        self.storage.seek(f"{plugin}.{facet}", unique[-1])
+                    self.index.forget()
                     rows = list(self.storage.registers_of_root(f"{plugin}.{facet}"))
                     self.detector.recheck(rows, changed)
 

@@ -7,7 +7,7 @@ What is derived here depends on the oplog alone. Rows collect while a group of b
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from openprod.core import resolutions
 from openprod.core.ranges import Range
@@ -42,25 +42,28 @@ class Entry:
     """A cached register. ``unsure``: its winner must be worked out from the whole tree."""
 
     __slots__ = (
-        "client", "clock", "document", "entity", "field", "forked", "id", "key", "root", "stored", "unsure", "value",
+        "client", "clock", "document", "entity", "field", "forked", "id", "key", "root", "sought", "stored", "unsure",
+        "value",
     )  # fmt: skip
 
     def __init__(self, row: RegisterRow, *, stored: bool) -> None:
         self.id, self.document, self.root, self.key, self.entity, self.field = row[:6]
         self.client, self.clock, self.forked, self.value = row.client, row.clock, bool(row.forked), row.value
+        self.sought = row.sought
         self.stored = stored
         self.unsure = self.forked
 
     def row(self) -> RegisterRow:
         return RegisterRow(
             self.id, self.document, self.root, self.key, self.entity, self.field,
-            self.client, self.clock, self.forked, self.value,
+            self.client, self.clock, self.forked, self.value, self.sought,
         )  # fmt: skip
 
 
 class Index:
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self, storage: Storage, is_sought: Callable[[str, str], bool]) -> None:
         self._storage = storage
+        self._is_sought = is_sought
         self.forget()
 
     def forget(self) -> None:
@@ -265,7 +268,10 @@ class Index:
             if not self._next_register:
                 self._next_register = self._storage.next_register()
             place = layout.place(document, root, key)
-            row = RegisterRow(self._next_register, document, root, key, place.entity, place.field, -1, -1, False, None)
+            sought = self._is_sought(root, place.field)
+            row = RegisterRow(
+                self._next_register, document, root, key, place.entity, place.field, -1, -1, False, None, sought
+            )  # fmt: skip
             self._next_register += 1
             return self._keep(Entry(row, stored=False))
         return self._keep(Entry(row, stored=True))

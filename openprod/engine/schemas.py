@@ -43,6 +43,14 @@ class Schemas(dict[str, Schema]):
         found = self.facet(facet)
         return found.fields.get(field) if found else None
 
+    def is_sought(self, root: str, field: str) -> bool:
+        """Whether registers of a field must be found by value: the ends of edges, and what tells duplicates."""
+        parsed = layout.parse_root(root)
+        if parsed.kind == "edge":
+            return field in (layout.FROM_FIELD, layout.TO_FIELD)
+        facet = self.facet(parsed.name) if parsed.kind == "facet" else None
+        return facet is not None and any(field == unique[-1] for unique in facet.unique if unique)
+
     def label(self, facet: str, field: str) -> str:
         declared = self.field(facet, field)
         return (declared.label if declared and declared.label else field) if field else ""

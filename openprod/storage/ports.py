@@ -33,7 +33,7 @@ class RegisterRow(NamedTuple):
     """One field's storage. ``entity``/``field`` are "" where the layout gives the key no such meaning.
 
     ``client``/``clock``: the winner. ``forked``: more than one leaf. ``value``: what is shown, canonical JSON, None
-    while the key is absent.
+    while the key is absent. ``sought``: ``registers_valued`` finds it by its value.
     """
 
     id: int
@@ -46,6 +46,7 @@ class RegisterRow(NamedTuple):
     clock: int
     forked: bool
     value: str | None
+    sought: bool = False
 
 
 class VersionRow(NamedTuple):
@@ -165,6 +166,7 @@ class Storage(Protocol):
     def register_of(self, document: str, client: int, clock: int) -> RegisterRow | None: ...
     def registers_of_entity(self, entity: str) -> list[RegisterRow]: ...
     def registers_of_root(self, root: str) -> Iterator[RegisterRow]: ...
+    def seek(self, root: str, field: str) -> None: ...
     def registers_valued(self, root: str, field: str, value: str) -> list[RegisterRow]: ...
     def markers_gone(self) -> list[RegisterRow]: ...
     def all_registers(self) -> Iterator[RegisterRow]: ...

@@ -20,7 +20,7 @@ from openprod.storage.ports import (
 from openprod.storage.sqlite.connection import connect, explain, translated
 
 _BUNDLE = "b.number, b.id, b.log, b.seq, b.hlc, b.user, b.name, b.device, b.via, b.intent, b.message, b.undoes, b.hash"
-_REGISTER = "id, document, root, key, entity, field, client, clock, forked, value"
+_REGISTER = "id, document, root, key, entity, field, client, clock, forked, value, sought"
 _VERSION = "v.document, v.client, v.clock, v.register, v.parent_client, v.parent_clock, v.value, v.bundle"
 _SPAN = "s.document, s.client, s.clock, s.length, s.root, s.bundle, s.deleted"
 _RESOLUTION = "r.id, r.document, r.client, r.clock, r.conflict, r.root, r.key, r.body, r.bundle"
@@ -197,10 +197,14 @@ class SqliteStorage:
         rows = self._execute(f"SELECT {_REGISTER} FROM register WHERE root = ? ORDER BY key", (root,))
         return (RegisterRow(*row) for row in rows)
 
+    def seek(self, root: str, field: str) -> None:
+        """Let ``registers_valued`` find every register of a field."""
+        self._execute("UPDATE register SET sought = 1 WHERE root = ? AND field = ?", (root, field))
+
     def registers_valued(self, root: str, field: str, value: str) -> list[RegisterRow]:
         rows = self._execute(
             # The index holds the first 40 characters of each value: long values would swell it.
-            f"SELECT {_REGISTER} FROM register WHERE root = ?1 AND field = ?2 AND field <> ''"
+            f"SELECT {_REGISTER} FROM register WHERE root = ?1 AND field = ?2 AND sought"
             " AND value = ?3 AND substr(value, 1, 40) = substr(?3, 1, 40)",
             (root, field, value),
         )
@@ -219,7 +223,7 @@ class SqliteStorage:
 
     def put_registers(self, rows: Sequence[RegisterRow]) -> None:
         self._executemany(
-            "INSERT INTO register VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO UPDATE SET"
+            "INSERT INTO register VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO UPDATE SET"
             " client = excluded.client, clock = excluded.clock, forked = excluded.forked, value = excluded.value",
             rows,
         )

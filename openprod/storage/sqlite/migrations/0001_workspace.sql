@@ -50,9 +50,10 @@ CREATE TABLE register (
     clock    INTEGER NOT NULL,
     forked   INTEGER NOT NULL,           -- more than one leaf in the version tree
     value    TEXT,                       -- shown value as canonical JSON; NULL while the key is absent
+    sought   INTEGER NOT NULL,           -- looked up by value: unique fields, ends of edges
     UNIQUE (root, key, document)
 );
-CREATE INDEX register_by_value ON register (root, field, substr(value, 1, 40)) WHERE value IS NOT NULL AND field <> '';
+CREATE INDEX register_by_value ON register (root, field, substr(value, 1, 40)) WHERE sought;
 CREATE INDEX register_by_entity ON register (entity, root);
 
 CREATE TABLE version (
