@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from openprod.core import ids, resolutions
+from openprod.core import ids, queries, resolutions
 from openprod.engine import trees
 from openprod.engine.commit import Committer
 from openprod.engine.describe import Describer
@@ -201,7 +201,11 @@ class Views:
         for name in [*where, *columns, *(field.lstrip("-") for field in sort)]:
             if name not in declared.fields:
                 raise InputError(f"{facet} has no field “{name}”.", hint=f"Its fields: {', '.join(declared.fields)}.")
-        found = [(id, fields) for id, fields in found if all(fields[name] == value for name, value in where.items())]
+        found = [
+            (id, fields)
+            for id, fields in found
+            if all(queries.matches(value, fields[name]) for name, value in where.items())
+        ]
         for field in reversed(sort):
             name = field.lstrip("-")
             found.sort(key=lambda row: natural(row[1][name]), reverse=field.startswith("-"))
