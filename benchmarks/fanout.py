@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import socket
@@ -38,7 +39,6 @@ COMPARED = [
     ("uvicorn-wsproto", "uvloop"),
     ("granian", "uvloop"),
     ("hypercorn", "uvloop"),
-    ("pycrdt-websocket", "uvloop"),
 ]
 LATENCY = {"clients": 51, "writers": 1, "rate": 300}
 SUSTAINED = {"clients": 50, "writers": 5}
@@ -69,26 +69,36 @@ def server(kind: str, loop: str) -> Iterator[tuple[str, int]]:
                 str(port),
                 "--file",
                 str(Path(folder) / "workspace"),
-            ]
+            ],
+            stdout=subprocess.PIPE,
+            text=True,
         )
         try:
+            assert process.stdout is not None
+            token = process.stdout.readline().strip()
             for _ in range(400):
                 try:
                     socket.create_connection(("127.0.0.1", port), timeout=1).close()
                     break
                 except OSError:
                     time.sleep(0.05)
-            yield f"ws://127.0.0.1:{port}/yjs/-/cues?token=bench", process.pid
+            yield f"ws://127.0.0.1:{port}/yjs/-/cues?token={token}", process.pid
         finally:
             process.kill()
             process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
 
 
 def load(url: str, *, seconds: float, **options: int) -> dict[str, Any]:
     command = ["node", str(HERE / "load" / "fanout.mjs"), url, "--seconds", str(seconds)]
     for name, value in options.items():
         command += ["--" + name, str(value)]
-    result: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    try:
+        done = subprocess.run(command, check=True, capture_output=True, timeout=seconds + 30)
+    except subprocess.TimeoutExpired:
+        return {"expected": 1, "delivered": 0, "closed": 0, "p50": math.inf, "p95": math.inf, "p99": math.inf}
+    result: dict[str, Any] = json.loads(done.stdout)
     return result
 
 
@@ -171,8 +181,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=4)
     parser.add_argument("--first", type=int, default=RATE_FIRST, help="rate to start the search at")
+    parser.add_argument("--server", help="another one by name, such as pycrdt-websocket, with its own store")
     options = parser.parse_args()
-    compared = COMPARED if options.all else [CHOSEN]
+    compared = COMPARED if options.all else [(options.server, "uvloop")] if options.server else [CHOSEN]
     results: dict[tuple[str, str], list[dict[str, float]]] = {one: [] for one in compared}
     for number in range(options.rounds):
         for one in compared:

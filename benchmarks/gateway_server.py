@@ -1,4 +1,4 @@
-"""Serve one workspace's gateway on one of the ASGI servers that are compared. Prints the port once it listens."""
+"""Serve one workspace's gateway on one of the ASGI servers that are compared. Prints its token."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from openprod.core.schema import Facet, Field, Schema
+from openprod.engine import identity
+from openprod.engine.workspace import Workspace
 from openprod.gateway.socket import YjsApp
-from tests.gateway.standin import StandIn
 
 SERVERS = (
     "uvicorn-websockets",
@@ -25,9 +27,7 @@ SERVERS = (
 )
 
 
-def application(path: Path) -> Callable[..., Awaitable[None]]:
-    workspace = StandIn(path, ["cues"])
-    workspace.grant("bench")
+def application(workspace: Workspace) -> Callable[..., Awaitable[None]]:
     gateway: list[YjsApp] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -65,10 +65,20 @@ async def serve(server: str, loop_kind: str, port: int, path: Path) -> None:
                 await self.start_room(room)
                 return room
 
+        print("any", flush=True)
         async with Server(exception_handler=exception_logger) as websockets:
             await run_uvicorn(ASGIServer(websockets), "websockets-sansio", port)
         return
-    app = application(path)
+    who = identity.load(path.parent / "home", name="Bench", device_name="bench")
+    schema = Schema(plugin="cues", facets={"cue": Facet(fields={"start": Field()})})
+    await Workspace.create(path, name="Bench", schemas=[schema], identity_=who)
+    async with Workspace.open(path, identity_=who) as workspace:
+        token = await workspace.token_create(label="bench")
+        print(token["token"], flush=True)
+        await serve_workspace(server, application(workspace), port)
+
+
+async def serve_workspace(server: str, app: Callable[..., Awaitable[None]], port: int) -> None:
     if server.startswith("uvicorn-"):
         await run_uvicorn(app, server.removeprefix("uvicorn-"), port)
     elif server == "granian":
