@@ -6,6 +6,8 @@ causality decides conflicts, so a wrong clock can't win one.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 _COUNTER_MAX = 0xFFFF
 
 
@@ -41,3 +43,13 @@ def parts(hlc: str) -> tuple[int, int]:
     """(milliseconds since 1970, counter). Raises ValueError when it isn't one."""
     ms, counter, _device = hlc.split("-", 2)
     return int(ms, 16), int(counter, 16)
+
+
+def time_text(ms: int) -> str:
+    """ISO 8601, UTC, of milliseconds since 1970."""
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def moment(hlc: str) -> str:
+    """The wall time in a timestamp: ISO 8601, UTC."""
+    return time_text(parts(hlc)[0])

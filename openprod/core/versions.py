@@ -115,12 +115,12 @@ def evaluate(
     shown_value = None if absent or winner is None else winner.value
 
     standing = [join for join in joins if not join.withdrawn and join.wrote in tree.versions]
-    joined = {head for join in standing for head in join.heads if head != join.wrote}
+    joined = _joined(tree, standing)
     withdrawn = {join.wrote: join.heads for join in joins if join.withdrawn and join.wrote in tree.versions}
 
     leaves = tree.leaves()
-    if absent and winner is not None and not any(leaf.is_clear for leaf in leaves):
-        # Removed, by whom was not said: what people see is nothing, so that is what this head says.
+    if absent and winner is not None:
+        # Removed, and if it is still a leaf, by whom was not said: people see nothing, so that is what this head says.
         leaves = [leaf._replace(value=NULL) if leaf.id == winner.id else leaf for leaf in leaves]
     by_id = {leaf.id: leaf for leaf in leaves}
     if withdrawn:
@@ -148,6 +148,8 @@ def evaluate(
         else:
             heads.append(leaf)
     heads.sort(key=lambda head: head.id)
+    if not heads:
+        heads = sorted(by_id.values(), key=lambda head: head.id)  # only a forged history covers everything
     return Register(
         shown=None if absent or winner is None else winner.id,
         shown_value=shown_value,
@@ -155,6 +157,34 @@ def evaluate(
         base=_base(tree, heads) if len(heads) > 1 else None,
         overtaken=any(_was_contested(tree, leaf) for leaf in covered),
     )
+
+
+def _joined(tree: Tree, joins: list[Join]) -> set[Id]:
+    """The heads that decisions join. Nobody decides about what was written knowing the decision, so a head that
+    builds on the decision's own value (above it, or through other decisions) isn't joined by it."""
+    by_wrote: dict[Id, list[Join]] = {}
+    for join in joins:
+        by_wrote.setdefault(join.wrote, []).append(join)
+    joined: set[Id] = set()
+    for join in joins:
+        for head in join.heads:
+            if head not in joined and head != join.wrote and not _builds_on(tree, head, join.wrote, by_wrote):
+                joined.add(head)
+    return joined
+
+
+def _builds_on(tree: Tree, id: Id, ground: Id, by_wrote: dict[Id, list[Join]]) -> bool:
+    waiting: list[Id] = [id]
+    seen: set[Id] = set()
+    while waiting:
+        for at in tree.path(waiting.pop()):
+            if at == ground:
+                return True
+            if at in seen:
+                break
+            seen.add(at)
+            waiting.extend(head for join in by_wrote.get(at, ()) for head in join.heads)
+    return False
 
 
 def _expand(tree: Tree, leaves: dict[Id, Version], withdrawn: dict[Id, frozenset[Id]]) -> dict[Id, Version]:
@@ -167,11 +197,14 @@ def _expand(tree: Tree, leaves: dict[Id, Version], withdrawn: dict[Id, frozenset
         if leaf.id in seen:
             continue
         seen.add(leaf.id)
-        if leaf.id in withdrawn:
-            waiting.extend(tree.versions[id] for id in withdrawn[leaf.id] if id in tree.versions)
+        behind = [tree.versions[id] for id in withdrawn.get(leaf.id, ()) if id in tree.versions]
+        if behind:
+            waiting.extend(behind)
         else:
             result[leaf.id] = leaf
-    return result
+    # What somebody went on to write over a value replaced it, with or without the decision.
+    passed = {id for leaf in result.values() for id in tree.path(leaf.id)[1:]}
+    return {id: leaf for id, leaf in result.items() if id not in passed}
 
 
 def _is_covered(tree: Tree, leaf: Version, last_clock: dict[int, int], last_seq: dict[str, int]) -> bool:

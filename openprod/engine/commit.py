@@ -18,7 +18,7 @@ import msgspec
 from nacl.signing import SigningKey
 
 from openprod.core.bundles import Actor, Bundle, DocumentUpdate, SignedBundle, bundle_id, sign, signer
-from openprod.core.clock import HybridClock
+from openprod.core.clock import HybridClock, time_text
 from openprod.core.ids import RandomBytes, device_id
 from openprod.engine.detect import Detector
 from openprod.engine.events import Committed, Receipt
@@ -110,10 +110,10 @@ def _halfway() -> Iterator[None]:
 class _Tag:
     """What a parked update carries: where it belongs when it passes."""
 
-    __slots__ = ("actor", "bundle", "draft", "live")
+    __slots__ = ("apart", "bundle", "draft", "live")
 
-    def __init__(self, draft: _Draft | None, bundle: int, live: bool) -> None:
-        self.draft, self.bundle, self.live = draft, bundle, live
+    def __init__(self, draft: _Draft | None, bundle: int, live: bool, *, foreign: bool = False) -> None:
+        self.draft, self.bundle, self.live, self.apart = draft, bundle, live, foreign or not live
 
 
 class Committer:
@@ -160,7 +160,8 @@ class Committer:
         snapshots = self.storage.snapshots()
         start: dict[str, int] = {}
         for name, (number, state) in snapshots.items():
-            self.documents[name] = LiveDocument.load(name, state, client_id=self._client_id())
+            halves = json.loads(self.storage.meta(f"halves:{name}") or "[]")
+            self.documents[name] = LiveDocument.load(name, state, halves, client_id=self._client_id())
             start[name] = number
         parked = json.loads(self.storage.meta("parked") or "[]")
         self._since_snapshot: dict[str, int] = {}
@@ -179,10 +180,14 @@ class Committer:
         for part in bundle.updates:
             if wanted(part.document, number):
                 document = self.document(part.document)
-                tag = _Tag(None, number, part.live)
+                tag = _Tag(None, number, part.live, foreign=bundle.log != self.log)
                 for release in document.gate.admit(part.update, decode_update(part.update), tag):
-                    document.apply(_bytes(release))
+                    if release.refused is None:
+                        document.apply(_bytes(release))
                 self._count(part)
+
+    def _clock_text(self) -> str:
+        return time_text(self._now_ms())
 
     def _count(self, part: DocumentUpdate) -> None:
         self._since_snapshot[part.document] = self._since_snapshot.get(part.document, 0) + len(part.update)
@@ -408,7 +413,7 @@ class Committer:
         for part in bundle.updates:
             document = self.document(part.document)
             self._count(part)
-            tag = _Tag(draft, draft.number, part.live)
+            tag = _Tag(draft, draft.number, part.live, foreign=True)
             with _halfway():
                 releases = document.gate.admit(part.update, decode_update(part.update), tag)
             self._pass(document, releases, runs, apply=True)
@@ -419,6 +424,11 @@ class Committer:
         runs: list[tuple[_Draft | None, int, list[tuple[str, bytes]]]], *, apply: bool,
     ) -> None:  # fmt: skip
         for release in releases:
+            if release.refused is not None:
+                # It had waited, was acknowledged as stored, and can't be applied: kept for people to look at.
+                for item in release.items:
+                    self.storage.quarantine(document.name, item.update, str(release.refused), self._clock_text())
+                continue
             data = _bytes(release)
             if apply and not release.redundant:
                 try:
@@ -429,7 +439,7 @@ class Committer:
             for item in release.items:
                 tag = item.tag
                 assert isinstance(tag, _Tag)
-                parts.append(Part(item.decoded, bundle=tag.bundle, live=tag.live))
+                parts.append(Part(item.decoded, bundle=tag.bundle, live=tag.live, apart=tag.apart))
             try:
                 self.index.add(document.name, parts, release.deleted, release.added)
             except LimitExceeded as error:
@@ -472,7 +482,7 @@ class Committer:
         if draft.foreign is not None:
             self._vector[draft.foreign.bundle.log] = draft.foreign.bundle.seq
 
-    def _adopt(self, touched: list[Any], texts: set[tuple[str, str]], changed: dict[str, set[int]]) -> None:
+    def _adopt(self, touched: list[Any], texts: dict[tuple[str, str], set[int]], changed: dict[str, set[int]]) -> None:
         self.index.store([entry for entry in touched if not entry.unsure])
         self.detector.settle(touched, texts, changed)
         before = dict(self.schemas)
@@ -497,7 +507,8 @@ class Committer:
             for part in msgspec.msgpack.decode(body, type=Bundle).updates:
                 if part.document == name:
                     for release in document.gate.admit(part.update, decode_update(part.update)):
-                        document.apply(_bytes(release))
+                        if release.refused is None:
+                            document.apply(_bytes(release))
         return document
 
     def close(self) -> None:
@@ -518,6 +529,7 @@ class Committer:
     def _snapshot(self, name: str) -> None:
         document = self.documents[name]
         self.storage.put_snapshot(name, self._number, document.state_as_update())
+        self.storage.set_meta(f"halves:{name}", json.dumps(list(document.gate.halves)))
         self._since_snapshot[name] = 0
         parked = sorted(
             {item.tag.bundle for live in self.documents.values() for item in live.gate.parked}  # type: ignore[attr-defined]
@@ -555,7 +567,7 @@ class Committer:
         runs: list[tuple[_Draft | None, int, list[tuple[str, bytes]]]] = []
         for part in bundle.updates:
             document = self.document(part.document)
-            tag = _Tag(None, number, part.live)
+            tag = _Tag(None, number, part.live, foreign=bundle.log != self.log)
             self._pass(document, document.gate.admit(part.update, decode_update(part.update), tag), runs, apply=True)
         touched, texts = self.index.flush()
         if any(entry.root == layout.ADOPTION_ROOT for entry in touched):

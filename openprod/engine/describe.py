@@ -7,11 +7,11 @@ from typing import Any
 
 from openprod.core import conflicts as words
 from openprod.core import ids, resolutions
+from openprod.core.clock import moment
 from openprod.core.conflicts import Candidate, Conflict, Decision
 from openprod.core.versions import NULL, Version
 from openprod.engine import trees
 from openprod.engine.detect import Detector
-from openprod.engine.resolve import moment
 from openprod.engine.schemas import Schemas
 from openprod.storage.ports import BundleRow, ConflictRow, RegisterRow, Storage
 from openprod.yjs import layout

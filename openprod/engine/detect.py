@@ -7,14 +7,13 @@ each ``_…`` method computes the one row that a subject should have, or None, a
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from openprod.core import ids, resolutions, validity
 from openprod.core.schema import Facet, Field
 from openprod.core.versions import NULL, Version
-from openprod.engine import trees
+from openprod.engine import overlaps, trees
 from openprod.engine.index import Entry, Index
-from openprod.engine.overlaps import overlaps
 from openprod.engine.schemas import Schemas
 from openprod.storage.ports import ConflictRow, RegisterRow, Storage
 from openprod.yjs import layout
@@ -55,7 +54,9 @@ class Detector:
 
     # -- the pass over what a group touched ----------------------------------------------------------------
 
-    def settle(self, touched: Iterable[Entry], texts: Iterable[tuple[str, str]], changed: dict[str, set[int]]) -> None:
+    def settle(
+        self, touched: Iterable[Entry], texts: Mapping[tuple[str, str], set[int]], changed: dict[str, set[int]]
+    ) -> None:
         """Work out winners, then conflicts. ``changed`` collects {conflict id: bundles that touched it}."""
         touched = list(touched)
         histories: dict[int, trees.History] = {}
@@ -81,6 +82,8 @@ class Detector:
             self._edit_delete(entity, changed)
         self._duplicates(touched, entities, changed)
         for document, root in sorted(texts):
+            for bundle in sorted(texts[document, root]):
+                overlaps.note(self._storage, document, root, bundle)
             self._overlap(document, root, changed)
         self._decided(touched, changed)
 
@@ -315,7 +318,7 @@ class Detector:
 
     def _overlap(self, document: str, root: str, changed: dict[str, set[int]]) -> None:
         id = ids.conflict_id(self._workspace, document, root)
-        found = overlaps(self._storage.spans_of(document, root), self._document(document), root, self._storage)
+        found = overlaps.overlapping(self._storage, self._document(document), root)
         if not found and id not in self._known:
             return
         name = layout.parse_root(root)

@@ -7,7 +7,7 @@ What is derived here depends on the oplog alone. Rows collect while a group of b
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from openprod.core import resolutions
 from openprod.core.ranges import Range
@@ -26,15 +26,17 @@ _GC, _DELETED, _FORMAT, _TYPE, _SKIP = 0, 1, 6, 7, 10  # content references of t
 class Part:
     """One update to take in: its bundle, and whether it is one transaction as it was made.
 
-    A removal in a live update is its author's; a whole state repeats everybody's.
+    A removal in a live update is its author's; a whole state repeats everybody's. ``apart``: its author may not have
+    seen what this replica held.
     """
 
-    __slots__ = ("bundle", "live", "update", "written")
+    __slots__ = ("apart", "bundle", "live", "update", "written")
 
-    def __init__(self, update: Update, *, bundle: int, live: bool) -> None:
+    def __init__(self, update: Update, *, bundle: int, live: bool, apart: bool) -> None:
         self.update = update
         self.bundle = bundle
         self.live = live
+        self.apart = apart
         self.written: set[int] = set()
 
 
@@ -76,7 +78,7 @@ class Index:
 
     def _clear_pending(self) -> None:
         self.touched: dict[int, Entry] = {}
-        self.touched_texts: set[tuple[str, str]] = set()
+        self.touched_texts: dict[tuple[str, str], set[int]] = {}
         self._versions: list[VersionRow] = []
         self._recent: dict[tuple[str, int, int], Entry] = {}
         self._clears: list[ClearRow] = []
@@ -123,7 +125,7 @@ class Index:
             if entry is not None:
                 part.written.add(entry.id)
                 self._add_versions(entry, client, clock, length, ref, origin, content, first, part.bundle, overwritten)
-            elif not self._add_text(document, struct, part.bundle):
+            elif not self._add_text(document, struct, part):
                 reference = origin or right
                 if reference is not None and reference[1] >= fresh.get(reference[0], 1 << 62):
                     waiting.setdefault(reference, []).append((part, struct))
@@ -181,7 +183,7 @@ class Index:
             ResolutionRow(entry.key, entry.document, client, clock, record.conflict, root, key, value, bundle)
         )
 
-    def _add_text(self, document: str, struct: Struct, bundle: int) -> bool:
+    def _add_text(self, document: str, struct: Struct, part: Part) -> bool:
         """Keep a run of text; False when where it belongs isn't known (yet)."""
         client, clock, length, ref, origin, right, parent = struct[:7]
         root = parent if parent.__class__ is str else self._text_of(document, origin) or self._text_of(document, right)
@@ -189,9 +191,14 @@ class Index:
             return False
         if layout.parse_root(root).kind == "text":
             if ref != _FORMAT:
-                self.touched_texts.add((document, root))
-            self._spans.append(SpanRow(document, client, clock, length, root, bundle, False))
+                self._touch_text(document, root, part)
+            self._spans.append(SpanRow(document, client, clock, length, root, part.bundle, False))
         return True
+
+    def _touch_text(self, document: str, root: str, part: Part) -> None:
+        bundles = self.touched_texts.setdefault((document, root), set())
+        if part.apart:
+            bundles.add(part.bundle)
 
     def _text_of(self, document: str, id: tuple[int, int] | None) -> str | None:
         if id is None:
@@ -230,7 +237,7 @@ class Index:
                     at += 1
                     continue
                 run = min(end, span.clock + span.length) - at
-                self.touched_texts.add((document, span.root))
+                self._touch_text(document, span.root, part)
                 self._spans.append(SpanRow(document, client, at, run, span.root, part.bundle, True))
                 at += run
         else:
@@ -308,8 +315,11 @@ class Index:
 
     # -- writing -------------------------------------------------------------------------------------------
 
-    def flush(self) -> tuple[list[Entry], set[tuple[str, str]]]:
-        """Write what has been collected, but for the registers' own rows; return (registers, texts) touched."""
+    def flush(self) -> tuple[list[Entry], dict[tuple[str, str], set[int]]]:
+        """Write what has been collected, but for the registers' own rows; return what was touched.
+
+        (registers, {(document, root) of a text: bundles whose authors may have worked apart})
+        """
         storage = self._storage
         if self._versions:
             storage.add_versions(self._versions)
@@ -323,10 +333,11 @@ class Index:
         self._clear_pending()
         return touched, texts
 
-    def touch(self, entries: Iterable[Entry], texts: Iterable[tuple[str, str]]) -> None:
+    def touch(self, entries: Iterable[Entry], texts: Mapping[tuple[str, str], set[int]]) -> None:
         """Count as touched again: judged once more with the rest of the group."""
         self.touched.update((entry.id, entry) for entry in entries)
-        self.touched_texts.update(texts)
+        for name, bundles in texts.items():
+            self.touched_texts.setdefault(name, set()).update(bundles)
 
     def store(self, entries: Iterable[Entry]) -> None:
         """Write registers' rows, once their winners are known."""

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from openprod.core import ids, resolutions, validity, values
 from openprod.core.bundles import Actor
-from openprod.core.clock import parts
+from openprod.core.clock import time_text
 from openprod.core.resolutions import Author, Resolution
 from openprod.engine.lower import Lowering
 from openprod.errors import InvalidOperation, NotFound, Stale
@@ -24,16 +23,6 @@ if TYPE_CHECKING:
     from openprod.engine.commit import Committer
 
 UNSET: Final = object()
-
-
-def time_text(ms: int) -> str:
-    """ISO 8601, UTC, of milliseconds since 1970."""
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def moment(hlc: str) -> str:
-    """The wall time in a timestamp: ISO 8601, UTC."""
-    return time_text(parts(hlc)[0])
 
 
 class Deciding:

@@ -15,7 +15,6 @@ from openprod.core import ids, queries, resolutions
 from openprod.engine import trees
 from openprod.engine.commit import Committer
 from openprod.engine.describe import Describer
-from openprod.engine.resolve import moment
 from openprod.errors import InputError, NotFound
 from openprod.storage.ports import BundleRow, RegisterRow
 from openprod.yjs import layout

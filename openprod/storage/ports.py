@@ -87,6 +87,21 @@ class SpanRow(NamedTuple):
     deleted: bool
 
 
+class ApartRow(NamedTuple):
+    """Two changes to one text whose authors hadn't seen each other: ``first``/``second`` are spans' (client, clock,
+    length), the lower (client, clock) first.
+    """
+
+    document: str
+    root: str
+    first_client: int
+    first_clock: int
+    first_length: int
+    second_client: int
+    second_clock: int
+    second_length: int
+
+
 class ResolutionRow(NamedTuple):
     """A version of a record in ``core.resolution``: ``id`` is its key, ``client``/``clock`` the record's own version.
 
@@ -182,6 +197,9 @@ class Storage(Protocol):
     def add_spans(self, rows: Sequence[SpanRow]) -> None: ...
     def spans_of(self, document: str, root: str) -> list[tuple[SpanRow, BundleRow]]: ...
     def span_at(self, document: str, client: int, clock: int) -> SpanRow | None: ...
+    def add_apart(self, rows: Sequence[ApartRow]) -> None: ...
+    def apart_in(self, document: str, root: str) -> list[ApartRow]: ...
+    def depends(self, log: str, seq: int, on_log: str) -> int: ...
     def text_roots(self) -> list[tuple[str, str]]: ...
     def add_resolutions(self, rows: Sequence[ResolutionRow]) -> None: ...
     def resolutions_at(self, document: str, root: str, key: str) -> list[tuple[ResolutionRow, BundleRow]]: ...

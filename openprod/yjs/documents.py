@@ -51,14 +51,18 @@ class LiveDocument:
         self._texts: dict[str, Text] = {}
 
     @classmethod
-    def load(cls, name: str, state: bytes, *, client_id: int) -> LiveDocument:
-        """From a whole state, as ``state_as_update`` gave it. Raises MalformedUpdate."""
+    def load(cls, name: str, state: bytes, halves: Sequence[Sequence[int]] = (), *, client_id: int) -> LiveDocument:
+        """From a whole state, as ``state_as_update`` gave it, and the gate's ``halves``. Raises MalformedUpdate."""
         document = cls(name, client_id=client_id)
         document.apply([state])
         # An empty difference carries the whole delete set and no structs: all that the gate needs, in little.
         vector = document._doc.get_state()
         empty = decode_update(document._doc.get_update(vector), limits=_OWN_STATE)
-        document.gate = Gate(decode_state_vector(vector), empty.deletes)
+        document.gate = Gate(
+            decode_state_vector(vector),
+            empty.deletes,
+            halves=[(client, clock, length) for client, clock, length in halves],
+        )
         return document
 
     @property

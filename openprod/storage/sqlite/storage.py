@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 
 from openprod.storage.ports import (
+    ApartRow,
     BundleRow,
     ClearRow,
     ConflictRow,
@@ -25,7 +26,7 @@ _VERSION = "v.document, v.client, v.clock, v.register, v.parent_client, v.parent
 _SPAN = "s.document, s.client, s.clock, s.length, s.root, s.bundle, s.deleted"
 _RESOLUTION = "r.id, r.document, r.client, r.clock, r.conflict, r.root, r.key, r.body, r.bundle"
 _CONFLICT = "id, kind, status, reopened, entity, facet, field, document, register, heads, subject, hlc"
-_DERIVED = ("register", "version", "clearing", "span", "resolution", "conflict", "snapshot")
+_DERIVED = ("register", "version", "clearing", "span", "apart", "resolution", "conflict", "snapshot")
 
 
 class _Transaction:
@@ -301,6 +302,22 @@ class SqliteStorage:
         if row is None or row[2] + row[3] <= clock:
             return None
         return SpanRow(*row)
+
+    def add_apart(self, rows: Sequence[ApartRow]) -> None:
+        self._executemany("INSERT OR IGNORE INTO apart VALUES (?,?,?,?,?,?,?,?)", rows)
+
+    def apart_in(self, document: str, root: str) -> list[ApartRow]:
+        rows = self._execute(
+            "SELECT * FROM apart WHERE document = ? AND root = ? ORDER BY 3, 4, 6, 7", (document, root)
+        )
+        return [ApartRow(*row) for row in rows]
+
+    def depends(self, log: str, seq: int, on_log: str) -> int:
+        """The last seq of ``on_log`` that the author of (log, seq) had seen; 0 for none."""
+        row = self._execute(
+            "SELECT max(on_seq) FROM dependency WHERE log = ? AND on_log = ? AND seq <= ?", (log, on_log, seq)
+        ).fetchone()
+        return row[0] or 0
 
     def text_roots(self) -> list[tuple[str, str]]:
         """(document, root) of every text, in order."""

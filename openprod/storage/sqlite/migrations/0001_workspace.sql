@@ -83,6 +83,13 @@ CREATE TABLE span (
 ) WITHOUT ROWID;
 CREATE INDEX span_by_root ON span (document, root);
 
+CREATE TABLE apart (
+    document TEXT NOT NULL, root TEXT NOT NULL,
+    first_client INTEGER NOT NULL, first_clock INTEGER NOT NULL, first_length INTEGER NOT NULL,
+    second_client INTEGER NOT NULL, second_clock INTEGER NOT NULL, second_length INTEGER NOT NULL,
+    PRIMARY KEY (document, root, first_client, first_clock, second_client, second_clock)
+) WITHOUT ROWID;
+
 CREATE TABLE resolution (
     id TEXT NOT NULL, document TEXT NOT NULL, client INTEGER NOT NULL, clock INTEGER NOT NULL,
     conflict TEXT NOT NULL, root TEXT NOT NULL, key TEXT NOT NULL, body TEXT NOT NULL, bundle INTEGER NOT NULL,
