@@ -74,7 +74,9 @@ class YjsApp:
     # ---- ASGI
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        assert scope["type"] == "websocket"
+        if scope["type"] == "http":
+            await _say_what_this_is(send)
+            return
         await receive()  # websocket.connect
         headers = {name.lower(): value for name, value in scope["headers"]}
         place = _place(scope)
@@ -289,6 +291,13 @@ def _place(scope: Scope) -> tuple[str, str | None] | None:
     if not found or len(parts) > 2 or not all(parts):
         return None
     return parts[0], parts[1] if len(parts) == 2 else None
+
+
+async def _say_what_this_is(send: Send) -> None:
+    text = b"Yjs programs connect here with a WebSocket.\n"
+    headers = [(b"content-type", b"text/plain"), (b"upgrade", b"websocket")]
+    await send({"type": "http.response.start", "status": 426, "headers": headers})
+    await send({"type": "http.response.body", "body": text})
 
 
 def _bearer(headers: dict[bytes, bytes]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import anyio
+import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -238,6 +239,13 @@ async def test_pages_of_other_sites_are_kept_out(served: Served) -> None:
             pass
     async with peer(served.url(), origin=f"http://127.0.0.1:{served.port}") as one:
         await one.synchronise()
+
+
+async def test_a_plain_request_is_told_what_belongs_here(served: Served) -> None:
+    async with httpx.AsyncClient() as client:
+        answer = await client.get(f"http://127.0.0.1:{served.port}/yjs/-/cues")
+    assert answer.status_code == 426
+    assert "WebSocket" in answer.text
 
 
 async def test_silence_is_broken_by_a_harmless_message(serving: Any) -> None:
