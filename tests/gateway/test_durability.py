@@ -1,4 +1,4 @@
-"""What others have seen survives ``kill -9``; what was received survives the sender (more: benchmarks/durability.py)."""
+"""What others have seen survives ``kill -9``; what was received survives the sender. See benchmarks/durability.py."""
 
 from __future__ import annotations
 
