@@ -41,14 +41,27 @@ class Blobs:
                 temporary.unlink(missing_ok=True)
         return f"blob:{digest}"
 
-    def get(self, name: str) -> bytes:
-        """Raises NotFound when it isn't here, InputError when it isn't a blob's name."""
+    def take(self, file: Path, digest: str) -> str:
+        """Store a file that is durable already, on the same disk, by moving it. ``digest``: its SHA-256, checked."""
+        path = self._folder / digest
+        with translated(str(path)):
+            self._folder.mkdir(exist_ok=True)
+            file.replace(path)
+        return f"blob:{digest}"
+
+    def path(self, name: str) -> Path:
+        """Where it is. Raises NotFound when it isn't here, InputError when it isn't a blob's name."""
         digest = name.removeprefix("blob:")
         if not _HASH.fullmatch(digest):
             raise InputError(f"“{name[:80]}” doesn't name a stored file.")
         path = self._folder / digest
         if not path.is_file():
             raise NotFound(f"The file {digest[:12]}… isn't on this device.")
+        return path
+
+    def get(self, name: str) -> bytes:
+        """What it holds. Raises as ``path`` does."""
+        path = self.path(name)
         with translated(str(path)):
             return path.read_bytes()
 

@@ -63,4 +63,19 @@ def of_bundle(committer: Committer, bundle: BundleRow) -> Inverse:
         if at is not None and (at.document, at.client, at.clock) not in own and at.value is not None:
             earlier = json.loads(at.value)
         result.values.append((register.document, register.root, register.key, earlier))
+    _add_removed(committer, bundle, result)
     return result
+
+
+def _add_removed(committer: Committer, bundle: BundleRow, result: Inverse) -> None:
+    """Values that the bundle removed without writing others, as outside programs do."""
+    storage = committer.storage
+    body, _signature = storage.bundle_body(bundle.number)
+    for part in msgspec.msgpack.decode(body, type=Bundle).updates:
+        for client, clock, length in decode_update(part.update).deletes if part.live else ():
+            for row in storage.versions_in(part.document, client, clock, clock + length):
+                register = storage.register(row.register)
+                assert register is not None
+                shown = (register.client, register.clock) == (row.client, row.clock)
+                if shown and register.value is None and row.value is not None:
+                    result.values.append((register.document, register.root, register.key, json.loads(row.value)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from openprod.core import resolutions
-from openprod.engine import inverse
+from openprod.engine import inverse, inverse_text
 from openprod.engine.lower import Lowering
 from openprod.engine.resolve import Deciding
 from openprod.errors import InvalidOperation, NotFound, Stale
@@ -68,7 +68,8 @@ def plan(committer: Committer, bundle: BundleRow, deciding: Deciding) -> dict[st
     Undoing a decision takes it back; undoing that (a redo) decides the same again.
     """
     found = inverse.of_bundle(committer, bundle)
-    if not found.values and not found.decisions:
+    splices = inverse_text.of_bundle(committer, bundle)
+    if not found.values and not found.decisions and not splices:
         if found.since:
             raise Stale("Everything in that change has been changed again since.", hint="Nothing was undone.")
         raise InvalidOperation("That change holds nothing that can be undone here.")
@@ -104,4 +105,6 @@ def plan(committer: Committer, bundle: BundleRow, deciding: Deciding) -> dict[st
     # The decisions' own writes come first: their records name them by their place in the transaction.
     for document, writes in lowering.plan().items():
         plan.setdefault(document, []).extend(writes)
+    for document, splice in splices:
+        plan.setdefault(document, []).append(splice)
     return plan

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from openprod.core import ids, queries, resolutions
+from openprod.core.clock import moment
 from openprod.engine import trees
 from openprod.engine.commit import Committer
 from openprod.engine.describe import Describer
