@@ -27,7 +27,7 @@ def of_bundle(committer: Committer, bundle: BundleRow) -> list[tuple[str, Splice
             live = committer.document(part.document)
             found += [(part.document, splice) for splice in _written(committer, live, decoded)]
             found += [(part.document, splice) for splice in _removed(committer, live, decoded)]
-    return sorted(found, key=lambda one: (one[0], one[1].root, -one[1].start, one[1].insert == ""))
+    return sorted(found, key=lambda one: (one[0], one[1].root, -one[1].start, one[1].insert != ""))
 
 
 def _parts(committer: Committer, number: int) -> list[DocumentUpdate]:
