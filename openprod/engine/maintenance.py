@@ -17,7 +17,7 @@ from openprod.engine.blobs import Blobs
 from openprod.engine.commit import Committer
 from openprod.engine.describe import Describer
 from openprod.engine.identity import Identity
-from openprod.errors import InputError, OpenprodError
+from openprod.errors import DamagedFile, InputError, OpenprodError, WrongFile
 from openprod.storage.sqlite.connection import translated
 from openprod.storage.sqlite.storage import SqliteStorage
 
@@ -84,6 +84,54 @@ def backup(committer: Committer, folder: Path, target: Path) -> dict[str, Any]:
         finally:
             shutil.rmtree(partial, ignore_errors=True)
     return {"file": str(target), "bytes": sum(entry.stat().st_size for entry in target.rglob("*") if entry.is_file())}
+
+
+def restore(source: Path, target: Path) -> dict[str, Any]:
+    """Make a workspace at ``target``, which must not exist, of a backup folder or a database file alone.
+
+    The backup is checked as a whole and stays as it is. Raises InputError or StorageError.
+    """
+    database = source / "workspace.db" if source.is_dir() else source
+    if not database.is_file():
+        raise WrongFile(f"{source} isn't a backup of a workspace.", hint="Name what `openprod backup` wrote.")
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise InputError(f"{target} exists already and isn't empty.", hint="Choose another folder.")
+    partial = target.with_name(target.name + ".part")
+    with translated(str(target)):
+        shutil.rmtree(partial, ignore_errors=True)
+        try:
+            partial.mkdir(parents=True)
+            for name in ("workspace.db", "workspace.db-wal"):
+                part = database.with_name(database.name + name.removeprefix("workspace.db"))
+                if part.is_file():
+                    shutil.copyfile(part, partial / name)
+            if source.is_dir() and (source / "blobs").is_dir():
+                shutil.copytree(source / "blobs", partial / "blobs")
+            found = _prepare(partial / "workspace.db", source)
+            if target.is_dir():
+                target.rmdir()
+            partial.rename(target)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    return {"folder": str(target), **found}
+
+
+def _prepare(database: Path, source: Path) -> dict[str, str]:
+    storage = SqliteStorage(str(database))
+    try:
+        faults = storage.check()
+        workspace = storage.meta("workspace")
+        if faults or not workspace:
+            raise DamagedFile(
+                f"{source} can't be used: {faults[0] if faults else 'it holds no workspace'}.",
+                hint="Nothing was restored. Use an older backup.",
+            )
+        with storage.transaction():
+            # Whoever goes on from this copy writes a log of its own.
+            storage.set_meta("log", "")
+        return {"id": workspace, "name": storage.meta("name") or ""}
+    finally:
+        storage.close()
 
 
 def doctor(committer: Committer, blobs: Blobs, progress: Callable[[int, int], None] | None) -> dict[str, Any]:

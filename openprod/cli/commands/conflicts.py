@@ -1,0 +1,89 @@
+"""`openprod conflicts` and `openprod resolve`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from openprod.cli.calls import Node, call
+from openprod.cli.options import folder_argument, json_option, limit_option, message_option
+from openprod.cli.output import cell, note, print_json, say
+from openprod.cli.times import moment
+from openprod.core.conflicts import KINDS, STATUSES
+from openprod.errors import InputError
+
+
+@click.command()
+@folder_argument
+@click.option("--status", type=click.Choice([*STATUSES, "all"]), default="open", show_default=True)
+@click.option("--kind", type=click.Choice(KINDS))
+@click.option("--entity", help="Only those about this entity.")
+@click.option("--after", metavar="CONFLICT", help="Go on after this one.")
+@limit_option
+@json_option
+def conflicts(
+    folder: Path, status: str, kind: str | None, entity: str | None, after: str | None, limit: int, as_json: bool
+) -> None:
+    """List conflicts: values that were set without knowing of each other, and the versions to choose from."""
+
+    async def ask(node: Node) -> Any:
+        return await node.get("conflicts", status=status, kind=kind, entity=entity, after=after, limit=limit)
+
+    found = call(folder, ask)
+    if as_json:
+        print_json(found)
+        return
+    for conflict in found["conflicts"]:
+        _show(conflict)
+    if not found["conflicts"]:
+        note("No conflicts." if status == "all" else f"No {status} conflicts.")
+    if found.get("next"):
+        note(f"There are more: --after {found['next']}")
+
+
+def _show(conflict: dict[str, Any]) -> None:
+    state = "reopened" if conflict["reopened"] and conflict["status"] == "open" else conflict["status"]
+    say(f"{conflict['id']}  {state}  {conflict['sentence']}")
+    for candidate in conflict["candidates"]:
+        value = cell(candidate["value"]) if candidate["known"] else "(not kept)"
+        shown = "  (shown now)" if candidate["version"] == conflict["shown"] else ""
+        say(f"    {candidate['version']}  {value}  {candidate['author']}, {moment(candidate['at'])}{shown}")
+
+
+@click.command()
+@folder_argument
+@click.argument("conflict")
+@click.option("--choose", metavar="VERSION", help="The version that holds, as `openprod conflicts` names it.")
+@click.option("--value", metavar="JSON", help="A value of your own, as JSON: '\"10:45\"', 42, true, null.")
+@click.option("--reopen", is_flag=True, help="Take the decision back.")
+@message_option
+@json_option
+def resolve(
+    folder: Path, conflict: str, choose: str | None, value: str | None, reopen: bool, message: str, as_json: bool
+) -> None:
+    """Decide a conflict. The decision is kept, can be changed by another one, and travels with the workspace."""
+    if (choose is not None) + (value is not None) + reopen != 1:
+        raise click.UsageError("Give one of --choose VERSION, --value JSON and --reopen.")
+    body: dict[str, Any] = {"message": message}
+    if choose is not None:
+        body["choose"] = choose
+    elif value is not None:
+        body["value"] = _parsed(value)
+    action = "reopen" if reopen else "resolutions"
+    done = call(folder, lambda node: node.post("conflicts", conflict, action, body=body))
+    if as_json:
+        print_json(done)
+        return
+    _show(done["conflict"])
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise InputError(
+            f"{text[:80]} isn't JSON.", hint=f"A text needs its own quotes: --value '{json.dumps(text[:80])}'"
+        ) from None

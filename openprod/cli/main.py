@@ -1,0 +1,113 @@
+"""The command `openprod`. Exit status: 0 done, 1 refused, 2 wrong usage, 130 interrupted."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+
+import openprod
+from openprod import settings
+from openprod.cli.calls import Refused
+from openprod.cli.commands import (
+    conflicts,
+    demo,
+    edits,
+    exchange,
+    history,
+    imports,
+    plugins,
+    query,
+    serve,
+    tokens,
+    upkeep,
+    workspace,
+)
+from openprod.cli.output import print_error
+from openprod.errors import OpenprodError
+
+INTERRUPTED = 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(openprod.__version__, prog_name="openprod", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Keep a production's data on this device, edit it together, and never lose an edit without being told."""
+
+
+for command in (
+    demo.demo, workspace.new, serve.serve, imports.import_, query.query, history.log, history.history,
+    conflicts.conflicts, conflicts.resolve, edits.undo, edits.redo, exchange.have, exchange.pack, exchange.merge,
+    upkeep.hash_, upkeep.doctor, upkeep.rebuild, upkeep.backup, workspace.restore, tokens.token, plugins.plugin,
+):  # fmt: skip
+    cli.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status. Prints every error as a sentence, never a traceback."""
+    try:
+        result = cli.main(args=arguments, prog_name="openprod", standalone_mode=False)
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except BaseException as error:
+        return _explain(_cause(error))
+
+
+def _cause(error: BaseException) -> BaseException:
+    """The error inside groups that task groups make around it."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def _explain(error: BaseException) -> int:
+    if isinstance(error, (KeyboardInterrupt, click.exceptions.Abort)):
+        return INTERRUPTED
+    if isinstance(error, BrokenPipeError):
+        # Whoever read the output has enough. Nothing may be written to it at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    if isinstance(error, click.exceptions.Exit):
+        return error.exit_code
+    if isinstance(error, click.UsageError):
+        return _wrong_usage(error)
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else 1
+    if isinstance(error, (OpenprodError, Refused)):
+        print_error(error.code, error.sentence, error.hint)
+    elif isinstance(error, click.ClickException):
+        print_error("INPUT", error.format_message())
+    elif isinstance(error, OSError):
+        print_error("STORAGE", _of_system(error), "Check that the folder exists, can be written and has room.")
+    else:
+        print_error("INTERNAL", "Something went wrong inside Openprod. What was confirmed before is kept.", _kept(error))
+    return 1
+
+
+def _wrong_usage(error: click.UsageError) -> int:
+    path = error.ctx.command_path if error.ctx else "openprod"
+    print_error("USAGE", error.format_message(), f"`{path} --help` shows how to call it.")
+    return 2
+
+
+def _of_system(error: OSError) -> str:
+    reason = error.strerror or str(error) or type(error).__name__
+    return f"{error.filename}: {reason}." if error.filename else f"{reason}."
+
+
+def _kept(error: BaseException) -> str:
+    """Write what happened to a file, for whoever mends it, and say where."""
+    file = settings.home() / "last-error.txt"
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+    except OSError:
+        return f"Please report it: {type(error).__name__}."
+    return f"Please report it with the file {file}."
+
+
+if __name__ == "__main__":
+    sys.exit(main())

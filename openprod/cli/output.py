@@ -1,0 +1,111 @@
+"""What the terminal shows: tables for people, plain lines for pipes, JSON for programs; errors and progress on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+Report = Callable[[int, int], None]
+
+
+def say(line: str = "") -> None:
+    """One line of result."""
+    sys.stdout.write(printable(line) + "\n")
+
+
+def note(line: str) -> None:
+    """One line beside the result, on stderr."""
+    sys.stderr.write(printable(line) + "\n")
+
+
+def print_json(data: Any) -> None:
+    try:
+        text = json.dumps(data, ensure_ascii=False, indent=2)
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(data, indent=2)
+    sys.stdout.write(text + "\n")
+
+
+def print_error(code: str, sentence: str, hint: str = "") -> None:
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    head = Text(f"error[{code}]", style="bold red") if console.is_terminal else Text(f"error[{code}]")
+    console.print(head + Text(f": {printable(sentence)}"))
+    if hint:
+        console.print(Text(f"hint: {printable(hint)}"))
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, empty: str = "") -> None:
+    """A table on a terminal; otherwise lines of cells with a tab between, the first one naming the columns."""
+    console = Console(highlight=False)
+    if not rows and empty:
+        note(empty)
+        if console.is_terminal:
+            return
+    if not console.is_terminal:
+        for row in (columns, *rows):
+            say("\t".join(cell(value) for value in row))
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(Text(column), overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(printable(cell(value))) for value in row))
+    console.print(table)
+
+
+def print_facts(facts: Sequence[tuple[str, Any]]) -> None:
+    """Named values, one a line."""
+    width = max((len(name) for name, _value in facts), default=0)
+    for name, value in facts:
+        say(f"{name + ':':<{width + 1}} {cell(value)}")
+
+
+def cell(value: Any) -> str:
+    """A value in one cell: no line breaks, no tabs."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str):
+        return " ".join(value.split()) if any(character in value for character in "\t\n\r\v\f") else value
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    if isinstance(value, (int, float)):
+        return str(value)
+    return json.dumps(value, ensure_ascii=False)
+
+
+def printable(text: str) -> str:
+    """Without control characters, which could command the terminal, and half characters, which it can't show."""
+    return "".join(
+        character if character == "\t" or not (ord(character) < 32 or 127 <= ord(character) < 160) else "�"
+        for character in text.encode("utf-8", "replace").decode("utf-8")
+    )
+
+
+@contextmanager
+def progress(label: str) -> Iterator[Report]:
+    """A bar on stderr while long work is done; nothing when stderr isn't a terminal. Report (done, total)."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda _done, _total: None
+        return
+    columns = (
+        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(label, total=None)
+
+        def report(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total or None)
+
+        yield report
