@@ -113,7 +113,7 @@ async function errorOf(response: Response): Promise<ApiError> {
   return new ApiError(
     response.status,
     text(error["code"], String(response.status)),
-    text(error["message"], `The node answered ${response.status}.`),
+    text(error["sentence"], `The node answered ${response.status}.`),
     text(error["hint"], ""),
     body,
   );

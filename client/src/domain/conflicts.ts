@@ -14,11 +14,32 @@ export type StatusFilter = (typeof STATUSES)[number];
 export function flagsOf(conflicts: Iterable<Conflict>): ReadonlyMap<string, Conflict> {
   const flags = new Map<string, Conflict>();
   for (const conflict of conflicts) {
-    if (conflict.status === "open" && conflict.entity !== "") {
-      flags.set(cellId(conflict.facet, conflict.entity, conflict.field), conflict);
-    }
+    if (conflict.status !== "open") continue;
+    for (const entity of entitiesOf(conflict)) flags.set(cellId(conflict.facet, entity, conflict.field), conflict);
   }
   return flags;
+}
+
+/** A duplicate is about several entities: each candidate's `field` names one. */
+function entitiesOf(conflict: Conflict): string[] {
+  const entities = conflict.kind === "duplicate" ? conflict.candidates.map(subjectOf) : [conflict.entity];
+  return entities.filter((entity) => entity !== "");
+}
+
+/** What a candidate is about where that isn't the conflict's own field: an entity of a duplicate, a field of a deletion. */
+export function subjectOf(candidate: Candidate): string {
+  const { field } = candidate as Candidate & { readonly field?: string };
+  return field ?? "";
+}
+
+/** False when no program kept the value: it can be named, but not chosen. */
+export function isKept(candidate: Candidate): boolean {
+  return (candidate as Candidate & { readonly known?: boolean }).known !== false;
+}
+
+/** True of a decision that was taken back. */
+export function isWithdrawn(decision: Decision): boolean {
+  return (decision as Decision & { readonly withdrawn?: boolean }).withdrawn === true;
 }
 
 /** A name comes as text, or with the person's id beside it. */

@@ -14,6 +14,10 @@ export interface HistoryVersion {
   readonly parent: string | null;
   readonly status: string;
   readonly knowing: readonly string[];
+  /** False when no program kept the value. */
+  readonly known?: boolean;
+  /** Set by a decision about a conflict. */
+  readonly decision?: boolean;
 }
 
 export interface HistoryField {
@@ -48,10 +52,10 @@ export function newestFirst(fields: readonly HistoryField[]): HistoryField[] {
 const later = (a: HistoryVersion, b: HistoryVersion): number => (a.at < b.at ? 1 : a.at > b.at ? -1 : 0);
 
 /** What its author knew: "knowing Alex’s 10:30", "knowing no other value". */
-export function knowingWords(version: HistoryVersion, field: HistoryField, say: (value: Value) => string): string {
+export function knowingWords(version: HistoryVersion, field: HistoryField, say: (version: HistoryVersion) => string): string {
   const known = field.versions.filter((other) => version.knowing.includes(other.version));
   if (known.length === 0) return version.parent === null ? "the first value" : "knowing no other value";
   const last = [...known].sort(later).slice(0, 3);
   const more = known.length > last.length ? `, and ${known.length - last.length} before` : "";
-  return `knowing ${last.map((other) => `${nameOf(other.author)}’s ${say(other.value)}`).join(", ")}${more}`;
+  return `knowing ${last.map((other) => `${nameOf(other.author)}’s ${say(other)}`).join(", ")}${more}`;
 }

@@ -21,9 +21,20 @@ export function defaultSort(facet: FacetView): readonly Sort[] {
   return fields.map((field) => ({ field, descending: false }));
 }
 
+/** Rows are never changed in place, so their sort keys hold for as long as the sorting is the same. */
+const keysOfRows = new WeakMap<Row, { readonly sorts: readonly Sort[]; readonly keys: readonly SortKey[] }>();
+
+function keysOf(row: Row, sorts: readonly Sort[]): readonly SortKey[] {
+  const known = keysOfRows.get(row);
+  if (known?.sorts === sorts) return known.keys;
+  const keys = sorts.map((sort) => sortKey(row.values[sort.field]));
+  keysOfRows.set(row, { sorts, keys });
+  return keys;
+}
+
 /** Sorted with blanks last; rows equal in every sort field keep their order of creation (the entity id). */
 export function sortRows(rows: Iterable<Row>, sorts: readonly Sort[]): Row[] {
-  const keyed = Array.from(rows, (row) => ({ row, keys: sorts.map((sort) => sortKey(row.values[sort.field])) }));
+  const keyed = Array.from(rows, (row) => ({ row, keys: keysOf(row, sorts) }));
   keyed.sort((a, b) => {
     for (const [index, sort] of sorts.entries()) {
       const order = compareKeys(a.keys[index] as SortKey, b.keys[index] as SortKey, sort.descending);

@@ -11,14 +11,19 @@ export interface Answer {
   readonly problem: string | null;
 }
 
+export interface Touched {
+  readonly entities: readonly string[];
+  readonly conflicts: readonly string[];
+}
+
 export interface Conflicts {
   readonly open: ReadonlySignal<readonly Conflict[]>;
   readonly flags: ReadonlySignal<ReadonlyMap<string, Conflict>>;
   readonly filter: ReadonlySignal<StatusFilter>;
   readonly listed: ReadonlySignal<readonly Conflict[]>;
   readonly problem: ReadonlySignal<string | null>;
-  /** Goes up with each commit that the node tells of: what else depends on it looks again. */
-  readonly commits: ReadonlySignal<{ readonly count: number; readonly entities: ReadonlySet<string> }>;
+  /** What the node's latest commit touched: whoever shows it looks again. */
+  readonly commits: ReadonlySignal<Touched>;
   byId(id: string): Conflict | null;
   /** Ask the node how one conflict stands, whatever its status. */
   look(id: string): void;
@@ -34,7 +39,7 @@ export function createConflicts(api: Api, store: Store | null, workspace: string
   const others = signal<readonly Conflict[]>([]);
   const known = signal<ReadonlyMap<string, Conflict>>(new Map());
   const problem = signal<string | null>(null);
-  const commits = signal({ count: 0, entities: new Set<string>() as ReadonlySet<string> });
+  const commits = signal<Touched>({ entities: [], conflicts: [] });
   const listed = computed(() => (filter.value === "open" ? open.value : others.value));
 
   let running = false;
@@ -72,7 +77,7 @@ export function createConflicts(api: Api, store: Store | null, workspace: string
   };
 
   const onCommit = (event: CommitEvent): void => {
-    commits.value = { count: commits.value.count + 1, entities: new Set(event.entities) };
+    commits.value = event;
     if (event.conflicts.length > 0) refresh();
   };
 

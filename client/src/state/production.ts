@@ -27,6 +27,22 @@ export interface Production {
   redo(): UndoStep | null;
 }
 
+const waiting = new Set<() => void>();
+
+/** In the next frame, once however often it is asked for; at once where no frames are drawn. */
+function soon(show: () => void): void {
+  if (typeof requestAnimationFrame !== "function" || document.visibilityState === "hidden") {
+    show();
+    return;
+  }
+  if (waiting.has(show)) return;
+  waiting.add(show);
+  requestAnimationFrame(() => {
+    waiting.delete(show);
+    show();
+  });
+}
+
 export function createProduction(
   info: WorkspaceInfo,
   api: Api,
@@ -46,10 +62,15 @@ export function createProduction(
     const known = tables.get(facet.name);
     if (known !== undefined) return known;
     const core = (documents.get("core") ?? document(facet.name)).doc;
+    const show = (): void => {
+      rows.value = table.rows;
+    };
     const table = new FacetTable(document(facet.name).doc, core, facet, ({ others }) => {
       batch(() => {
-        rows.value = table.rows;
         for (const [root, keys] of others) stacks.value = othersWrote(stacks.value, root, keys);
+        // Others' edits may come by the hundred a second: one drawing per frame shows them all.
+        if (others.size === 0) show();
+        else soon(show);
       });
     });
     const rows = signal(table.rows);

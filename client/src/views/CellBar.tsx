@@ -34,7 +34,7 @@ export function CellBar({ opened, sheet, onOpen }: Props): JSX.Element {
       {conflict === undefined ? (
         <span class="cell-value">{display(current.values[column.field], column.type)}</span>
       ) : (
-        <span class="cell-conflict">
+        <span class="cell-conflict" title={conflict.sentence}>
           <Icon name="flag" /> {conflict.sentence}
         </span>
       )}

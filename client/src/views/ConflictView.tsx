@@ -1,7 +1,8 @@
 /** One conflict: what happened, the values that disagree, and the place to choose, now or again. */
 import { useSignal, useSignalEffect } from "@preact/signals";
 import type { JSX } from "preact";
-import { nameOf, offersValues, say, unaware, type Candidate, type Conflict, type Decision } from "../domain/conflicts";
+import { useRef } from "preact/hooks";
+import { isKept, isWithdrawn, nameOf, offersValues, say, unaware, type Candidate, type Conflict, type Decision } from "../domain/conflicts";
 import { parse } from "../domain/format";
 import type { Column } from "../domain/schema";
 import { when, whenExactly } from "../domain/times";
@@ -24,9 +25,13 @@ export type Send = (answer: { choose: string } | { value: Value }, done: string)
 export function ConflictView({ opened, id, onGoTo }: Props): JSX.Element {
   const problem = useSignal("");
   const busy = useSignal(false);
+  const asked = useRef(false);
   useSignalEffect(() => {
-    // Again after every commit that the node tells of: somebody else may have decided meanwhile.
-    if (opened.conflicts.commits.value.count >= 0) opened.conflicts.look(id);
+    // Somebody else may decide while it is looked at.
+    const { conflicts } = opened.conflicts.commits.value;
+    if (asked.current && !conflicts.includes(id)) return;
+    asked.current = true;
+    opened.conflicts.look(id);
   });
   const conflict = opened.conflicts.byId(id);
   if (conflict === null) {
@@ -67,7 +72,7 @@ export function ConflictView({ opened, id, onGoTo }: Props): JSX.Element {
       {offersValues(conflict) ? (
         <Values conflict={conflict} column={column} busy={busy.value} send={send} />
       ) : (
-        <KindAnswers conflict={conflict} column={column} busy={busy.value} send={send} />
+        <KindAnswers {...{ conflict, facet, column, send, onGoTo }} busy={busy.value} />
       )}
       <Decisions conflict={conflict} column={column} />
     </Panel>
@@ -105,7 +110,9 @@ interface CandidateProps extends ValuesProps {
 }
 
 export function CandidateCard({ candidate, conflict, column, busy, send }: CandidateProps): JSX.Element {
-  const value = say(candidate.value, column);
+  const kept = isKept(candidate);
+  const value = kept ? say(candidate.value, column) : "a value that wasn’t kept";
+  const verb = conflict.kind === "invalid" ? "Accept it" : "Choose";
   const shown = conflict.shown === candidate.version;
   const chosen = conflict.resolution?.chosen === candidate.version && conflict.status === "resolved";
   const missed = unaware(candidate, conflict);
@@ -130,12 +137,12 @@ export function CandidateCard({ candidate, conflict, column, busy, send }: Candi
       <button
         type="button"
         class={conflict.status === "open" ? "primary" : ""}
-        disabled={busy || chosen}
-        aria-label={`Choose ${value}, set by ${nameOf(candidate.author)}`}
+        disabled={busy || chosen || !kept}
+        aria-label={`${verb}: ${value}, set by ${nameOf(candidate.author)}`}
         data-testid="choose"
         onClick={() => void send({ choose: candidate.version }, `Decided: ${value}.`)}
       >
-        Choose
+        {verb}
       </button>
     </li>
   );
@@ -218,7 +225,7 @@ function DecisionLine({ decision, column, stands }: DecisionProps): JSX.Element 
       <time dateTime={decision.at} title={whenExactly(decision.at)}>
         {when(decision.at, new Date())}
       </time>
-      {stands ? " · the last decision" : " · changed later"}
+      {isWithdrawn(decision) ? " · taken back" : stands ? " · stands" : " · changed later"}
     </li>
   );
 }

@@ -4,9 +4,10 @@ import type { JSX } from "preact";
 import { useRef } from "preact/hooks";
 import { ApiError } from "../data/api";
 import { nameOf, say } from "../domain/conflicts";
-import { knowingWords, newestFirst, statusWords, type History, type HistoryField } from "../domain/history";
+import { knowingWords, newestFirst, statusWords, type History, type HistoryField, type HistoryVersion } from "../domain/history";
 import type { Column } from "../domain/schema";
 import { when, whenExactly } from "../domain/times";
+import type { Value } from "../domain/values";
 import type { Opened } from "../state/session";
 import { Panel } from "../ui/Panel";
 import { closePanel } from "./panels";
@@ -37,7 +38,7 @@ export function HistoryView({ opened, entity, title }: Props): JSX.Element {
   const asked = useRef(false);
   useSignalEffect(() => {
     const { entities } = conflicts.commits.value;
-    if (asked.current && !entities.has(entity)) return;
+    if (asked.current && !entities.includes(entity)) return;
     asked.current = true;
     load();
   });
@@ -55,20 +56,35 @@ export function HistoryView({ opened, entity, title }: Props): JSX.Element {
       {history.value === null && problem.value === "" && <p class="hint">Asking the node…</p>}
       {history.value !== null && history.value.fields.length === 0 && <p class="hint">Nothing was ever written here.</p>}
       {newestFirst(history.value?.fields ?? []).map((field) => (
-        <FieldHistory key={`${field.facet}/${field.field}`} field={field} column={columnOf(field)} />
+        <FieldHistory
+          key={`${field.facet}/${field.field}`}
+          field={field}
+          say={(version) => (field.field === "" ? presence(version.value) : said(version, columnOf(field)))}
+        />
       ))}
     </Panel>
   );
 }
 
-function FieldHistory({ field, column }: { readonly field: HistoryField; readonly column: Column | null }): JSX.Element {
+/** A register without a field says whether the entry is there at all. */
+const presence = (value: Value): string => (value === true ? "there" : "deleted");
+
+const said = (version: HistoryVersion, column: Column | null): string =>
+  version.known === false ? "a value that wasn’t kept" : say(version.value, column);
+
+interface FieldProps {
+  readonly field: HistoryField;
+  readonly say: (version: HistoryVersion) => string;
+}
+
+function FieldHistory({ field, say }: FieldProps): JSX.Element {
   return (
     <section class="field-history">
-      <h3>{field.label || field.field}</h3>
+      <h3>{field.label || field.field || "The entry itself"}</h3>
       <ol>
         {field.versions.map((version) => (
           <li key={version.version} class={`version ${version.status}`}>
-            <div class="version-value">{say(version.value, column)}</div>
+            <div class="version-value">{say(version)}</div>
             <div class="version-who">
               <b>{nameOf(version.author)}</b>
               {version.device !== "" && ` · ${version.device}`} ·{" "}
@@ -77,7 +93,8 @@ function FieldHistory({ field, column }: { readonly field: HistoryField; readonl
               </time>
               <div>
                 <span class="chip">{statusWords(version.status)}</span>{" "}
-                {knowingWords(version, field, (value) => say(value, column))}
+                {version.decision === true && "decided, "}
+                {knowingWords(version, field, say)}
               </div>
               {version.message !== "" && <div class="message">“{version.message}”</div>}
             </div>

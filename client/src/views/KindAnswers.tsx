@@ -1,66 +1,133 @@
 /** Conflicts that aren't about choosing one of several values: deleted and edited, duplicates, a text both changed. */
+import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import { nameOf, say, type Candidate, type Conflict } from "../domain/conflicts";
-import type { Column } from "../domain/schema";
+import { isKept, nameOf, say, subjectOf, type Candidate, type Conflict } from "../domain/conflicts";
+import { parse } from "../domain/format";
+import type { Column, FacetView } from "../domain/schema";
 import { when } from "../domain/times";
-import type { Value } from "../domain/values";
 import type { Send } from "./ConflictView";
 
 interface Props {
   readonly conflict: Conflict;
+  readonly facet: FacetView | null;
   readonly column: Column | null;
   readonly busy: boolean;
   readonly send: Send;
+  readonly onGoTo: (facet: string, entity: string, field: string) => void;
 }
 
 interface Choice {
   readonly label: string;
-  readonly value: Value;
+  readonly answer: Parameters<Send>[0];
   readonly done: string;
 }
 
-const CHOICES: Readonly<Record<string, readonly Choice[]>> = {
-  "edit-delete": [
-    { label: "Restore it", value: true, done: "Restored." },
-    { label: "Leave it deleted", value: false, done: "It stays deleted." },
-  ],
-  duplicate: [{ label: "Keep them all", value: true, done: "They are all kept." }],
-  "text-overlap": [{ label: "I have read it: it is right", value: true, done: "Accepted." }],
-};
-
-const HINTS: Readonly<Record<string, string>> = {
-  duplicate: "To renumber one, change it in the sheet: the conflict closes by itself.",
-  "text-overlap": "To correct the text, change it in the sheet.",
-};
-
-export function KindAnswers({ conflict, column, busy, send }: Props): JSX.Element {
+export function KindAnswers(props: Props): JSX.Element {
+  const { conflict, busy, send } = props;
   return (
     <>
-      <ul class="candidates">
-        {conflict.candidates.map((candidate) => (
-          <Edit key={candidate.version} candidate={candidate} column={column} />
-        ))}
+      <ul class="candidates" data-testid="candidates">
+        {conflict.candidates.map((candidate) =>
+          conflict.kind === "duplicate" ? (
+            <Duplicate key={candidate.version} candidate={candidate} {...props} />
+          ) : (
+            <Side key={candidate.version} candidate={candidate} {...props} />
+          ),
+        )}
       </ul>
       <div class="buttons start">
-        {(CHOICES[conflict.kind] ?? []).map(({ label, value, done }) => (
-          <button key={label} type="button" class="primary" disabled={busy} onClick={() => void send({ value }, done)}>
+        {choicesFor(conflict).map(({ label, answer, done }) => (
+          <button key={label} type="button" class="primary" disabled={busy} onClick={() => void send(answer, done)}>
             {label}
           </button>
         ))}
       </div>
-      {HINTS[conflict.kind] !== undefined && <p class="hint">{HINTS[conflict.kind]}</p>}
+      {conflict.kind === "text-overlap" && <p class="hint">To correct the text, change it in the sheet.</p>}
     </>
   );
 }
 
-function Edit({ candidate, column }: { readonly candidate: Candidate; readonly column: Column | null }): JSX.Element {
+function choicesFor(conflict: Conflict): readonly Choice[] {
+  const [head] = conflict.heads;
+  switch (conflict.kind) {
+    case "edit-delete":
+      return [
+        { label: "Restore it", answer: { value: true }, done: "Restored." },
+        { label: "Leave it deleted", answer: { value: false }, done: "It stays deleted." },
+      ];
+    case "duplicate":
+      return head === undefined ? [] : [{ label: "Keep them all", answer: { choose: head }, done: "They are all kept." }];
+    default:
+      return [{ label: "I have read it: it is right", answer: { value: true }, done: "Accepted." }];
+  }
+}
+
+type OneProps = Props & { readonly candidate: Candidate };
+
+function Who({ candidate }: { readonly candidate: Candidate }): JSX.Element {
+  return (
+    <div class="candidate-who">
+      <b>{nameOf(candidate.author)}</b>
+      {candidate.device !== "" && ` · ${candidate.device}`} · {when(candidate.at, new Date())}
+    </div>
+  );
+}
+
+/** One side of a deletion against edits, or of a text that two people changed. */
+function Side({ candidate, conflict, facet, column }: OneProps): JSX.Element {
+  const field = subjectOf(candidate);
+  const about = facet?.columns.find((found) => found.field === field) ?? column;
+  const deleted = conflict.kind === "edit-delete" && field === "";
+  const value = isKept(candidate) ? say(candidate.value, about) : "a value that wasn’t kept";
+  const text = conflict.kind === "text-overlap" ? "changed the text" : `${about?.label ?? field}: ${value}`;
+  return (
+    <li class="candidate">
+      <div class="candidate-value">{deleted ? "deleted it" : text}</div>
+      <Who candidate={candidate} />
+    </li>
+  );
+}
+
+/** One of the entries that share what should tell them apart: look at it, or give it another. */
+function Duplicate({ candidate, conflict, column, busy, send, onGoTo }: OneProps): JSX.Element {
+  const text = useSignal("");
+  const problem = useSignal("");
+  const entity = subjectOf(candidate);
+  const label = column?.label ?? conflict.field;
+  const renumber = (): void => {
+    const parsed = column === null ? { ok: true as const, value: text.value } : parse(text.value, column);
+    problem.value = parsed.ok ? "" : parsed.message;
+    if (parsed.ok) void send({ value: { [entity]: { [conflict.field]: parsed.value } } }, `Now ${label} ${text.value}.`);
+  };
   return (
     <li class="candidate">
       <div class="candidate-value">{say(candidate.value, column)}</div>
-      <div class="candidate-who">
-        <b>{nameOf(candidate.author)}</b>
-        {candidate.device !== "" && ` · ${candidate.device}`} · {when(candidate.at, new Date())}
-      </div>
+      <Who candidate={candidate} />
+      <button type="button" onClick={() => onGoTo(conflict.facet, entity, conflict.field)}>
+        Show
+      </button>
+      <form
+        class="row"
+        onSubmit={(event) => {
+          event.preventDefault();
+          renumber();
+        }}
+      >
+        <input
+          aria-label={`Another ${label} for the one by ${nameOf(candidate.author)}`}
+          placeholder={`Another ${label}`}
+          value={text.value}
+          onInput={(event) => {
+            text.value = event.currentTarget.value;
+          }}
+        />
+        <button type="submit" disabled={busy || text.value.trim() === ""}>
+          Renumber
+        </button>
+      </form>
+      <p class="problem" role="alert">
+        {problem.value}
+      </p>
     </li>
   );
 }

@@ -1,5 +1,5 @@
 /**
- * A stand-in node for working on the page alone: `npm run build && npm run devnode -- [port]`, then open
+ * A stand-in node for working on the page alone: `npm run build && npm run devnode -- [port [cues]]`, then open
  * http://127.0.0.1:PORT/#token=dev. It speaks y-websocket with acknowledgements, serves dist/, and makes up one conflict
  * and its history. It judges nothing and keeps nothing; the real node is `openprod serve`.
  */
@@ -27,7 +27,7 @@ function room(name) {
     const doc = new Y.Doc({ gc: false });
     found = { doc, awareness: new awareness.Awareness(doc), sockets: new Set() };
     found.awareness.setLocalState(null);
-    if (name === "cues") fill(doc);
+    if (name === "cues") fill(doc, Number(process.argv[3] ?? 120));
     rooms.set(name, found);
   }
   return found;
@@ -53,7 +53,7 @@ async function body(request) {
 
 async function api(request, response, path, query) {
   if (request.headers.authorization !== "Bearer dev") {
-    return json(response, 401, { error: { code: "unauthorised", message: "This access token isn’t known here.", hint: "" } });
+    return json(response, 401, { error: { code: "unauthorised", sentence: "This access token isn’t known here.", hint: "" } });
   }
   if (path === "/workspace") {
     return json(response, 200, { id: "dev", name: "Hamlet", documents: ["core", "cues"], replica: "r1", plugins: { cues: schema } });
@@ -82,12 +82,12 @@ async function api(request, response, path, query) {
     announce({ bundle: "b", conflicts: [], entities: operations.map((o) => o.entity), actor: "Dev" });
     return json(response, 200, { bundle: "b", hlc: "", conflicts: [] });
   }
-  return json(response, 404, { error: { code: "not-found", message: "There is nothing here.", hint: "" } });
+  return json(response, 404, { error: { code: "not-found", sentence: "There is nothing here.", hint: "" } });
 }
 
 function resolve(response, conflict, { choose, value, heads }) {
   if (JSON.stringify(heads) !== JSON.stringify(conflict.heads)) {
-    return json(response, 409, { error: { code: "moved-on", message: "It has changed." }, conflict });
+    return json(response, 409, { error: { code: "moved-on", sentence: "It has changed." }, conflict });
   }
   const chosen = conflict.candidates.find((c) => c.version === choose);
   const decided = chosen === undefined ? value : chosen.value;

@@ -1,4 +1,5 @@
 /** A made-up cue sheet, large enough to scroll both ways. */
+import * as Y from "yjs";
 
 const duration = (label) => ({ type: "duration", label, unit: "s" });
 const string = (label) => ({ type: "string", label });
@@ -45,7 +46,10 @@ export const schema = {
 const LOOKS = ["Preset", "House to half", "Battlements, dead of night", "The ghost crosses", "Court state", "Dawn", "Blackout", "Torch from SL", "Candles", "Play within"];
 const LINES = ["who’s there?", "the bell then beating one", "it would be spoke to", "enter the king and court", "exeunt all but one", "the rest is silence"];
 
-export function fill(doc) {
+/** Under a client id of its own that is always the same, so that a restart makes the same versions, not rivals. */
+export function fill(into, most = 120) {
+  const doc = new Y.Doc();
+  doc.clientID = 1;
   const map = doc.getMap("cues.cue");
   doc.transact(() => {
     let index = 0;
@@ -67,7 +71,7 @@ export function fill(doc) {
       if (index % 7 === 0) set("colour", ["#2b4c9b", "#c86f2d", "#7a1f2b"][index % 3]);
       index += 1;
     };
-    for (let n = 1; n <= 120; n += 1) {
+    for (let n = 1; n <= most; n += 1) {
       put("LX", String(n));
       if (n % 11 === 0) put("LX", `${n}.5`);
       if (n % 4 === 0) put("SND", String(n / 4));
@@ -75,4 +79,5 @@ export function fill(doc) {
     }
     doc.getText("text:cues.cue/cue_sample00000/notes").insert(0, "House stays at half until the clearance.");
   });
+  Y.applyUpdate(into, Y.encodeStateAsUpdate(doc));
 }
