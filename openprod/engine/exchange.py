@@ -6,6 +6,7 @@ follows what it builds on. It is read with bounds and verified bundle by bundle 
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from openprod.core.bundles import BODY_BYTES_MAX, Bundle, SignedBundle, verify
 from openprod.engine.commit import Committer, Foreign
 from openprod.errors import InvalidFile, Untrusted
 from openprod.storage.sqlite.connection import translated
+from openprod.storage.sqlite.reader import Reader
 
 MAGIC: Final = b"OPENPROD-PACK-1\n"
 _LENGTH: Final = struct.Struct(">I")
@@ -54,13 +56,14 @@ def read_have(path: Path, workspace: str) -> Have:
     return found
 
 
-def pack(
-    committer: Committer, path: Path, *, lacking: dict[str, int], progress: Callable[[int, int], None] | None = None
-) -> dict[str, Any]:
-    """Write the bundles beyond ``lacking`` ({log: seq}) to a new file at ``path``."""
-    logs = {log: seq for log, (seq, _hash) in committer.storage.logs().items()}
-    total = sum(max(0, seq - lacking.get(log, 0)) for log, seq in logs.items())
-    head = PackHead(workspace=committer.workspace, name=committer.storage.meta("name") or "", bundles=total, have=logs)
+async def pack(
+    path: Path, *, database: str, head: PackHead, lacking: dict[str, int],
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Write the bundles up to ``head.have`` and beyond ``lacking`` ({log: seq}) to a new file at ``path``.
+
+    Reads beside the writer: people go on editing meanwhile.
+    """
     temporary = path.with_name(path.name + ".part")
     done = 0
     with translated(str(path)):
@@ -68,20 +71,27 @@ def pack(
             with open(temporary, "wb") as file:
                 file.write(MAGIC)
                 _put(file, msgspec.msgpack.encode(head))
-                for row_number, body, signature in committer.storage.bundle_bytes():
-                    row = committer.storage.bundle_numbered(row_number)
-                    assert row is not None
-                    if row.seq <= lacking.get(row.log, 0):
-                        continue
-                    _put(file, msgspec.msgpack.encode(SignedBundle(body, signature)))
-                    done += 1
-                    if progress is not None:
-                        progress(done, total)
+                async with Reader.open(database) as reader:
+                    async for _number, log, seq, _hash, body, signature in reader.bundles():
+                        if not lacking.get(log, 0) < seq <= head.have.get(log, 0):
+                            continue
+                        _put(file, msgspec.msgpack.encode(SignedBundle(body, signature)))
+                        done += 1
+                        if progress is not None:
+                            progress(done, head.bundles)
+                # A stick is pulled out as soon as the program says it is done.
                 file.flush()
+                os.fsync(file.fileno())
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
-    return {"file": str(path), "bundles": total}
+    return {"file": str(path), "bundles": done}
+
+
+def pack_head(committer: Committer, lacking: dict[str, int]) -> PackHead:
+    logs = {log: seq for log, (seq, _hash) in committer.storage.logs().items()}
+    total = sum(max(0, seq - lacking.get(log, 0)) for log, seq in logs.items())
+    return PackHead(workspace=committer.workspace, name=committer.storage.meta("name") or "", bundles=total, have=logs)
 
 
 def _put(file: Any, data: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import shutil
 import tempfile
@@ -11,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from anyio import to_thread
+
 from openprod.core.bundles import SignedBundle, verify
 from openprod.engine import exchange
 from openprod.engine.blobs import Blobs
@@ -19,6 +22,7 @@ from openprod.engine.describe import Describer
 from openprod.engine.identity import Identity
 from openprod.errors import DamagedFile, InputError, OpenprodError, WrongFile
 from openprod.storage.sqlite.connection import translated
+from openprod.storage.sqlite.reader import Reader
 from openprod.storage.sqlite.storage import SqliteStorage
 
 
@@ -134,31 +138,41 @@ def _prepare(database: Path, source: Path) -> dict[str, str]:
         storage.close()
 
 
-def doctor(committer: Committer, blobs: Blobs, progress: Callable[[int, int], None] | None) -> dict[str, Any]:
-    """Check everything that can be checked: SQLite, every bundle's hash, signature and chain, every stored file."""
-    faults = [f"database: {fault}" for fault in committer.storage.check()]
+async def doctor(
+    database: str, workspace: str, blobs: Blobs, progress: Callable[[int, int], None] | None
+) -> dict[str, Any]:
+    """Check all that can be checked: SQLite, every bundle's hash, signature and chain, every stored file.
+
+    Reads beside the writer: people go on editing meanwhile.
+    """
     chains: dict[str, tuple[int, bytes]] = {}
-    newest = committer.storage.bundles(newest_first=True, limit=1)
-    total = newest[0].number if newest else 0
     count = 0
-    for number, body, signature in committer.storage.bundle_bytes():
-        row = committer.storage.bundle_numbered(number)
-        assert row is not None
-        count += 1
-        try:
-            bundle = verify(SignedBundle(body, signature), workspace=committer.workspace)
-            seq, previous = chains.get(bundle.log, (0, b""))
-            if bundle.seq != seq + 1 or bundle.previous != previous:
-                faults.append(f"bundle {row.id}: doesn't follow the one before it")
-            chains[bundle.log] = (bundle.seq, row.hash)
-        except OpenprodError as error:
-            faults.append(f"bundle {row.id}: {error.sentence}")
-        if progress is not None and number % 64 == 0:
-            progress(number, total)
-    faults += [f"stored file {name}: its content was altered" for name in blobs.damaged()]
-    waiting = sum(len(document.gate.parked) for document in committer.documents.values())
+    async with Reader.open(database) as reader:
+        faults = [f"database: {fault}" for fault in await reader.check()]
+        total = await reader.count()
+        async for number, _log, _seq, digest, body, signature in reader.bundles():
+            count += 1
+            try:
+                bundle = verify(SignedBundle(body, signature), workspace=workspace)
+                seq, previous = chains.get(bundle.log, (0, b""))
+                if hashlib.sha256(body).digest() != digest:
+                    faults.append(f"bundle {number}: its content isn't what was recorded")
+                if bundle.seq != seq + 1 or bundle.previous != previous:
+                    faults.append(f"bundle {number}: doesn't follow the one before it")
+                chains[bundle.log] = (bundle.seq, digest)
+            except OpenprodError as error:
+                faults.append(f"bundle {number}: {error.sentence}")
+            if progress is not None and count % 64 == 0:
+                progress(count, total)
+    damaged = await to_thread.run_sync(blobs.damaged)
+    faults += [f"stored file {name}: its content was altered" for name in damaged]
+    return {"healthy": not faults, "bundles": count, "logs": len(chains), "faults": faults}
+
+
+def waiting(committer: Committer) -> dict[str, Any]:
+    """What the documents hold and what they wait for."""
     return {
-        "healthy": not faults, "bundles": count, "logs": len(chains), "faults": faults,
-        "documents": sorted(committer.documents), "waiting_updates": waiting,
+        "documents": sorted(committer.documents),
+        "waiting_updates": sum(len(document.gate.parked) for document in committer.documents.values()),
         "quarantined": len(committer.storage.quarantined()),
-    }  # fmt: skip
+    }

@@ -143,6 +143,10 @@ class Workspace:
             self.schemas.update(future.result())
 
     @property
+    def _database(self) -> str:
+        return str(self.folder / DATABASE)
+
+    @property
     def documents(self) -> list[str]:
         return [layout.CORE, *sorted(self.schemas)]
 
@@ -351,9 +355,8 @@ class Workspace:
     ) -> dict[str, Any]:  # fmt: skip
         """Write bundles to a file: all, or what the replica lacks whose ``have`` file is ``lacking``."""
         known = exchange.read_have(Path(lacking), self.id).have if lacking is not None else {}
-        return await self._worker.call(
-            lambda committer: exchange.pack(committer, Path(path), lacking=known, progress=progress)
-        )
+        head = await self._worker.call(lambda committer: exchange.pack_head(committer, known))
+        return await exchange.pack(Path(path), database=self._database, head=head, lacking=known, progress=progress)
 
     async def merge_plan(self, path: str | Path) -> dict[str, Any]:
         """What merging the file would bring: bundles by author, conflicts to come. Changes nothing."""
@@ -383,7 +386,8 @@ class Workspace:
         return await self._worker.call(lambda committer: maintenance.backup(committer, self.folder, Path(path)))
 
     async def doctor(self, *, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
-        return await self._worker.call(lambda committer: maintenance.doctor(committer, self.blobs, progress))
+        report = await maintenance.doctor(self._database, self.id, self.blobs, progress)
+        return {**report, **await self._worker.call(maintenance.waiting)}
 
     async def rebuild(self, *, progress: Callable[[int, int], None] | None = None) -> str:
         """Derive everything again from the oplog; returns the state hash."""

@@ -37,13 +37,8 @@ def connect(path: str) -> sqlite3.Connection:
     return connection
 
 
-def connect_reader(path: str) -> sqlite3.Connection:
-    """A read-only connection: sees whole commits only, never waits for the writer, never checkpoints."""
-    with translated(path):
-        return sqlite3.connect(f"file:{_quoted(path)}?mode=ro", uri=True, isolation_level=None, check_same_thread=False)
-
-
-def _quoted(path: str) -> str:
+def quoted(path: str) -> str:
+    """A path inside a file: URI."""
     return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
 
 

@@ -63,11 +63,39 @@ class SqliteStorage:
     def __init__(self, path: str) -> None:
         self.path = path
         self._connection = connect(path)
-        self._execute = self._connection.execute
-        self._executemany = self._connection.executemany
 
     def close(self) -> None:
         self._connection.close()
+
+    def _execute(self, sql: str, parameters: Sequence[object] = ()) -> None:
+        try:
+            self._connection.execute(sql, parameters)
+        except sqlite3.Error as error:
+            raise explain(error, self.path) from error
+
+    def _executemany(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
+        try:
+            self._connection.executemany(sql, rows)
+        except sqlite3.Error as error:
+            raise explain(error, self.path) from error
+
+    def _row(self, sql: str, parameters: Sequence[object] = ()) -> Any:
+        try:
+            return self._connection.execute(sql, parameters).fetchone()
+        except sqlite3.Error as error:
+            raise explain(error, self.path) from error
+
+    def _rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Any]:
+        try:
+            return self._connection.execute(sql, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise explain(error, self.path) from error
+
+    def _stream(self, sql: str, parameters: Sequence[object] = ()) -> Iterator[Any]:
+        try:
+            yield from self._connection.execute(sql, parameters)
+        except sqlite3.Error as error:
+            raise explain(error, self.path) from error
 
     def transaction(self) -> _Transaction:
         return _Transaction(self._connection, self.path)
@@ -75,14 +103,14 @@ class SqliteStorage:
     # -- meta, tokens, quarantine --------------------------------------------------------------------------
 
     def meta(self, name: str) -> str | None:
-        row = self._execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        row = self._row("SELECT value FROM meta WHERE name = ?", (name,))
         return row[0] if row else None
 
     def set_meta(self, name: str, value: str) -> None:
         self._execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
 
     def tokens(self) -> list[TokenRow]:
-        return [TokenRow(*row) for row in self._execute("SELECT * FROM token ORDER BY created, id")]
+        return [TokenRow(*row) for row in self._rows("SELECT * FROM token ORDER BY created, id")]
 
     def put_token(self, row: TokenRow) -> None:
         self._execute("INSERT OR REPLACE INTO token VALUES (?,?,?,?,?,?,?,?,?)", row)
@@ -94,7 +122,7 @@ class SqliteStorage:
         self._execute("INSERT INTO quarantine (document, bytes, why, at) VALUES (?,?,?,?)", (document, update, why, at))
 
     def quarantined(self) -> list[tuple[str, bytes, str, str]]:
-        return self._execute("SELECT document, bytes, why, at FROM quarantine ORDER BY number").fetchall()
+        return self._rows("SELECT document, bytes, why, at FROM quarantine ORDER BY number")
 
     # -- oplog ---------------------------------------------------------------------------------------------
 
@@ -102,22 +130,22 @@ class SqliteStorage:
         self._execute("INSERT INTO bundle VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", (*row, body, signature))
 
     def bundle(self, id: str) -> BundleRow | None:
-        row = self._execute(f"SELECT {_BUNDLE} FROM bundle b WHERE id = ?", (id,)).fetchone()
+        row = self._row(f"SELECT {_BUNDLE} FROM bundle b WHERE id = ?", (id,))
         return BundleRow(*row) if row else None
 
     def bundles_like(self, prefix: str) -> list[BundleRow]:
-        rows = self._execute(f"SELECT {_BUNDLE} FROM bundle b WHERE id >= ? AND id < ? LIMIT 2", (prefix, prefix + "g"))
+        rows = self._rows(f"SELECT {_BUNDLE} FROM bundle b WHERE id >= ? AND id < ? LIMIT 2", (prefix, prefix + "g"))
         return [BundleRow(*row) for row in rows]
 
     def bundle_numbered(self, number: int) -> BundleRow | None:
-        row = self._execute(f"SELECT {_BUNDLE} FROM bundle b WHERE number = ?", (number,)).fetchone()
+        row = self._row(f"SELECT {_BUNDLE} FROM bundle b WHERE number = ?", (number,))
         return BundleRow(*row) if row else None
 
     def bundles(
         self, *, after: int = 0, limit: int = -1, newest_first: bool = False, before: int | None = None
     ) -> list[BundleRow]:
         order = "DESC" if newest_first else "ASC"
-        rows = self._execute(
+        rows = self._rows(
             f"SELECT {_BUNDLE} FROM bundle b WHERE number > ? AND number < ? ORDER BY number {order} LIMIT ?",
             (after, 2**62 if before is None else before, limit),
         )
@@ -125,36 +153,36 @@ class SqliteStorage:
 
     def bundle_bytes(self, *, after: int = 0) -> Iterator[tuple[int, bytes, bytes]]:
         while True:
-            rows = self._execute(
+            rows = self._rows(
                 "SELECT number, body, signature FROM bundle WHERE number > ? ORDER BY number LIMIT 256",
                 (after,),
-            ).fetchall()
+            )
             if not rows:
                 return
             yield from rows
             after = rows[-1][0]
 
     def bundle_body(self, number: int) -> tuple[bytes, bytes]:
-        row = self._execute("SELECT body, signature FROM bundle WHERE number = ?", (number,)).fetchone()
+        row = self._row("SELECT body, signature FROM bundle WHERE number = ?", (number,))
         return row[0], row[1]
 
     def logs(self) -> dict[str, tuple[int, bytes]]:
-        rows = self._execute("SELECT log, max(seq), hash FROM bundle GROUP BY log")
+        rows = self._rows("SELECT log, max(seq), hash FROM bundle GROUP BY log")
         return {log: (seq, digest) for log, seq, digest in rows}
 
     def bundle_at(self, log: str, seq: int) -> bytes | None:
         """The body of one bundle of a log."""
-        row = self._execute("SELECT body FROM bundle WHERE log = ? AND seq = ?", (log, seq)).fetchone()
+        row = self._row("SELECT body FROM bundle WHERE log = ? AND seq = ?", (log, seq))
         return row[0] if row else None
 
     def logs_of(self, log: str) -> tuple[int, bytes]:
         """(last seq, its hash) of one log; (0, b"") when it isn't here."""
-        row = self._execute("SELECT seq, hash FROM bundle WHERE log = ? ORDER BY seq DESC LIMIT 1", (log,)).fetchone()
+        row = self._row("SELECT seq, hash FROM bundle WHERE log = ? ORDER BY seq DESC LIMIT 1", (log,))
         return (row[0], row[1]) if row else (0, b"")
 
     def newest_hlc(self, log: str) -> str:
         """The highest timestamp of a log, "" when it is empty."""
-        row = self._execute("SELECT hlc FROM bundle WHERE log = ? ORDER BY seq DESC LIMIT 1", (log,)).fetchone()
+        row = self._row("SELECT hlc FROM bundle WHERE log = ? ORDER BY seq DESC LIMIT 1", (log,))
         return row[0] if row else ""
 
     def add_deps(self, log: str, seq: int, deps: dict[str, int]) -> None:
@@ -163,9 +191,7 @@ class SqliteStorage:
         )
 
     def bundles_by_user(self, user: str, *, limit: int) -> list[BundleRow]:
-        rows = self._execute(
-            f"SELECT {_BUNDLE} FROM bundle b WHERE user = ? ORDER BY number DESC LIMIT ?", (user, limit)
-        )
+        rows = self._rows(f"SELECT {_BUNDLE} FROM bundle b WHERE user = ? ORDER BY number DESC LIMIT ?", (user, limit))
         return [BundleRow(*row) for row in rows]
 
     # -- registers and versions ----------------------------------------------------------------------------
@@ -175,7 +201,7 @@ class SqliteStorage:
             self._execute(f"DELETE FROM {table}")
 
     def _register(self, where: str, parameters: tuple[object, ...]) -> RegisterRow | None:
-        row = self._execute(f"SELECT {_REGISTER} FROM register WHERE {where}", parameters).fetchone()
+        row = self._row(f"SELECT {_REGISTER} FROM register WHERE {where}", parameters)
         return RegisterRow(*row) if row else None
 
     def register(self, id: int) -> RegisterRow | None:
@@ -191,11 +217,11 @@ class SqliteStorage:
         )
 
     def registers_of_entity(self, entity: str) -> list[RegisterRow]:
-        rows = self._execute(f"SELECT {_REGISTER} FROM register WHERE entity = ? ORDER BY root, key", (entity,))
+        rows = self._rows(f"SELECT {_REGISTER} FROM register WHERE entity = ? ORDER BY root, key", (entity,))
         return [RegisterRow(*row) for row in rows]
 
     def registers_of_root(self, root: str) -> Iterator[RegisterRow]:
-        rows = self._execute(f"SELECT {_REGISTER} FROM register WHERE root = ? ORDER BY key", (root,))
+        rows = self._rows(f"SELECT {_REGISTER} FROM register WHERE root = ? ORDER BY key", (root,))
         return (RegisterRow(*row) for row in rows)
 
     def seek(self, root: str, field: str) -> None:
@@ -203,7 +229,7 @@ class SqliteStorage:
         self._execute("UPDATE register SET sought = 1 WHERE root = ? AND field = ?", (root, field))
 
     def registers_valued(self, root: str, field: str, value: str) -> list[RegisterRow]:
-        rows = self._execute(
+        rows = self._rows(
             # The index holds the first 40 characters of each value: long values would swell it.
             f"SELECT {_REGISTER} FROM register WHERE root = ?1 AND field = ?2 AND sought"
             " AND value = ?3 AND substr(value, 1, 40) = substr(?3, 1, 40)",
@@ -213,13 +239,13 @@ class SqliteStorage:
 
     def markers_gone(self) -> list[RegisterRow]:
         """Markers of entities and facets that have been deleted or detached."""
-        rows = self._execute(
+        rows = self._rows(
             f"SELECT {_REGISTER} FROM register WHERE field = '' AND entity <> '' AND (value IS NULL OR value = 'null')"
         )
         return [RegisterRow(*row) for row in rows]
 
     def all_registers(self) -> Iterator[RegisterRow]:
-        rows = self._execute(f"SELECT {_REGISTER} FROM register ORDER BY document, root, key")
+        rows = self._rows(f"SELECT {_REGISTER} FROM register ORDER BY document, root, key")
         return (RegisterRow(*row) for row in rows)
 
     def put_registers(self, rows: Sequence[RegisterRow]) -> None:
@@ -230,7 +256,7 @@ class SqliteStorage:
         )
 
     def next_register(self) -> int:
-        return int(self._execute("SELECT coalesce(max(id), 0) + 1 FROM register").fetchone()[0])
+        return int(self._row("SELECT coalesce(max(id), 0) + 1 FROM register")[0])
 
     def add_versions(self, rows: Sequence[VersionRow]) -> None:
         self._executemany(
@@ -240,29 +266,29 @@ class SqliteStorage:
         )
 
     def version(self, document: str, client: int, clock: int) -> VersionWithAuthor | None:
-        row = self._execute(
+        row = self._row(
             f"SELECT {_VERSION}, {_BUNDLE} FROM version v JOIN bundle b ON b.number = v.bundle"
             " WHERE v.document = ? AND v.client = ? AND v.clock = ?",
             (document, client, clock),
-        ).fetchone()
+        )
         return VersionWithAuthor(VersionRow(*row[:8]), BundleRow(*row[8:])) if row else None
 
     def versions_of(self, register: int) -> list[VersionWithAuthor]:
-        rows = self._execute(
+        rows = self._rows(
             f"SELECT {_VERSION}, {_BUNDLE} FROM version v JOIN bundle b ON b.number = v.bundle WHERE v.register = ?",
             (register,),
         )
         return [VersionWithAuthor(VersionRow(*row[:8]), BundleRow(*row[8:])) for row in rows]
 
     def versions_in(self, document: str, client: int, start: int, end: int) -> list[VersionRow]:
-        rows = self._execute(
+        rows = self._rows(
             f"SELECT {_VERSION} FROM version v WHERE document = ? AND client = ? AND clock >= ? AND clock < ?",
             (document, client, start, end),
         )
         return [VersionRow(*row) for row in rows]
 
     def versions_of_root(self, root: str) -> Iterator[tuple[int, VersionWithAuthor]]:
-        rows = self._execute(
+        rows = self._rows(
             f"SELECT g.id, {_VERSION}, {_BUNDLE} FROM register g JOIN version v ON v.register = g.id"
             " JOIN bundle b ON b.number = v.bundle WHERE g.root = ? ORDER BY g.id",
             (root,),
@@ -273,7 +299,7 @@ class SqliteStorage:
         self._executemany("INSERT OR IGNORE INTO clearing VALUES (?,?,?,?,?)", rows)
 
     def clears_of(self, register: int) -> list[tuple[ClearRow, BundleRow]]:
-        rows = self._execute(
+        rows = self._rows(
             "SELECT c.document, c.client, c.clock, c.register, c.bundle, "
             f"{_BUNDLE} FROM clearing c JOIN bundle b ON b.number = c.bundle WHERE c.register = ? ORDER BY b.hlc, b.id",
             (register,),
@@ -286,7 +312,7 @@ class SqliteStorage:
         self._executemany("INSERT OR IGNORE INTO span VALUES (?,?,?,?,?,?,?)", rows)
 
     def spans_of(self, document: str, root: str) -> list[tuple[SpanRow, BundleRow]]:
-        rows = self._execute(
+        rows = self._rows(
             f"SELECT {_SPAN}, {_BUNDLE} FROM span s JOIN bundle b ON b.number = s.bundle"
             " WHERE s.document = ? AND s.root = ? ORDER BY b.hlc, b.id, s.client, s.clock",
             (document, root),
@@ -294,11 +320,11 @@ class SqliteStorage:
         return [(SpanRow(*row[:7]), BundleRow(*row[7:])) for row in rows]
 
     def span_at(self, document: str, client: int, clock: int) -> SpanRow | None:
-        row = self._execute(
+        row = self._row(
             f"SELECT {_SPAN} FROM span s WHERE document = ? AND client = ? AND clock <= ? AND deleted = 0"
             " ORDER BY clock DESC LIMIT 1",
             (document, client, clock),
-        ).fetchone()
+        )
         if row is None or row[2] + row[3] <= clock:
             return None
         return SpanRow(*row)
@@ -307,21 +333,19 @@ class SqliteStorage:
         self._executemany("INSERT OR IGNORE INTO apart VALUES (?,?,?,?,?,?,?,?)", rows)
 
     def apart_in(self, document: str, root: str) -> list[ApartRow]:
-        rows = self._execute(
-            "SELECT * FROM apart WHERE document = ? AND root = ? ORDER BY 3, 4, 6, 7", (document, root)
-        )
+        rows = self._rows("SELECT * FROM apart WHERE document = ? AND root = ? ORDER BY 3, 4, 6, 7", (document, root))
         return [ApartRow(*row) for row in rows]
 
     def depends(self, log: str, seq: int, on_log: str) -> int:
         """The last seq of ``on_log`` that the author of (log, seq) had seen; 0 for none."""
-        row = self._execute(
+        row = self._row(
             "SELECT max(on_seq) FROM dependency WHERE log = ? AND on_log = ? AND seq <= ?", (log, on_log, seq)
-        ).fetchone()
+        )
         return row[0] or 0
 
     def text_roots(self) -> list[tuple[str, str]]:
         """(document, root) of every text, in order."""
-        return self._execute("SELECT DISTINCT document, root FROM span ORDER BY document, root").fetchall()
+        return self._rows("SELECT DISTINCT document, root FROM span ORDER BY document, root")
 
     def add_resolutions(self, rows: Sequence[ResolutionRow]) -> None:
         self._executemany("INSERT OR REPLACE INTO resolution VALUES (?,?,?,?,?,?,?,?,?)", rows)
@@ -333,7 +357,7 @@ class SqliteStorage:
         return self._resolutions("r.conflict = ?", (conflict,))
 
     def _resolutions(self, where: str, parameters: tuple[str, ...]) -> list[tuple[ResolutionRow, BundleRow]]:
-        rows = self._execute(
+        rows = self._rows(
             f"SELECT {_RESOLUTION}, {_BUNDLE} FROM resolution r JOIN bundle b ON b.number = r.bundle"
             f" WHERE {where} ORDER BY b.hlc, b.id, r.document, r.client, r.clock",
             parameters,
@@ -341,7 +365,7 @@ class SqliteStorage:
         return [(ResolutionRow(*row[:9]), BundleRow(*row[9:])) for row in rows]
 
     def all_resolutions(self) -> list[ResolutionRow]:
-        rows = self._execute(f"SELECT {_RESOLUTION} FROM resolution r ORDER BY document, client, clock")
+        rows = self._rows(f"SELECT {_RESOLUTION} FROM resolution r ORDER BY document, client, clock")
         return [ResolutionRow(*row) for row in rows]
 
     def put_conflict(self, row: ConflictRow) -> None:
@@ -351,7 +375,7 @@ class SqliteStorage:
         self._execute("DELETE FROM conflict WHERE id = ?", (id,))
 
     def conflict(self, id: str) -> ConflictRow | None:
-        row = self._execute(f"SELECT {_CONFLICT} FROM conflict WHERE id = ?", (id,)).fetchone()
+        row = self._row(f"SELECT {_CONFLICT} FROM conflict WHERE id = ?", (id,))
         return ConflictRow(*row) if row else None
 
     def conflicts(
@@ -366,7 +390,7 @@ class SqliteStorage:
             if value:
                 where.append(f"{column} = ?")
                 parameters.append(value)
-        rows = self._execute(
+        rows = self._rows(
             f"SELECT {_CONFLICT} FROM conflict WHERE {' AND '.join(where)} ORDER BY id LIMIT ?",
             (*parameters, limit),
         )
@@ -378,7 +402,7 @@ class SqliteStorage:
     # -- snapshots, checks, copies -------------------------------------------------------------------------
 
     def snapshots(self) -> dict[str, tuple[int, bytes]]:
-        return {name: (number, state) for name, number, state in self._execute("SELECT * FROM snapshot")}
+        return {name: (number, state) for name, number, state in self._rows("SELECT * FROM snapshot")}
 
     def put_snapshot(self, document: str, number: int, state: bytes) -> None:
         self._execute("INSERT OR REPLACE INTO snapshot VALUES (?,?,?)", (document, number, state))
@@ -386,7 +410,7 @@ class SqliteStorage:
     def check(self) -> list[str]:
         """What SQLite's own integrity check says, [] when all is well."""
         with translated(self.path):
-            rows = [row[0] for row in self._execute("PRAGMA integrity_check(20)")]
+            rows = [row[0] for row in self._rows("PRAGMA integrity_check(20)")]
         return [] if rows == ["ok"] else rows
 
     def backup(self, path: str) -> None:

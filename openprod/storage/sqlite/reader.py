@@ -1,0 +1,63 @@
+"""Long reads beside the writer: a read-only connection of its own, which sees whole commits and blocks nobody.
+
+sqlite-anyio runs each statement on a thread, so the event loop goes on; pages of rows keep the hops few.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import sqlite_anyio
+
+from openprod.storage.sqlite.connection import quoted, translated
+
+_PAGE = 256
+
+
+class Reader:
+    """Made by ``Reader.open``."""
+
+    def __init__(self, connection: sqlite_anyio.Connection, path: str) -> None:
+        self._connection = connection
+        self._path = path
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, path: str) -> AsyncIterator[Reader]:
+        """Raises what ``connection.connect`` raises."""
+        with translated(path):
+            connection = await sqlite_anyio.connect(f"file:{quoted(path)}?mode=ro", uri=True)
+        try:
+            yield cls(connection, path)
+        finally:
+            await connection.close()
+
+    async def bundles(self) -> AsyncIterator[tuple[int, str, int, bytes, bytes, bytes]]:
+        """(number, log, seq, hash, body, signature) of every bundle, in order of arrival."""
+        after = 0
+        while True:
+            with translated(self._path):
+                cursor = await self._connection.execute(
+                    "SELECT number, log, seq, hash, body, signature FROM bundle WHERE number > ? ORDER BY number LIMIT ?",
+                    (after, _PAGE),
+                )
+                rows = await cursor.fetchall()
+            if not rows:
+                return
+            for row in rows:
+                yield row  # type: ignore[misc]
+            after = rows[-1][0]
+
+    async def count(self) -> int:
+        with translated(self._path):
+            cursor = await self._connection.execute("SELECT count(*) FROM bundle")
+            row = await cursor.fetchone()
+        return int(row[0]) if row else 0
+
+    async def check(self) -> list[str]:
+        """What SQLite's own integrity check says, [] when all is well."""
+        with translated(self._path):
+            cursor = await self._connection.execute("PRAGMA integrity_check(20)")
+            rows = [row[0] for row in await cursor.fetchall()]
+        return [] if rows == ["ok"] else rows
