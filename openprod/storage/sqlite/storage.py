@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from typing import Any
 
+from openprod.errors import StorageError
 from openprod.storage.ports import (
     ApartRow,
     BundleRow,
@@ -52,7 +55,8 @@ class _Transaction:
             except sqlite3.Error as fault:
                 error = fault
         if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
+            with suppress(sqlite3.Error):  # what went wrong first is what is told
+                self._connection.execute("ROLLBACK")
         if isinstance(error, sqlite3.Error):
             raise explain(error, self._path) from error
 
@@ -134,7 +138,9 @@ class SqliteStorage:
         return BundleRow(*row) if row else None
 
     def bundles_like(self, prefix: str) -> list[BundleRow]:
-        rows = self._rows(f"SELECT {_BUNDLE} FROM bundle b WHERE id >= ? AND id < ? LIMIT 2", (prefix, prefix + "g"))
+        rows = self._rows(
+            f"SELECT {_BUNDLE} FROM bundle b WHERE id >= ? AND id < ? ORDER BY id LIMIT 2", (prefix, prefix + "g")
+        )
         return [BundleRow(*row) for row in rows]
 
     def bundle_numbered(self, number: int) -> BundleRow | None:
@@ -187,7 +193,8 @@ class SqliteStorage:
 
     def add_deps(self, log: str, seq: int, deps: dict[str, int]) -> None:
         self._executemany(
-            "INSERT OR IGNORE INTO dependency VALUES (?,?,?,?)", [(log, seq, *dep) for dep in deps.items()]
+            "INSERT OR IGNORE INTO dependency (log, seq, on_log, on_seq) VALUES (?,?,?,?)",
+            [(log, seq, *dep) for dep in deps.items()],
         )
 
     def bundles_by_user(self, user: str, *, limit: int) -> list[BundleRow]:
@@ -202,7 +209,7 @@ class SqliteStorage:
 
     def _register(self, where: str, parameters: tuple[object, ...]) -> RegisterRow | None:
         row = self._row(f"SELECT {_REGISTER} FROM register WHERE {where}", parameters)
-        return RegisterRow(*row) if row else None
+        return _register(row) if row else None
 
     def register(self, id: int) -> RegisterRow | None:
         return self._register("id = ?", (id,))
@@ -217,12 +224,12 @@ class SqliteStorage:
         )
 
     def registers_of_entity(self, entity: str) -> list[RegisterRow]:
-        rows = self._rows(f"SELECT {_REGISTER} FROM register WHERE entity = ? ORDER BY root, key", (entity,))
-        return [RegisterRow(*row) for row in rows]
+        rows = self._rows(f"SELECT {_REGISTER} FROM register WHERE entity = ? ORDER BY root, key, document", (entity,))
+        return [_register(row) for row in rows]
 
     def registers_of_root(self, root: str) -> Iterator[RegisterRow]:
-        rows = self._rows(f"SELECT {_REGISTER} FROM register WHERE root = ? ORDER BY key", (root,))
-        return (RegisterRow(*row) for row in rows)
+        rows = self._stream(f"SELECT {_REGISTER} FROM register WHERE root = ? ORDER BY key, document", (root,))
+        return (_register(row) for row in rows)
 
     def seek(self, root: str, field: str) -> None:
         """Let ``registers_valued`` find every register of a field."""
@@ -235,18 +242,18 @@ class SqliteStorage:
             " AND value = ?3 AND substr(value, 1, 40) = substr(?3, 1, 40)",
             (root, field, value),
         )
-        return [RegisterRow(*row) for row in rows]
+        return [_register(row) for row in rows]
 
     def markers_gone(self) -> list[RegisterRow]:
         """Markers of entities and facets that have been deleted or detached."""
         rows = self._rows(
             f"SELECT {_REGISTER} FROM register WHERE field = '' AND entity <> '' AND (value IS NULL OR value = 'null')"
         )
-        return [RegisterRow(*row) for row in rows]
+        return [_register(row) for row in rows]
 
     def all_registers(self) -> Iterator[RegisterRow]:
-        rows = self._rows(f"SELECT {_REGISTER} FROM register ORDER BY document, root, key")
-        return (RegisterRow(*row) for row in rows)
+        rows = self._stream(f"SELECT {_REGISTER} FROM register ORDER BY document, root, key")
+        return (_register(row) for row in rows)
 
     def put_registers(self, rows: Sequence[RegisterRow]) -> None:
         self._executemany(
@@ -275,33 +282,38 @@ class SqliteStorage:
 
     def versions_of(self, register: int) -> list[VersionWithAuthor]:
         rows = self._rows(
-            f"SELECT {_VERSION}, {_BUNDLE} FROM version v JOIN bundle b ON b.number = v.bundle WHERE v.register = ?",
+            f"SELECT {_VERSION}, {_BUNDLE} FROM version v JOIN bundle b ON b.number = v.bundle WHERE v.register = ?"
+            " ORDER BY v.document, v.client, v.clock",
             (register,),
         )
         return [VersionWithAuthor(VersionRow(*row[:8]), BundleRow(*row[8:])) for row in rows]
 
     def versions_in(self, document: str, client: int, start: int, end: int) -> list[VersionRow]:
         rows = self._rows(
-            f"SELECT {_VERSION} FROM version v WHERE document = ? AND client = ? AND clock >= ? AND clock < ?",
+            f"SELECT {_VERSION} FROM version v WHERE document = ? AND client = ? AND clock >= ? AND clock < ?"
+            " ORDER BY clock",
             (document, client, start, end),
         )
         return [VersionRow(*row) for row in rows]
 
     def versions_of_root(self, root: str) -> Iterator[tuple[int, VersionWithAuthor]]:
-        rows = self._rows(
+        rows = self._stream(
             f"SELECT g.id, {_VERSION}, {_BUNDLE} FROM register g JOIN version v ON v.register = g.id"
-            " JOIN bundle b ON b.number = v.bundle WHERE g.root = ? ORDER BY g.id",
+            " JOIN bundle b ON b.number = v.bundle WHERE g.root = ? ORDER BY g.id, v.document, v.client, v.clock",
             (root,),
         )
         return ((row[0], VersionWithAuthor(VersionRow(*row[1:9]), BundleRow(*row[9:]))) for row in rows)
 
     def add_clears(self, rows: Sequence[ClearRow]) -> None:
-        self._executemany("INSERT OR IGNORE INTO clearing VALUES (?,?,?,?,?)", rows)
+        self._executemany(
+            "INSERT OR IGNORE INTO clearing (document, client, clock, register, bundle) VALUES (?,?,?,?,?)", rows
+        )
 
     def clears_of(self, register: int) -> list[tuple[ClearRow, BundleRow]]:
         rows = self._rows(
             "SELECT c.document, c.client, c.clock, c.register, c.bundle, "
-            f"{_BUNDLE} FROM clearing c JOIN bundle b ON b.number = c.bundle WHERE c.register = ? ORDER BY b.hlc, b.id",
+            f"{_BUNDLE} FROM clearing c JOIN bundle b ON b.number = c.bundle WHERE c.register = ?"
+            " ORDER BY b.hlc, b.id, c.document, c.client, c.clock",
             (register,),
         )
         return [(ClearRow(*row[:5]), BundleRow(*row[5:])) for row in rows]
@@ -309,25 +321,29 @@ class SqliteStorage:
     # -- texts, resolutions, conflicts ---------------------------------------------------------------------
 
     def add_spans(self, rows: Sequence[SpanRow]) -> None:
-        self._executemany("INSERT OR IGNORE INTO span VALUES (?,?,?,?,?,?,?)", rows)
+        self._executemany(
+            "INSERT OR IGNORE INTO span (document, client, clock, length, root, bundle, deleted)"
+            " VALUES (?,?,?,?,?,?,?)",
+            rows,
+        )
 
     def spans_of(self, document: str, root: str) -> list[tuple[SpanRow, BundleRow]]:
         rows = self._rows(
             f"SELECT {_SPAN}, {_BUNDLE} FROM span s JOIN bundle b ON b.number = s.bundle"
-            " WHERE s.document = ? AND s.root = ? ORDER BY b.hlc, b.id, s.client, s.clock",
+            " WHERE s.document = ? AND s.root = ? ORDER BY b.hlc, b.id, s.client, s.clock, s.deleted",
             (document, root),
         )
-        return [(SpanRow(*row[:7]), BundleRow(*row[7:])) for row in rows]
+        return [(_span(row), BundleRow(*row[7:])) for row in rows]
 
     def span_at(self, document: str, client: int, clock: int) -> SpanRow | None:
         row = self._row(
             f"SELECT {_SPAN} FROM span s WHERE document = ? AND client = ? AND clock <= ? AND deleted = 0"
-            " ORDER BY clock DESC LIMIT 1",
+            " ORDER BY clock DESC, bundle DESC LIMIT 1",
             (document, client, clock),
         )
         if row is None or row[2] + row[3] <= clock:
             return None
-        return SpanRow(*row)
+        return _span(row)
 
     def add_apart(self, rows: Sequence[ApartRow]) -> None:
         self._executemany("INSERT OR IGNORE INTO apart VALUES (?,?,?,?,?,?,?,?)", rows)
@@ -348,7 +364,11 @@ class SqliteStorage:
         return self._rows("SELECT DISTINCT document, root FROM span ORDER BY document, root")
 
     def add_resolutions(self, rows: Sequence[ResolutionRow]) -> None:
-        self._executemany("INSERT OR REPLACE INTO resolution VALUES (?,?,?,?,?,?,?,?,?)", rows)
+        self._executemany(
+            "INSERT OR REPLACE INTO resolution (id, document, client, clock, conflict, root, key, body, bundle)"
+            " VALUES (?,?,?,?,?,?,?,?,?)",
+            rows,
+        )
 
     def resolutions_at(self, document: str, root: str, key: str) -> list[tuple[ResolutionRow, BundleRow]]:
         return self._resolutions("r.root = ? AND r.key = ? AND r.document = ?", (root, key, document))
@@ -376,7 +396,7 @@ class SqliteStorage:
 
     def conflict(self, id: str) -> ConflictRow | None:
         row = self._row(f"SELECT {_CONFLICT} FROM conflict WHERE id = ?", (id,))
-        return ConflictRow(*row) if row else None
+        return _conflict(row) if row else None
 
     def conflicts(
         self, *, status: str = "all", kind: str = "", entity: str = "", after: str = "", limit: int = -1
@@ -394,7 +414,7 @@ class SqliteStorage:
             f"SELECT {_CONFLICT} FROM conflict WHERE {' AND '.join(where)} ORDER BY id LIMIT ?",
             (*parameters, limit),
         )
-        return [ConflictRow(*row) for row in rows]
+        return [_conflict(row) for row in rows]
 
     def conflicts_of(self, entity: str) -> list[ConflictRow]:
         return self.conflicts(entity=entity)
@@ -409,8 +429,7 @@ class SqliteStorage:
 
     def check(self) -> list[str]:
         """What SQLite's own integrity check says, [] when all is well."""
-        with translated(self.path):
-            rows = [row[0] for row in self._rows("PRAGMA integrity_check(20)")]
+        rows = [row[0] for row in self._rows("PRAGMA integrity_check(20)")]
         return [] if rows == ["ok"] else rows
 
     def backup(self, path: str) -> None:
@@ -418,4 +437,21 @@ class SqliteStorage:
         with translated(path):
             if os.path.exists(path):
                 raise FileExistsError(17, "a file of that name exists already")
-            self._execute("VACUUM INTO ?", (path,))
+            try:
+                self._execute("VACUUM INTO ?", (path,))
+            except StorageError:
+                with suppress(OSError):
+                    os.unlink(path)
+                raise
+
+
+def _register(row: Any) -> RegisterRow:
+    return RegisterRow._make((*row[:8], row[8] == 1, row[9], row[10] == 1))
+
+
+def _span(row: Any) -> SpanRow:
+    return SpanRow._make((*row[:6], row[6] == 1))
+
+
+def _conflict(row: Any) -> ConflictRow:
+    return ConflictRow._make((*row[:3], row[3] == 1, *row[4:]))

@@ -1,4 +1,6 @@
 -- A workspace: the oplog is the truth; everything marked derived can be rebuilt from it.
+-- Tables WITHOUT ROWID name the columns of their key first, in its order: the integrity check of SQLite 3.40 takes
+-- their other columns for NULL where they don't.
 
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
@@ -22,7 +24,7 @@ CREATE TABLE bundle (
 );
 
 CREATE TABLE dependency (                -- what a bundle's author had seen of other logs, when that advanced
-    log TEXT NOT NULL, seq INTEGER NOT NULL, on_log TEXT NOT NULL, on_seq INTEGER NOT NULL,
+    log TEXT NOT NULL, on_log TEXT NOT NULL, seq INTEGER NOT NULL, on_seq INTEGER NOT NULL,
     PRIMARY KEY (log, on_log, seq)
 ) WITHOUT ROWID;
 
@@ -70,15 +72,15 @@ CREATE TABLE version (
 CREATE INDEX version_by_register ON version (register);
 
 CREATE TABLE clearing (
-    document TEXT NOT NULL, client INTEGER NOT NULL, clock INTEGER NOT NULL,
-    register INTEGER NOT NULL, bundle INTEGER NOT NULL,
+    document TEXT NOT NULL, client INTEGER NOT NULL, clock INTEGER NOT NULL, bundle INTEGER NOT NULL,
+    register INTEGER NOT NULL,
     PRIMARY KEY (document, client, clock, bundle)
 ) WITHOUT ROWID;
 CREATE INDEX clearing_by_register ON clearing (register);
 
 CREATE TABLE span (
-    document TEXT NOT NULL, client INTEGER NOT NULL, clock INTEGER NOT NULL, length INTEGER NOT NULL,
-    root TEXT NOT NULL, bundle INTEGER NOT NULL, deleted INTEGER NOT NULL,
+    document TEXT NOT NULL, client INTEGER NOT NULL, clock INTEGER NOT NULL, deleted INTEGER NOT NULL,
+    bundle INTEGER NOT NULL, length INTEGER NOT NULL, root TEXT NOT NULL,
     PRIMARY KEY (document, client, clock, deleted, bundle)
 ) WITHOUT ROWID;
 CREATE INDEX span_by_root ON span (document, root);
@@ -91,7 +93,7 @@ CREATE TABLE apart (
 ) WITHOUT ROWID;
 
 CREATE TABLE resolution (
-    id TEXT NOT NULL, document TEXT NOT NULL, client INTEGER NOT NULL, clock INTEGER NOT NULL,
+    document TEXT NOT NULL, client INTEGER NOT NULL, clock INTEGER NOT NULL, id TEXT NOT NULL,
     conflict TEXT NOT NULL, root TEXT NOT NULL, key TEXT NOT NULL, body TEXT NOT NULL, bundle INTEGER NOT NULL,
     PRIMARY KEY (document, client, clock)
 ) WITHOUT ROWID;

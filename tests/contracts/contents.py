@@ -1,0 +1,28 @@
+"""Everything that can be read from a storage, for comparing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from openprod.storage.ports import Storage
+
+
+def contents(storage: Storage) -> dict[str, Any]:
+    registers = list(storage.all_registers())
+    ids = range(1, max([storage.next_register(), *(row.id + 1 for row in registers)]) + 4)
+    return {
+        "meta": {name: storage.meta(name) for name in ("workspace", "name", "log", "parked", "new", "empty")},
+        "tokens": storage.tokens(),
+        "quarantined": storage.quarantined(),
+        "bundles": storage.bundles(),
+        "bytes": list(storage.bundle_bytes()),
+        "logs": storage.logs(),
+        "registers": registers,
+        "versions": [storage.versions_of(id) for id in ids if storage.versions_of(id)],
+        "clears": [storage.clears_of(id) for id in ids if storage.clears_of(id)],
+        "spans": [storage.spans_of(document, root) for document, root in storage.text_roots()],
+        "apart": [storage.apart_in("p", "p.t")] if storage.apart_in("p", "p.t") else [],
+        "resolutions": storage.all_resolutions(),
+        "conflicts": storage.conflicts(),
+        "snapshots": storage.snapshots(),
+    }
