@@ -39,14 +39,15 @@ class Reader:
         while True:
             with translated(self._path):
                 cursor = await self._connection.execute(
-                    "SELECT number, log, seq, hash, body, signature FROM bundle WHERE number > ? ORDER BY number LIMIT ?",
+                    "SELECT number, log, seq, hash, body, signature FROM bundle"
+                    " WHERE number > ? ORDER BY number LIMIT ?",
                     (after, _PAGE),
                 )
                 rows = await cursor.fetchall()
             if not rows:
                 return
             for row in rows:
-                yield row  # type: ignore[misc]
+                yield row
             after = rows[-1][0]
 
     async def count(self) -> int:
