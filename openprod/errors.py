@@ -11,6 +11,7 @@
     │   └── InvalidFile           an imported or merged file that can't be read
     ├── NotFound                  nothing by that name                              (HTTP 404)
     ├── Stale                     the thing changed since it was looked at          (HTTP 409)
+    ├── Unauthenticated           nobody known: no access token, or not one of ours  (HTTP 401)
     ├── Denied                    not allowed to                                    (HTTP 403)
     ├── StorageError              the disk or the file is in the way                (HTTP 503)
     │   ├── NewerFile             made by a newer version of the program
@@ -77,6 +78,11 @@ class NotFound(OpenprodError):
 class Stale(OpenprodError):
     code = "STALE"
     status = 409
+
+
+class Unauthenticated(OpenprodError):
+    code = "UNAUTHENTICATED"
+    status = 401
 
 
 class Denied(OpenprodError):

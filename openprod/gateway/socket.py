@@ -36,7 +36,8 @@ class YjsApp:
     """Serves one workspace's documents to any Yjs program.
 
     ``allowed_origins``: pages served from elsewhere that may connect, as ``scheme://host[:port]``; a page from this
-    node always may, and so do programs, which send none.
+    node always may, and so do programs, which send none. ``check_token``: who tokens are; the workspace's own unless
+    given.
     """
 
     def __init__(
@@ -45,9 +46,12 @@ class YjsApp:
         *,
         limits: Limits | None = None,
         allowed_origins: Collection[str] = (),
+        check_token: Callable[[str], Grant | None] | None = None,
     ) -> None:
         self.limits = limits or Limits()
         self._workspace = workspace
+        # Looked up at each call: the workspace reads its tokens anew now and then.
+        self._check_token = check_token or (lambda token: workspace.token_check(token))
         self._allowed_origins = frozenset(allowed_origins)
         self._rooms: dict[str, Room] = {}
         self._sessions: set[YjsSession] = set()
@@ -66,7 +70,7 @@ class YjsApp:
 
     def recheck_tokens(self) -> None:
         """Close the sockets whose token no longer holds. Also happens by itself within a second."""
-        check = self._workspace.token_check
+        check = self._check_token
         for session in list(self._sessions):
             if any(check(channel.token) is None for channel in session.channels.values()):
                 session.close(REVOKED, "This access was withdrawn.")
@@ -174,7 +178,7 @@ class YjsApp:
     # ---- who may open what
 
     def _open_for_y_websocket(self, session: YjsSession, document: str, token: str) -> None:
-        grant = self._workspace.token_check(token)
+        grant = self._check_token(token)
         if grant is None:
             session.close(BAD_TOKEN, "The access token is missing, wrong, expired or withdrawn.")
         elif not self._opens(grant, document):
@@ -225,7 +229,7 @@ class YjsApp:
     ) -> None:
         token = payload.decode(errors="replace") or url_token
         document = protocol.split_address(address)
-        grant = self._workspace.token_check(token)
+        grant = self._check_token(token)
         if grant is None or not self._opens(grant, document):
             early.pop(address, None)
             reason = "The access token doesn't open this document."

@@ -1,0 +1,36 @@
+"""The calls of the HTTP interface, one module per noun."""
+
+from __future__ import annotations
+
+from openprod.server.calls import Call
+from openprod.server.routes import (
+    blobs,
+    bundles,
+    conflicts,
+    entities,
+    events,
+    exchange,
+    imports,
+    log,
+    maintenance,
+    plugins,
+    query,
+    tokens,
+    workspace,
+)
+
+CALLS: tuple[Call, ...] = (
+    *workspace.CALLS,
+    *bundles.CALLS,
+    *entities.CALLS,
+    *query.CALLS,
+    *conflicts.CALLS,
+    *log.CALLS,
+    *events.CALLS,
+    *tokens.CALLS,
+    *blobs.CALLS,
+    *exchange.CALLS,
+    *imports.CALLS,
+    *plugins.CALLS,
+    *maintenance.CALLS,
+)

@@ -1,0 +1,343 @@
+"""The composition root: a workspace, the Yjs endpoint, the HTTP calls and the page, run as one node.
+
+Nothing is printed here; callers are told through ``announce``.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import signal
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import Any, Final
+
+import anyio
+import httpx
+import msgspec
+import uvicorn
+from starlette.applications import Starlette
+
+import openprod
+from openprod import settings
+from openprod.engine.workspace import DATABASE, Workspace
+from openprod.errors import InputError, WrongFile
+from openprod.gateway.limits import Limits
+from openprod.gateway.socket import YjsApp
+from openprod.plugin_host.registry import Registry
+from openprod.server.app import build_app
+from openprod.server.auth import Access
+from openprod.server.events import EventHub
+from openprod.server.guard import LOOPBACK_HOSTS
+from openprod.server.transport import InProcessTransport
+from openprod.storage.sqlite.connection import translated
+
+PORT: Final = 8040
+_GRACE_S: Final = 5
+_ANSWER_S: Final = 2.0
+_LOG_BYTES_MAX: Final = 4 * 1024 * 1024
+_IN_PROCESS = "http://127.0.0.1"
+_API = "/api/v1"
+
+
+class NodeRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """``run/node.json``: how commands reach the node that serves a workspace. Only its owner can read it."""
+
+    pid: int
+    host: str
+    port: int
+    token: str
+
+    @property
+    def url(self) -> str:
+        return f"http://{_bracketed(_reachable(self.host))}:{self.port}"
+
+
+def record_path(folder: str | Path) -> Path:
+    return Path(folder) / "run" / "node.json"
+
+
+def installed_plugins() -> Registry:
+    """Those shipped with the program and those of this person."""
+    return Registry.load(settings.home() / "plugins")
+
+
+def client_folder() -> Path:
+    """Where the built page is: inside the package when installed, in the checkout otherwise."""
+    package = Path(openprod.__file__).parent
+    installed = package / "_shipped" / "client"
+    return installed if installed.is_dir() else package.parent / "client" / "dist"
+
+
+# -- serving -----------------------------------------------------------------------------------------------
+
+
+async def serve(
+    folder: str | Path,
+    host: str = "127.0.0.1",
+    port: int = PORT,
+    *,
+    token: str | None = None,
+    announce: Callable[[str], None] | None = None,
+    open_browser: Callable[[str], object] | None = None,
+    allowed_origins: tuple[str, ...] = (),
+) -> None:
+    """Serve the workspace in ``folder`` until SIGINT or SIGTERM, or until cancelled.
+
+    ``token``: the owner's for this launch; from the settings, else random. ``announce`` is called with
+    ``http://HOST:PORT`` once requests are answered, ``open_browser`` with the page's address, which carries the token
+    in its fragment. Raises StorageError when the workspace can't be opened, InputError when the port can't be had.
+    """
+    folder = Path(folder)
+    token = token or settings.access_token() or secrets.token_urlsafe(32)
+    async with Workspace.open(folder) as workspace:
+        with _logging_to(folder / "run" / "node.log"), _listening(host, port) as listener:
+            _sweep(folder / "run")
+            bound = listener.getsockname()[1]
+            node = _Node(workspace, token, host, allowed_origins)
+
+            def ready() -> None:
+                write_record(folder, NodeRecord(pid=os.getpid(), host=host, port=bound, token=token))
+                url = f"http://{_bracketed(host)}:{bound}"
+                if announce is not None:
+                    announce(url)
+                if open_browser is not None:
+                    open_browser(f"http://{_bracketed(_reachable(host))}:{bound}/#token={token}")
+
+            try:
+                await node.run(listener, ready)
+            finally:
+                remove_record(folder)
+                with anyio.CancelScope(shield=True):
+                    await workspace.snapshot()
+
+
+def run(function: Callable[[], Awaitable[Any]]) -> Any:
+    """Run an async function on the event loop that serving was measured with (uvloop where there is one)."""
+    return anyio.run(function, backend_options={"use_uvloop": os.name != "nt"})
+
+
+class _Node:
+    """What is served, and its way to an end: no new requests, everyone told, what was received committed."""
+
+    def __init__(self, workspace: Workspace, token: str, host: str, allowed_origins: tuple[str, ...]) -> None:
+        access = Access(workspace, token)
+        self._limits = Limits()
+        self._gateway = YjsApp(
+            workspace, limits=self._limits, allowed_origins=allowed_origins, check_token=access.check
+        )
+        self._events = EventHub(workspace.feed)
+        self.app: Starlette = build_app(
+            workspace,
+            access=access,
+            gateway=self._gateway,
+            client_dist=client_folder(),
+            hosts=LOOPBACK_HOSTS | {host.lower()} if is_loopback(host) else None,
+            plugins=installed_plugins,
+            events=self._events,
+        )
+
+    async def run(self, listener: socket.socket, ready: Callable[[], None]) -> None:
+        config = uvicorn.Config(
+            self.app,
+            loop="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            ws="websockets-sansio",
+            ws_max_size=self._limits.message_bytes_max,
+            ws_per_message_deflate=False,
+            timeout_graceful_shutdown=_GRACE_S,
+        )
+        server = _Server(config, ready)
+        async with anyio.create_task_group() as tasks:
+
+            async def stop_on_signal() -> None:
+                with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+                    async for _ in signals:
+                        self._leave(server)
+
+            tasks.start_soon(stop_on_signal)
+            try:
+                await server.serve(sockets=[listener])
+            except BaseException:
+                self._leave(server)
+                with anyio.CancelScope(shield=True):
+                    await server.shutdown(sockets=[listener])
+                raise
+            finally:
+                tasks.cancel_scope.cancel()
+
+    def _leave(self, server: uvicorn.Server) -> None:
+        if server.should_exit:
+            server.force_exit = True  # asked twice: in a hurry
+        server.should_exit = True
+        self._events.close()
+        self._gateway.close()
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the node, and says when it answers."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready()
+
+
+@contextmanager
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
+    """Raises InputError when the address can't be had."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listener = socket.create_server((host, port), family=family, backlog=2048)
+    except (OSError, OverflowError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(
+            f"The node can't listen on {host}:{port}: {reason}.",
+            hint="Choose another port; --port 0 picks a free one.",
+        ) from error
+    with listener:
+        listener.setblocking(False)
+        yield listener
+
+
+@contextmanager
+def _logging_to(path: Path) -> Iterator[None]:
+    """What programs would want to know goes to a file beside the workspace, never to the terminal."""
+    with translated(str(path)):
+        handler = RotatingFileHandler(path, maxBytes=_LOG_BYTES_MAX, backupCount=1, encoding="utf-8", delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    names = ("openprod", "uvicorn", "websockets", "asyncio")
+    loggers = [logging.getLogger(name) for name in names]
+    before = [(logger.level, logger.propagate) for logger in loggers]
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.setLevel(logging.WARNING)
+        logger.propagate = False
+    try:
+        yield
+    finally:
+        for logger, (level, propagate) in zip(loggers, before, strict=True):
+            logger.removeHandler(handler)
+            logger.setLevel(level)
+            logger.propagate = propagate
+        handler.close()
+
+
+def _sweep(run: Path) -> None:
+    """Remove what a node that was killed had not finished receiving."""
+    for left in run.glob("upload-*"):
+        with suppress(OSError):
+            left.unlink()
+
+
+# -- the record of a running node --------------------------------------------------------------------------
+
+
+def write_record(folder: Path, record: NodeRecord) -> None:
+    """Whole or not at all, and readable by nobody else at any moment. Raises StorageError."""
+    path = record_path(folder)
+    temporary = path.with_name(f".node-{os.getpid()}-{secrets.token_hex(4)}")
+    with translated(str(path)):
+        path.parent.mkdir(exist_ok=True)
+        try:
+            with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(msgspec.json.encode(record))
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def read_record(folder: str | Path) -> NodeRecord | None:
+    """None when there is none that can be read."""
+    try:
+        return msgspec.json.decode(record_path(folder).read_bytes(), type=NodeRecord)
+    except (OSError, msgspec.MsgspecError, ValueError):
+        return None
+
+
+def remove_record(folder: str | Path) -> None:
+    """If it is this process's."""
+    record = read_record(folder)
+    if record is not None and record.pid == os.getpid():
+        with suppress(OSError):
+            record_path(folder).unlink()
+
+
+# -- clients for commands ----------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def connect(folder: str | Path) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the workspace's HTTP calls (addresses below /api/v1, such as ``client.get("/log")``): of the node
+    that serves it, or of the workspace opened here when none does. Raises WrongFile, Busy and other StorageErrors."""
+    folder = Path(folder)
+    if not (folder / DATABASE).is_file():
+        raise WrongFile(f"{folder} isn't an Openprod workspace.", hint="Make one with `openprod new`.")
+    record = read_record(folder)
+    if record is not None and await _answers(record):
+        async with httpx.AsyncClient(
+            base_url=record.url + _API,
+            headers={"authorization": f"Bearer {record.token}"},
+            timeout=httpx.Timeout(_ANSWER_S, read=None, write=None),
+            trust_env=False,
+        ) as client:
+            yield client
+        return
+    async with in_process(folder) as client:
+        yield client
+
+
+@asynccontextmanager
+async def in_process(folder: str | Path) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the same calls on a workspace opened in this process, with the owner's rights."""
+    token = secrets.token_urlsafe(32)
+    async with Workspace.open(folder) as workspace:
+        app = build_app(workspace, access=Access(workspace, token), plugins=installed_plugins)
+        async with httpx.AsyncClient(
+            transport=InProcessTransport(app),
+            base_url=_IN_PROCESS + _API,
+            headers={"authorization": f"Bearer {token}"},
+            timeout=None,
+        ) as client:
+            yield client
+
+
+async def _answers(record: NodeRecord) -> bool:
+    """Does the node of the record run? Another program may have its port, or another process its number."""
+    try:
+        async with httpx.AsyncClient(timeout=_ANSWER_S, trust_env=False) as client:
+            health = (await client.get(f"{record.url}/healthz")).json()
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError):
+        return False
+    return isinstance(health, dict) and health.get("pid") == record.pid
+
+
+# -- addresses ---------------------------------------------------------------------------------------------
+
+
+def is_loopback(host: str) -> bool:
+    return host.startswith("127.") or host.lower() in ("localhost", "::1")
+
+
+def _reachable(host: str) -> str:
+    """Where to reach a node from its own device."""
+    return {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(host, host)
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,104 @@
+"""Commits as server-sent events: encoded once, put into every listener's bounded queue."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from typing import Final
+
+import anyio
+
+from openprod.engine.events import Committed, Feed
+from openprod.server.answers import encode
+
+QUEUE_EVENTS_MAX: Final = 1024
+KEEPALIVE_S: Final = 15.0
+_HELLO: Final = b"retry: 1000\n: listening\n\n"
+_ALIVE: Final = b": still here\n\n"
+
+
+class Listener:
+    """One page or program that listens. One that falls behind is closed: it connects again and asks for all."""
+
+    def __init__(self, queue_events_max: int) -> None:
+        self._waiting: deque[bytes] = deque()
+        self._max = queue_events_max
+        self._woken = anyio.Event()
+        self.closed = False
+
+    def put(self, frame: bytes) -> None:
+        if len(self._waiting) >= self._max:
+            self._waiting.clear()
+            self.close()
+        if not self.closed:
+            self._waiting.append(frame)
+            self._woken.set()
+
+    def close(self) -> None:
+        self.closed = True
+        self._woken.set()
+
+    async def take(self, wait_s: float) -> bytes:
+        """What has come since, joined; b"" when nothing came in ``wait_s`` or the listener is closed."""
+        with anyio.move_on_after(wait_s):
+            await self._woken.wait()
+        frames = b"".join(self._waiting)
+        self._waiting.clear()
+        if not self.closed:
+            self._woken = anyio.Event()
+        return frames
+
+
+class EventHub:
+    def __init__(
+        self, feed: Feed, *, queue_events_max: int = QUEUE_EVENTS_MAX, keepalive_s: float = KEEPALIVE_S
+    ) -> None:
+        self._listeners: set[Listener] = set()
+        self._queue_events_max = queue_events_max
+        self._keepalive_s = keepalive_s
+        self._unsubscribe = feed.subscribe(self._committed)
+
+    def __len__(self) -> int:
+        return len(self._listeners)
+
+    def listen(self, *, allowed: Callable[[], bool]) -> AsyncIterator[bytes]:
+        """The stream of one listener, from now on. It ends when ``allowed`` no longer holds."""
+        listener = Listener(self._queue_events_max)
+        self._listeners.add(listener)
+        return self._stream(listener, allowed)
+
+    async def _stream(self, listener: Listener, allowed: Callable[[], bool]) -> AsyncIterator[bytes]:
+        try:
+            yield _HELLO
+            while not listener.closed:
+                frames = await listener.take(self._keepalive_s)
+                if not allowed():
+                    return
+                if frames or not listener.closed:
+                    yield frames or _ALIVE
+        finally:
+            self._listeners.discard(listener)
+
+    def close(self) -> None:
+        """End every stream."""
+        self._unsubscribe()
+        for listener in self._listeners:
+            listener.close()
+
+    def _committed(self, event: Committed) -> None:
+        if not self._listeners:
+            return
+        data = {
+            "bundle": event.bundle,
+            "actor": {
+                "user": event.actor.user, "name": event.actor.name, "device": event.actor.device,
+                "via": event.actor.via,
+            },
+            "intent": event.intent, "conflicts": event.conflicts, "entities": event.entities,
+            "documents": sorted({document for document, _update in event.updates}),
+        }  # fmt: skip
+        frame = b"event: commit\ndata: " + encode(data) + b"\n\n"
+        for listener in list(self._listeners):
+            listener.put(frame)
+            if listener.closed:
+                self._listeners.discard(listener)

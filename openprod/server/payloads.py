@@ -1,0 +1,301 @@
+"""What requests hold and what answers look like, as far as they aren't the engine's own records."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+
+COMPONENT = "x-component"
+"""Marks a place in a schema where a record of the engine stands, by name; ``openapi`` puts a reference there."""
+
+OperationRecord = Annotated[dict[str, Any], WithJsonSchema({COMPONENT: "Operation"})]
+ConflictRecord = Annotated[dict[str, Any], WithJsonSchema({COMPONENT: "Conflict"})]
+ReceiptRecord = Annotated[dict[str, Any], WithJsonSchema({COMPONENT: "Receipt"})]
+
+Id = Annotated[str, Field(min_length=1, max_length=256)]
+Limit = Annotated[int, Field(ge=1, le=1000, description="How many at most.")]
+After = Annotated[str | None, Field(max_length=256, description="Continue after this one: the `next` of a page.")]
+
+
+class Payload(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+# -- requests: in the address ------------------------------------------------------------------------------
+
+
+class AsOf(Payload):
+    as_of: Annotated[str | None, Field(max_length=64, description="A bundle: show things as they were after it.")] = (
+        None
+    )
+
+
+class ConflictsQuery(Payload):
+    status: Literal["open", "resolved", "overtaken", "all"] = "open"
+    kind: Annotated[str | None, Field(max_length=64)] = None
+    entity: Annotated[str | None, Field(max_length=256)] = None
+    after: After = None
+    limit: Limit = 100
+
+
+class LogQuery(Payload):
+    after: After = None
+    limit: Limit = 100
+    newest_first: bool = False
+
+
+class ImportQuery(Payload):
+    apply: Annotated[bool, Field(description="Commit the proposal; otherwise it is only shown.")] = False
+    file_name: Annotated[str, Field(max_length=255, description="The file's name, without folders.")] = ""
+    path: Annotated[
+        str | None, Field(max_length=4096, description="A file on the owner's device, in place of a body.")
+    ] = None
+    message: Annotated[str, Field(max_length=1000)] = ""
+
+
+# -- requests: in the body ---------------------------------------------------------------------------------
+
+
+class BundleRequest(Payload):
+    operations: Annotated[list[OperationRecord], Field(min_length=1, max_length=100_000)]
+    message: Annotated[str, Field(max_length=1000)] = ""
+
+
+class QueryRequest(Payload):
+    """The data form of a query."""
+
+    facet: Annotated[str, Field(min_length=1, max_length=256, description="`plugin.facet`")]
+    where: Annotated[dict[str, Any], Field(description="{field: value}: rows where all are equal")] = {}
+    fields: Annotated[list[str] | None, Field(max_length=1000, description="Columns; all of the facet's if absent")] = (
+        None
+    )
+    sort: Annotated[list[str], Field(max_length=100, description="Fields, `-field` for descending")] = []
+    limit: Annotated[int | None, Field(ge=0, le=1_000_000)] = None
+    as_of: Annotated[str | None, Field(max_length=64)] = None
+
+
+class ResolutionRequest(Payload):
+    """Exactly one of ``choose`` and ``value``; ``value`` may be null."""
+
+    choose: Annotated[str | None, Field(max_length=512, description="The version to keep")] = None
+    value: Annotated[Any, Field(description="A value of one's own")] = None
+    heads: Annotated[list[str] | None, Field(max_length=10_000, description="The heads that were looked at")] = None
+    message: Annotated[str, Field(max_length=1000)] = ""
+
+
+class ReopenRequest(Payload):
+    message: Annotated[str, Field(max_length=1000)] = ""
+
+
+class UndoRequest(Payload):
+    bundle: Annotated[str | None, Field(max_length=64, description="Which; one's own latest if absent")] = None
+
+
+class Nothing(Payload):
+    """No options."""
+
+
+class TokenRequest(Payload):
+    label: Annotated[str, Field(max_length=100, description="What it is for; shown beside the author")] = ""
+    document: Annotated[str | None, Field(max_length=256, description="The only document it opens")] = None
+    role: Literal["viewer", "editor", "owner"] = "editor"
+    user: Annotated[str | None, Field(max_length=100)] = None
+    name: Annotated[str | None, Field(max_length=100, description="Whose edits these are, as people see it")] = None
+    expires: Annotated[str | None, Field(max_length=64, description="Date and time, ISO 8601")] = None
+
+
+class PackRequest(Payload):
+    have: Annotated[
+        dict[str, Any] | None, Field(description="The answer of /have of the one who lacks something; all if absent")
+    ] = None
+    path: Annotated[str | None, Field(max_length=4096, description="Write here, on the owner's device")] = None
+
+
+class PathRequest(Payload):
+    path: Annotated[str, Field(min_length=1, max_length=4096, description="A full path on the owner's device")]
+
+
+# -- answers -----------------------------------------------------------------------------------------------
+
+
+class ErrorRecord(BaseModel):
+    code: str
+    sentence: str
+    hint: str
+    details: dict[str, Any]
+
+
+class ErrorAnswer(BaseModel):
+    """``conflict``: with STALE, the conflict as it is now."""
+
+    error: ErrorRecord
+    conflict: ConflictRecord | None = None
+
+
+class Health(BaseModel):
+    status: Literal["ready"]
+    pid: int
+
+
+class WorkspaceAnswer(BaseModel):
+    id: str
+    name: str
+    documents: list[str]
+    replica: str
+    plugins: Annotated[dict[str, Any], Field(description="{plugin: its schema}, of the adopted plugins")]
+    you: Annotated[dict[str, Any], Field(description="Who the token is: user, name, role, document")]
+
+
+class EdgeRecord(BaseModel):
+    id: str
+    edge: str
+    source: Annotated[str | None, Field(alias="from")]
+    target: Annotated[str | None, Field(alias="to")]
+    properties: dict[str, Any]
+
+
+class EntityAnswer(BaseModel):
+    id: str
+    title: str
+    deleted: bool
+    facets: Annotated[dict[str, dict[str, Any]], Field(description="{plugin.facet: {field: value}}")]
+    edges: list[EdgeRecord]
+    conflicts: Annotated[list[str], Field(description="Ids of the open ones")]
+
+
+class QueryAnswer(BaseModel):
+    columns: list[str]
+    rows: list[list[Any]]
+    as_of: str | None
+
+
+class ConflictPage(BaseModel):
+    conflicts: list[ConflictRecord]
+    next: str | None
+
+
+class ResolutionAnswer(BaseModel):
+    bundle: str
+    hlc: str
+    conflicts: Annotated[list[str], Field(description="Ids of the open conflicts that this touched")]
+    conflict: ConflictRecord
+
+
+class BundleRecord(BaseModel):
+    number: int
+    bundle: str
+    at: str
+    hlc: str
+    author: str
+    user: str
+    device: str
+    via: str
+    intent: str
+    message: str
+    undoes: str | None
+    log: str
+    seq: int
+
+
+class LogPage(BaseModel):
+    bundles: list[BundleRecord]
+    next: str | None
+
+
+class FieldHistory(BaseModel):
+    facet: str
+    field: str
+    label: str
+    versions: list[dict[str, Any]]
+
+
+class HistoryAnswer(BaseModel):
+    entity: str
+    title: str
+    fields: list[FieldHistory]
+    bundles: list[BundleRecord]
+    conflicts: list[ConflictRecord]
+
+
+class StateHashAnswer(BaseModel):
+    state_hash: str
+
+
+class TokenRecord(BaseModel):
+    id: str
+    label: str
+    document: str | None
+    role: str
+    user: str
+    name: str
+    expires: str | None
+
+
+class NewToken(TokenRecord):
+    token: Annotated[str, Field(description="Shown this once")]
+
+
+class TokensAnswer(BaseModel):
+    tokens: list[TokenRecord]
+
+
+class RevokedAnswer(BaseModel):
+    revoked: str
+
+
+class BlobAnswer(BaseModel):
+    blob: Annotated[str, Field(description="`blob:<hash>`: what a field holds to refer to it")]
+    hash: str
+    bytes: int
+
+
+class HaveAnswer(BaseModel):
+    workspace: str
+    have: Annotated[dict[str, int], Field(description="{log: last number}")]
+
+
+class FileAnswer(BaseModel):
+    model_config = ConfigDict(extra="allow")
+    file: str
+
+
+class MergePlanAnswer(BaseModel):
+    file: str
+    workspace: str
+    name: str
+    bundles: int
+    authors: list[dict[str, Any]]
+    conflicts: Annotated[list[dict[str, Any]], Field(description="Those to come: id, kind, sentence")]
+    closes: Annotated[int, Field(description="How many open conflicts it would close")]
+
+
+class MergeAnswer(BaseModel):
+    bundles: int
+    open_conflicts: int
+
+
+class ProposalRecord(BaseModel):
+    operations: list[OperationRecord]
+    summary: list[str]
+    skipped: list[dict[str, str]]
+    mapping: dict[str, str]
+    counts: dict[str, int]
+
+
+class ImportAnswer(BaseModel):
+    proposal: ProposalRecord
+    applied: bool
+    receipt: ReceiptRecord | None
+
+
+class PluginsAnswer(BaseModel):
+    installed: list[dict[str, Any]]
+    adopted: list[str]
+    problems: list[ErrorRecord]
+
+
+class DoctorAnswer(BaseModel):
+    model_config = ConfigDict(extra="allow")
+    healthy: bool
+    faults: list[str]

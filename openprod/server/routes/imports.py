@@ -1,0 +1,107 @@
+"""Importing files: a proposal to look at, and applying it as one bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from anyio import to_thread
+
+from openprod.core.proposals import Proposal
+from openprod.engine.events import Committed, Receipt
+from openprod.errors import InputError, LimitExceeded, Stale
+from openprod.plugin_host.importing import FILE_BYTES_MAX, plan_import
+from openprod.plugin_host.manifest import Importer, Manifest
+from openprod.plugin_host.snapshots import take_snapshot
+from openprod.server.body import read_bytes
+from openprod.server.calls import Asked, Call
+from openprod.server.payloads import ImportAnswer, ImportQuery
+from openprod.storage.sqlite.connection import translated
+
+_TRIES_MAX: Final = 3
+
+
+async def run(asked: Asked) -> dict[str, Any]:
+    query: ImportQuery = asked.query
+    registry = await to_thread.run_sync(asked.services.plugins)
+    manifest, importer = registry.importer(asked.part("importer"))
+    name = query.file_name or (Path(query.path).name if query.path else "")
+    data = await _data(asked, query.path)
+    if not data:
+        raise InputError("The request brought no file.", hint="Send the file as the body of the request.")
+    if manifest.name not in asked.workspace.schemas:
+        raise InputError(
+            f"This workspace hasn't adopted the plugin “{manifest.name}”.", hint="Adopt it, then import again."
+        )
+    if not query.apply:
+        proposal, _touched = await _plan(asked, manifest, importer, data, name)
+        return {"proposal": proposal.to_json(), "applied": False, "receipt": None}
+    async with asked.services.importing:
+        proposal, receipt = await _apply(asked, manifest, importer, data, name, query.message)
+    return {"proposal": proposal.to_json(), "applied": True, "receipt": receipt}
+
+
+async def _data(asked: Asked, path: str | None) -> bytes:
+    if path is None:
+        return await read_bytes(asked.request, FILE_BYTES_MAX)
+    file = asked.local_path(path)
+
+    def read() -> bytes:
+        with translated(str(file)), open(file, "rb") as opened:
+            return opened.read(FILE_BYTES_MAX + 1)
+
+    data = await to_thread.run_sync(read)
+    if len(data) > FILE_BYTES_MAX:
+        raise LimitExceeded(f"“{file.name}” is larger than {FILE_BYTES_MAX // 1024**2} MiB.")
+    return data
+
+
+async def _plan(
+    asked: Asked, manifest: Manifest, importer: Importer, data: bytes, name: str
+) -> tuple[Proposal, set[str]]:
+    """The proposal, and the entities that somebody changed while it was made."""
+    touched: set[str] = set()
+
+    def note(event: Committed) -> None:
+        touched.update(event.entities)
+
+    forget = asked.workspace.feed.subscribe(note)
+    try:
+        snapshot = await take_snapshot(asked.workspace, manifest.facets, manifest.edges)
+        proposal = await to_thread.run_sync(lambda: plan_import(manifest, importer, data, snapshot, file_name=name))
+    finally:
+        forget()
+    return proposal, touched
+
+
+async def _apply(
+    asked: Asked, manifest: Manifest, importer: Importer, data: bytes, name: str, message: str
+) -> tuple[Proposal, Receipt]:
+    """Plan and commit; plan again when somebody changed what the plan is about."""
+    for _ in range(_TRIES_MAX):
+        proposal, touched = await _plan(asked, manifest, importer, data, name)
+        about = {getattr(operation, "entity", "") for operation in proposal.operations}
+        if touched & about:
+            continue
+        receipt = await asked.workspace.commit(
+            proposal.operations,
+            message=message or f"{importer.label}: {name}".removesuffix(": "),
+            actor=asked.actor,
+            intent="import",
+        )
+        return proposal, receipt
+    raise Stale("Somebody is changing the same things all the time.", hint="Nothing was imported. Try again.")
+
+
+CALLS = (
+    Call(
+        method="POST",
+        path="/imports/{importer}",
+        handle=run,
+        does="What importing the file would change (`importer` is plugin.format); with apply=true, one bundle does it",
+        role="editor",
+        query=ImportQuery,
+        gives=ImportAnswer,
+        takes_file=True,
+    ),
+)
