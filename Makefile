@@ -59,7 +59,7 @@ lock: install
 
 ## Write the generated pages of docs/reference again.
 reference: install
-	$(PY) -m tests.repo.reference
+	$(PY) -m openprod.cli.reference > docs/reference/cli.md
 
 chromium:
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-import anyio
 import httpx
 
 from openprod.cli.output import progress
 from openprod.errors import Busy
-from openprod.node import connect
+from openprod.node import connect, run
 
 T = TypeVar("T")
 
@@ -31,7 +30,7 @@ class Refused(Exception):
 
 
 class Node:
-    """``/api/v1`` of one workspace. All calls raise Refused, or Busy when the node goes away."""
+    """The HTTP calls of one workspace. All calls raise Refused, or Busy when the node goes away."""
 
     def __init__(self, http: httpx.AsyncClient) -> None:
         self._http = http
@@ -45,17 +44,13 @@ class Node:
     async def delete(self, *path: str) -> Any:
         return await self._call("DELETE", path, {})
 
-    async def work(self, label: str, *path: str, body: Any = None, content: bytes | None = None, **query: Any) -> Any:
-        """Long work, with a progress bar. ``content``: a file as the body."""
-        sent: dict[str, Any] = {"json": {} if body is None else body}
-        if content is not None:
-            sent = {"content": content}
+    async def work(self, label: str, *path: str, body: Any = None, **query: Any) -> Any:
+        """Long work, with a progress bar."""
         headers = {"accept": "application/x-ndjson"}
-        if content is not None:
-            headers["content-type"] = "application/octet-stream"
+        sent = {} if body is None else body
         with progress(label) as report, _reachable():
             async with self._http.stream(
-                "POST", _address(path), params=_given(query), headers=headers, timeout=None, **sent
+                "POST", _address(path), params=_given(query), headers=headers, json=sent
             ) as response:
                 if response.headers.get("content-type", "").partition(";")[0] != "application/x-ndjson":
                     return _result(response.status_code, await response.aread())
@@ -71,7 +66,7 @@ class Node:
 
     async def _call(self, method: str, path: tuple[str, ...], query: dict[str, Any], **sent: Any) -> Any:
         with _reachable():
-            response = await self._http.request(method, _address(path), params=_given(query), timeout=None, **sent)
+            response = await self._http.request(method, _address(path), params=_given(query), **sent)
         return _result(response.status_code, response.content)
 
 
@@ -86,15 +81,16 @@ def _reachable() -> Iterator[None]:
 def call(folder: Path, work: Callable[[Node], Awaitable[T]]) -> T:
     """Run ``work`` with the node of the workspace in ``folder``."""
 
-    async def run() -> T:
+    async def talk() -> T:
         async with connect(folder) as http:
             return await work(Node(http))
 
-    return anyio.run(run)
+    result: T = run(talk)
+    return result
 
 
 def _address(path: tuple[str, ...]) -> str:
-    return "/api/v1/" + "/".join(quote(part, safe="") for part in path)
+    return "/" + "/".join(quote(part, safe="") for part in path)
 
 
 def _given(query: dict[str, Any]) -> dict[str, Any]:

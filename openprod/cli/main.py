@@ -35,7 +35,7 @@ INTERRUPTED = 130
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(openprod.__version__, prog_name="openprod", message="%(prog)s %(version)s")
 def cli() -> None:
-    """Keep a production's data on this device, edit it together, and never lose an edit without being told."""
+    """Edit a production's data together, and never lose an edit unseen."""
 
 
 for command in (
@@ -83,7 +83,9 @@ def _explain(error: BaseException) -> int:
     elif isinstance(error, OSError):
         print_error("STORAGE", _of_system(error), "Check that the folder exists, can be written and has room.")
     else:
-        print_error("INTERNAL", "Something went wrong inside Openprod. What was confirmed before is kept.", _kept(error))
+        print_error(
+            "INTERNAL", "Something went wrong inside Openprod. What was confirmed before is kept.", _kept(error)
+        )
     return 1
 
 

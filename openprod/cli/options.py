@@ -17,5 +17,5 @@ message_option = click.option("-m", "--message", default="", help="Why, in a few
 
 
 def plural(count: int, one: str, many: str = "") -> str:
-    """"1 bundle", "2 bundles"."""
+    """ "1 bundle", "2 bundles"."""
     return f"{count} {one if count == 1 else many or one + 's'}"

@@ -1,4 +1,4 @@
-"""What the terminal shows: tables for people, plain lines for pipes, JSON for programs; errors and progress on stderr."""
+"""What the terminal shows: tables, plain lines for pipes, JSON for programs. Errors and progress on stderr."""
 
 from __future__ import annotations
 

@@ -68,5 +68,5 @@ def parse_version(text: str) -> tuple[str, VersionKey]:
         pass
     raise InputError(
         f"“{text[:80]}” doesn't name a version.",
-        hint="A version looks like cues:1234567:89; `openprod conflicts` lists them.",
+        hint="A version looks like DOCUMENT:1234567:89; `openprod conflicts` lists them.",
     )

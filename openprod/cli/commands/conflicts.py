@@ -27,7 +27,10 @@ from openprod.errors import InputError
 def conflicts(
     folder: Path, status: str, kind: str | None, entity: str | None, after: str | None, limit: int, as_json: bool
 ) -> None:
-    """List conflicts: values that were set without knowing of each other, and the versions to choose from."""
+    """List conflicts, with the versions to choose from.
+
+    A conflict: values that were set without knowing of each other, and what else needs a person's decision.
+    """
 
     async def ask(node: Node) -> Any:
         return await node.get("conflicts", status=status, kind=kind, entity=entity, after=after, limit=limit)
@@ -64,7 +67,10 @@ def _show(conflict: dict[str, Any]) -> None:
 def resolve(
     folder: Path, conflict: str, choose: str | None, value: str | None, reopen: bool, message: str, as_json: bool
 ) -> None:
-    """Decide a conflict. The decision is kept, can be changed by another one, and travels with the workspace."""
+    """Decide a conflict, or take the decision back.
+
+    The decision is kept, can be changed by another one, and travels with the workspace.
+    """
     if (choose is not None) + (value is not None) + reopen != 1:
         raise click.UsageError("Give one of --choose VERSION, --value JSON and --reopen.")
     body: dict[str, Any] = {"message": message}

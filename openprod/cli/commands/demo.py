@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import anyio
 import click
 
 from openprod.cli.output import note, progress
 from openprod.cli.serving import browser_option, serve_folder
+from openprod.node import run
 from openprod.plugin_host.sample import load_sample
 from openprod.plugin_host.sample_workspace import make_sample
 
@@ -31,6 +31,6 @@ def demo(folder: Path, port: int, no_browser: bool) -> None:
             with progress(f"Making {sample.name}") as report:
                 await make_sample(sample, folder, report=report)
 
-        anyio.run(make)
+        run(make)
         note(f"{sample.name} is in {folder.absolute()}. Delete the folder to start afresh.")
     serve_folder(folder, host="127.0.0.1", port=port, browser=not no_browser)

@@ -17,7 +17,10 @@ from openprod.cli.output import note, print_json, say
 @click.argument("bundle", required=False)
 @json_option
 def undo(folder: Path, bundle: str | None, as_json: bool) -> None:
-    """Take back your latest bundle, or BUNDLE. What others have done to it since is kept, and may conflict."""
+    """Take back your latest bundle, or the one named.
+
+    A new bundle does it; a field that somebody has changed since is left as it is.
+    """
     body = {"bundle": bundle} if bundle else {}
     _told("Taken back", call(folder, lambda node: node.post("undo", body=body)), as_json)
 
@@ -36,4 +39,6 @@ def _told(what: str, receipt: dict[str, Any], as_json: bool) -> None:
         return
     say(f"{what}, as bundle {receipt['bundle'][:12]}." if receipt["bundle"] else "Nothing had to be changed.")
     if receipt["conflicts"]:
-        note(f"{plural(len(receipt['conflicts']), 'conflict')} changed: `openprod conflicts` shows those that are open.")
+        note(
+            f"{plural(len(receipt['conflicts']), 'conflict')} changed: `openprod conflicts` shows those that are open."
+        )

@@ -21,7 +21,10 @@ HAVE_BYTES_MAX = 4 * 1024 * 1024
 @output_option
 @json_option
 def have(folder: Path, file: Path, as_json: bool) -> None:
-    """Write what this laptop has, so that another can pack just what it lacks."""
+    """Write down what this laptop has.
+
+    With that file another laptop packs just what this one lacks.
+    """
     found = call(folder, lambda node: node.post("have", body={"path": str(file.absolute())}))
     if as_json:
         print_json(found)
@@ -33,11 +36,18 @@ def have(folder: Path, file: Path, as_json: bool) -> None:
 @folder_argument
 @output_option
 @click.option(
-    "--for", "lacking", metavar="FILE", type=click.Path(path_type=Path), help="What the other laptop has: its `have` file."
+    "--for",
+    "lacking",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="What the other laptop has: its `have` file.",
 )
 @json_option
 def pack(folder: Path, file: Path, lacking: Path | None, as_json: bool) -> None:
-    """Write bundles to a file for another laptop: all, or what it lacks."""
+    """Write bundles to a file for another laptop.
+
+    All of them, or with --for those that it lacks.
+    """
     body: dict[str, Any] = {"path": str(file.absolute())}
     if lacking is not None:
         body["have"] = _read_have(lacking)
@@ -65,7 +75,10 @@ def _read_have(file: Path) -> Any:
 @click.option("--apply", is_flag=True, help="Take the bundles in; without it they are only looked at.")
 @json_option
 def merge(folder: Path, file: Path, apply: bool, as_json: bool) -> None:
-    """Show what a packed file would bring: bundles, authors, conflicts to come. With --apply, take it in."""
+    """Show what a packed file would bring, or take it in.
+
+    Shows the bundles, their authors and the conflicts to come, and changes nothing. With --apply, takes it in.
+    """
     body = {"path": str(file.absolute())}
 
     async def work(node: Node) -> tuple[Any, Any]:

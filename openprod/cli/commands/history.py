@@ -20,7 +20,10 @@ from openprod.cli.times import moment
 @limit_option
 @json_option
 def log(folder: Path, after: str | None, newest: bool, limit: int, as_json: bool) -> None:
-    """List bundles, oldest first: what was committed as one, by whom and when."""
+    """List bundles, oldest first.
+
+    A bundle is what was committed as one, by one author.
+    """
 
     async def ask(node: Node) -> Any:
         return await node.get("log", after=after, limit=limit, newest_first=newest or None)
@@ -42,7 +45,10 @@ def log(folder: Path, after: str | None, newest: bool, limit: int, as_json: bool
 @click.argument("entity")
 @json_option
 def history(folder: Path, entity: str, as_json: bool) -> None:
-    """Show every version of every field of an entity: who set it, when, from which device, and what became of it."""
+    """Show every version of every field of an entity.
+
+    Who set it, when, and what became of it; with --json also from which device and knowing what.
+    """
     found = call(folder, lambda node: node.get("history", entity))
     if as_json:
         print_json(found)

@@ -22,8 +22,9 @@ _SKIPPED_SHOWN_MAX = 20
 @message_option
 @json_option
 def import_(folder: Path, importer: str, file: Path, apply: bool, message: str, as_json: bool) -> None:
-    """Show what importing a file would change: columns, counts, what is skipped and why. With --apply, do it.
+    """Show what importing a file would change, or do it.
 
+    Shows the columns, the counts, what is left out and why, and changes nothing. With --apply, imports it.
     `openprod plugin list DIR` names the formats.
     """
 

@@ -14,7 +14,7 @@ from openprod.cli.output import note, print_json, print_table, say
 
 @click.group()
 def plugin() -> None:
-    """List the plugins of this device, and adopt one for a workspace."""
+    """List plugins, and adopt one for a workspace."""
 
 
 @plugin.command("list")

@@ -16,9 +16,9 @@ from openprod.cli.serving import browser_option, serve_folder
 @click.option("--port", type=click.IntRange(0, 65535), default=8040, show_default=True, help="0 picks a free one.")
 @browser_option
 def serve(folder: Path, host: str, port: int, no_browser: bool) -> None:
-    """Open a workspace for web pages and other programs, until interrupted.
+    """Serve a workspace to pages and other programs.
 
-    Prints `listening on http://HOST:PORT` when ready, and on stderr the page's address with its access token.
-    OPENPROD_TOKEN fixes the token.
+    It runs until interrupted. Prints `listening on http://HOST:PORT` when ready, and on stderr the page's address
+    with its access token. The environment variable OPENPROD_TOKEN fixes the token.
     """
     serve_folder(folder, host=host, port=port, browser=not no_browser)

@@ -14,7 +14,7 @@ from openprod.cli.output import note, print_json, print_table, say
 
 @click.group()
 def token() -> None:
-    """Make, list and withdraw access tokens for web pages and other programs."""
+    """Make, list and withdraw access tokens."""
 
 
 @token.command()

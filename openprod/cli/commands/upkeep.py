@@ -16,7 +16,10 @@ from openprod.cli.output import print_facts, print_json, say
 @folder_argument
 @json_option
 def hash_(folder: Path, as_json: bool) -> None:
-    """Print the state hash: equal on replicas that hold the same bundles."""
+    """Print the state hash.
+
+    It is equal on replicas that hold the same bundles.
+    """
     found = call(folder, lambda node: node.get("state-hash"))
     if as_json:
         print_json(found)
@@ -28,7 +31,10 @@ def hash_(folder: Path, as_json: bool) -> None:
 @folder_argument
 @json_option
 def doctor(folder: Path, as_json: bool) -> None:
-    """Check everything: the database, every bundle's hash and signature, every stored file. Status 1 on a fault."""
+    """Check everything that can be checked.
+
+    The database, every bundle's hash, signature and place, every stored file. Exit status 1 on a fault.
+    """
     found = call(folder, lambda node: node.work("Checking", "doctor"))
     if as_json:
         print_json(found)
@@ -54,7 +60,10 @@ def doctor(folder: Path, as_json: bool) -> None:
 @folder_argument
 @json_option
 def rebuild(folder: Path, as_json: bool) -> None:
-    """Derive every table again from the bundles, and print the state hash."""
+    """Derive every table again from the bundles.
+
+    Prints the state hash, which stays the same.
+    """
     found = call(folder, lambda node: node.work("Rebuilding", "rebuild"))
     if as_json:
         print_json(found)
@@ -67,7 +76,10 @@ def rebuild(folder: Path, as_json: bool) -> None:
 @click.argument("target", metavar="FILE", type=click.Path(path_type=Path))
 @json_option
 def backup(folder: Path, target: Path, as_json: bool) -> None:
-    """Write a whole, checked copy at FILE (a folder), while everybody goes on working."""
+    """Write a whole, checked copy to a new folder.
+
+    Everybody may go on working meanwhile.
+    """
     body = {"path": str(target.absolute())}
     found = call(folder, lambda node: node.work("Backing up", "backup", body=body))
     if as_json:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import anyio
 import click
 
-from openprod import settings
 from openprod.cli.options import folder_argument, json_option
 from openprod.cli.output import print_json, progress, say
 from openprod.engine import maintenance
 from openprod.engine.workspace import Workspace
-from openprod.plugin_host.registry import Registry
+from openprod.node import installed_plugins, run
 
 
 @click.command()
@@ -22,7 +20,7 @@ from openprod.plugin_host.registry import Registry
 @json_option
 def new(folder: Path, name: str, plugins: tuple[str, ...], as_json: bool) -> None:
     """Create a workspace in a new folder."""
-    registry = Registry.load(settings.home() / "plugins")
+    registry = installed_plugins()
     schemas = [registry.schema(plugin) for plugin in dict.fromkeys(plugins)]
 
     async def create() -> str:
@@ -30,7 +28,7 @@ def new(folder: Path, name: str, plugins: tuple[str, ...], as_json: bool) -> Non
         async with Workspace.open(folder) as workspace:
             return workspace.id
 
-    id = anyio.run(create)
+    id: str = run(create)
     if as_json:
         print_json({"id": id, "name": name.strip(), "folder": str(folder.absolute()), "plugins": sorted(set(plugins))})
         return
@@ -42,7 +40,10 @@ def new(folder: Path, name: str, plugins: tuple[str, ...], as_json: bool) -> Non
 @folder_argument
 @json_option
 def restore(source: Path, folder: Path, as_json: bool) -> None:
-    """Make a workspace in a new folder from a backup, which is checked first and stays as it is."""
+    """Make a workspace in a new folder from a backup.
+
+    The backup is checked first, and stays as it is.
+    """
     with progress("Restoring"):
         found = maintenance.restore(source, folder)
     if as_json:

@@ -1,0 +1,40 @@
+"""Serving a workspace from the terminal: what is printed, and the browser."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import webbrowser
+from pathlib import Path
+
+import click
+
+from openprod import node
+from openprod.cli.output import note, say
+
+browser_option = click.option("--no-browser", is_flag=True, help="Don't open the page; its address is printed anyway.")
+
+
+def serve_folder(folder: Path, *, host: str, port: int, browser: bool) -> None:
+    """Until SIGINT or SIGTERM. Raises StorageError or InputError."""
+
+    def announce(url: str) -> None:
+        say(f"listening on {url}")
+        sys.stdout.flush()
+
+    def show_page(address: str) -> None:
+        note(f"The page: {address}")
+        if browser and sys.stdout.isatty():
+            threading.Thread(target=_open, args=(address,), daemon=True).start()
+
+    node.run(lambda: node.serve(folder, host, port, announce=announce, open_browser=show_page))
+
+
+def _open(address: str) -> None:
+    try:
+        found = webbrowser.get()
+    except webbrowser.Error:
+        return
+    # A text browser would take this terminal over.
+    if type(found) is not webbrowser.GenericBrowser:
+        found.open(address)
