@@ -9,6 +9,8 @@ export interface WorkspaceInfo {
   readonly name: string;
   readonly documents: readonly string[];
   readonly facets: readonly FacetView[];
+  /** Who the access token stands for. */
+  readonly you: { readonly name: string; readonly role: string };
 }
 
 /** `code` is the node's; "unreachable" when there was no answer. */
@@ -63,6 +65,11 @@ export class Api {
   /** Throws ApiError 409 with the present conflict in `body` when it isn't what `heads` says any more. */
   resolve(id: string, answer: { choose: string } | { value: Value }, heads: readonly string[]): Promise<unknown> {
     return this.call("POST", `/conflicts/${encodeURIComponent(id)}/resolutions`, { ...answer, heads });
+  }
+
+  /** Take the standing decision back. */
+  reopen(id: string): Promise<unknown> {
+    return this.call("POST", `/conflicts/${encodeURIComponent(id)}/reopen`, {});
   }
 
   history(entity: string): Promise<History> {
@@ -121,13 +128,16 @@ async function errorOf(response: Response): Promise<ApiError> {
 
 /** Null when it isn't a workspace. */
 export function readWorkspace(json: unknown): WorkspaceInfo | null {
-  const { id, name, documents, plugins } = (json ?? {}) as Json;
+  const { id, name, documents, plugins, you } = (json ?? {}) as Json;
   if (typeof id !== "string") return null;
+  const text = (value: unknown): string => (typeof value === "string" ? value : "");
+  const person = (you ?? {}) as Json;
   return {
     id,
     name: typeof name === "string" ? name : id,
     documents: Array.isArray(documents) ? documents.filter((d) => typeof d === "string") : ["core"],
     facets: readFacets(plugins),
+    you: { name: text(person["name"]), role: text(person["role"]) },
   };
 }
 

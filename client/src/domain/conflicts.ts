@@ -1,6 +1,6 @@
 /** Conflicts as the page shows them. Pure: what to flag, what to call people, what each candidate says. */
 import { display } from "./format";
-import type { Candidate, Conflict, Decision, Person } from "./generated";
+import type { Candidate, Conflict, Decision } from "./generated";
 import { cellId } from "./keys";
 import type { Column } from "./schema";
 import type { Value } from "./values";
@@ -27,26 +27,13 @@ function entitiesOf(conflict: Conflict): string[] {
 }
 
 /** What a candidate is about where that isn't the conflict's own field: an entity of a duplicate, a field of a deletion. */
-export function subjectOf(candidate: Candidate): string {
-  const { field } = candidate as Candidate & { readonly field?: string };
-  return field ?? "";
-}
+export const subjectOf = (candidate: Candidate): string => candidate.field ?? "";
 
 /** False when no program kept the value: it can be named, but not chosen. */
-export function isKept(candidate: Candidate): boolean {
-  return (candidate as Candidate & { readonly known?: boolean }).known !== false;
-}
+export const isKept = (candidate: Candidate): boolean => candidate.known !== false;
 
-/** True of a decision that was taken back. */
-export function isWithdrawn(decision: Decision): boolean {
-  return (decision as Decision & { readonly withdrawn?: boolean }).withdrawn === true;
-}
-
-/** A name comes as text, or with the person's id beside it. */
-export function nameOf(who: Person | string | undefined): string {
-  if (typeof who === "string") return who;
-  return who?.name || who?.user || "somebody";
-}
+/** Who it was, even where no name is known. */
+export const nameOf = (name: string): string => name || "somebody";
 
 /** Whether one of the values may simply be taken. The other kinds are settled in their own words. */
 export const offersValues = (conflict: Conflict): boolean =>

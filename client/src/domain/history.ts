@@ -1,12 +1,11 @@
 /** The history of an entity as `GET /history/{entity}` tells it, turned into what a person reads. */
 import { nameOf } from "./conflicts";
-import type { Person } from "./generated";
 import type { Value } from "./values";
 
 export interface HistoryVersion {
   readonly version: string;
   readonly value: Value;
-  readonly author: Person | string;
+  readonly author: string;
   readonly device: string;
   readonly at: string;
   readonly bundle: string;

@@ -32,13 +32,14 @@ export const freshLink = (document: string, pending = 0): LinkState => ({
 export const settled = (link: LinkState): boolean =>
   link.connected && link.synced && link.sent > 0 && link.acknowledged >= link.sent;
 
-export function saveState(links: readonly LinkState[]): SaveState {
+/** `viewer`: the access token lets this person look only, so there is nothing of theirs to save. */
+export function saveState(links: readonly LinkState[], viewer = false): SaveState {
   const refused = links.find((link) => link.refused !== "");
   if (refused !== undefined) return { kind: "refused", reason: refused.refused };
   if (links.length === 0 || links.some((link) => !link.connected)) {
     return { kind: "offline", pending: links.reduce((sum, link) => sum + link.pending, 0) };
   }
-  if (links.some((link) => link.readOnly)) return { kind: "readOnly" };
+  if (viewer || links.some((link) => link.readOnly)) return { kind: "readOnly" };
   return links.every(settled) ? { kind: "saved" } : { kind: "saving" };
 }
 

@@ -29,6 +29,9 @@ export interface Conflicts {
   look(id: string): void;
   show(filter: StatusFilter): void;
   refresh(): void;
+  /** Listen to the node no longer. */
+  stop(): void;
+  reopen(conflict: Conflict): Promise<Answer>;
   answer(conflict: Conflict, answer: { choose: string } | { value: Value }): Promise<Answer>;
 }
 
@@ -91,7 +94,8 @@ export function createConflicts(api: Api, store: Store | null, workspace: string
   void (store?.get(cacheKey) ?? Promise.resolve(undefined)).then((cached) => {
     if (Array.isArray(cached) && open.value.length === 0) open.value = cached as Conflict[];
   });
-  void followEvents(api, { onOpen: refresh, onCommit }, new AbortController().signal);
+  const listening = new AbortController();
+  void followEvents(api, { onOpen: refresh, onCommit }, listening.signal);
 
   return {
     open,
@@ -111,6 +115,20 @@ export function createConflicts(api: Api, store: Store | null, workspace: string
       refresh();
     },
     refresh,
+    stop: () => {
+      listening.abort();
+    },
+    reopen: async ({ id }) => {
+      try {
+        await api.reopen(id);
+        replace(await api.conflict(id));
+        refresh();
+        return { problem: null };
+      } catch (error) {
+        if (!(error instanceof ApiError)) throw error;
+        return { problem: `${error.message} ${error.hint}`.trim() };
+      }
+    },
     answer: async (conflict, answer) => {
       try {
         await api.resolve(conflict.id, answer, conflict.heads);

@@ -51,6 +51,7 @@ export function createProduction(
 ): Production {
   const tables = new Map<string, Signal<ReadonlyMap<string, Row>>>();
   const stacks = signal<UndoStacks>(noSteps);
+  const viewer = info.you.role === "viewer";
 
   const document = (facet: string): OpenDocument => {
     const found = documents.get(documentOf(facet));
@@ -95,8 +96,8 @@ export function createProduction(
     api,
     documents,
     links,
-    save: computed(() => saveState(links.value)),
-    readOnly: computed(() => links.value.some((link) => link.readOnly)),
+    save: computed(() => saveState(links.value, viewer)),
+    readOnly: computed(() => viewer || links.value.some((link) => link.readOnly)),
     undoLabel: computed(() => stacks.value.undo.at(-1)?.label ?? null),
     redoLabel: computed(() => stacks.value.redo.at(-1)?.label ?? null),
     rowsOf,

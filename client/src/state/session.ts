@@ -82,7 +82,8 @@ async function openProduction(
     const others = links.value.filter((link) => link.document !== state.document);
     links.value = [...others, state];
   };
-  const names = [...new Set(["core", ...info.documents])];
+  // A token may be for one document only: the others, `core` among them, aren't asked for.
+  const names = info.documents;
   const options = { socketUrl, workspace: info.id, token, keeps: store !== null, onLink };
   const documents = new Map(
     await Promise.all(names.map(async (document) => [document, await openDocument(document, options)] as const)),
@@ -90,7 +91,7 @@ async function openProduction(
   links.value = [...documents.values()].map(({ link }) => link.state);
   const production = createProduction(info, api, documents, links);
   const conflicts = createConflicts(api, store, info.id);
-  const presence = createPresence(documents, name);
+  const presence = createPresence(documents, name || info.you.name);
   const connect = (): void => {
     for (const { link } of documents.values()) link.connect();
   };

@@ -2,7 +2,7 @@
 import { useSignal, useSignalEffect } from "@preact/signals";
 import type { JSX } from "preact";
 import { useRef } from "preact/hooks";
-import { isKept, isWithdrawn, nameOf, offersValues, say, unaware, type Candidate, type Conflict, type Decision } from "../domain/conflicts";
+import { isKept, nameOf, offersValues, say, unaware, type Candidate, type Conflict, type Decision } from "../domain/conflicts";
 import { parse } from "../domain/format";
 import type { Column } from "../domain/schema";
 import { when, whenExactly } from "../domain/times";
@@ -50,6 +50,13 @@ export function ConflictView({ opened, id, onGoTo }: Props): JSX.Element {
     problem.value = said ?? "";
     if (said === null) tell(done);
   };
+  const takeBack = async (): Promise<void> => {
+    busy.value = true;
+    const { problem: said } = await opened.conflicts.reopen(conflict);
+    busy.value = false;
+    problem.value = said ?? "";
+    if (said === null) tell("The decision is taken back: it is open again.");
+  };
   return (
     <Panel title="Conflict" testId="conflict" onClose={closePanel} onBack={openInbox}>
       <p class="sentence" data-testid="conflict-sentence">
@@ -75,6 +82,13 @@ export function ConflictView({ opened, id, onGoTo }: Props): JSX.Element {
         <KindAnswers {...{ conflict, facet, column, send, onGoTo }} busy={busy.value} />
       )}
       <Decisions conflict={conflict} column={column} />
+      {conflict.status === "resolved" && (
+        <div class="buttons start">
+          <button type="button" disabled={busy.value} onClick={() => void takeBack()} data-testid="reopen">
+            <Icon name="undo" /> Take the decision back
+          </button>
+        </div>
+      )}
     </Panel>
   );
 }
@@ -225,7 +239,7 @@ function DecisionLine({ decision, column, stands }: DecisionProps): JSX.Element 
       <time dateTime={decision.at} title={whenExactly(decision.at)}>
         {when(decision.at, new Date())}
       </time>
-      {isWithdrawn(decision) ? " · taken back" : stands ? " · stands" : " · changed later"}
+      {decision.withdrawn === true ? " · taken back" : stands ? " · stands" : " · changed later"}
     </li>
   );
 }

@@ -92,7 +92,7 @@ function resolve(response, conflict, { choose, value, heads }) {
   const chosen = conflict.candidates.find((c) => c.version === choose);
   const decided = chosen === undefined ? value : chosen.value;
   const decision = {
-    id: `r${conflict.resolutions.length + 1}`, by: { user: "u3", name: "Sam" }, at: new Date().toISOString(),
+    id: `r${conflict.resolutions.length + 1}`, by: "Sam", user: "u3", device: "dev", heads, at: new Date().toISOString(),
     chosen: choose ?? null, value: decided, supersedes: conflict.resolution?.id ?? null,
   };
   Object.assign(conflict, {

@@ -1,8 +1,8 @@
 /** One disagreement about LX 42's start, and its history, in the node's shapes. */
 
 const at = (minute) => new Date(Date.now() - minute * 60_000).toISOString();
-const alex = { user: "u1", name: "Alex" };
-const jordan = { user: "u2", name: "Jordan" };
+const alex = "Alex";
+const jordan = "Jordan";
 
 function find(doc, list, number) {
   const map = doc.getMap("cues.cue");

@@ -20,6 +20,8 @@ describe("what is said about saving", () => {
   });
   it("says when the node takes nothing", () => {
     expect(saveState([{ ...saved, readOnly: true }]).kind).toBe("readOnly");
+    expect(saveState([{ ...saved, acknowledged: 0 }], true).kind).toBe("readOnly");
+    expect(saveState([link({})], true).kind).toBe("offline");
     expect(saveState([saved, link({ refused: "Gone." })])).toEqual({ kind: "refused", reason: "Gone." });
   });
 });

@@ -4,7 +4,7 @@
  */
 import { defaultRangeExtractor, type Range as InView } from "@tanstack/virtual-core";
 import type { JSX, TargetedClipboardEvent, TargetedKeyboardEvent, TargetedPointerEvent } from "preact";
-import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { advance, at, extendTo, move, rangeOf, type Cell, type Extent } from "../../domain/selection";
 import { GridHead } from "./GridHead";
 import { GridRow } from "./GridRow";
@@ -38,7 +38,7 @@ export function Grid(props: GridProps): JSX.Element {
     scrollPaddingStart: HEAD_PX,
     scrollPaddingEnd: 4,
     overscan: 6,
-    rangeExtractor: (range) => withAlso(range, active.row, rows.length),
+    rangeExtractor: useCallback((range: InView) => withAlso(range, active.row), [active.row]),
   });
   const horizontal = useVirtual({
     horizontal: true,
@@ -49,7 +49,7 @@ export function Grid(props: GridProps): JSX.Element {
     scrollPaddingStart: frozenPx,
     scrollPaddingEnd: 8,
     overscan: 2,
-    rangeExtractor: (inView) => withAlso(inView, active.col - frozen, columns.length - frozen),
+    rangeExtractor: useCallback((range: InView) => withAlso(range, active.col - frozen), [active.col, frozen]),
   });
   useLayoutEffect(() => {
     horizontal.measure();
@@ -205,9 +205,10 @@ export function Grid(props: GridProps): JSX.Element {
   );
 }
 
-function withAlso(range: InView, index: number, count: number): number[] {
+/** The same function for as long as the active cell stays, or every row would be drawn again at every move. */
+function withAlso(range: InView, index: number): number[] {
   const inView = defaultRangeExtractor(range);
-  if (index < 0 || index >= count || inView.includes(index)) return inView;
+  if (index < 0 || index >= range.count || inView.includes(index)) return inView;
   return [...inView, index].sort((a, b) => a - b);
 }
 
