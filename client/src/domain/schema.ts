@@ -41,7 +41,8 @@ export function readFacets(plugins: unknown): FacetView[] {
 function readFacet(name: string, value: unknown): FacetView {
   const facet = record(value);
   const unique = Array.isArray(facet["unique"]) ? facet["unique"].map(texts).filter((set) => set.length > 0) : [];
-  const columns = Object.entries(record(facet["fields"])).map(([field, declared]) => readColumn(field, declared));
+  const declared = Object.entries(record(facet["fields"])).map(([field, value]) => readColumn(field, value));
+  const columns = leadingFirst(declared, texts(facet["order"]));
   return {
     name,
     label: text(facet["label"], humanise(name.slice(name.indexOf(".") + 1))),
@@ -66,9 +67,9 @@ function readColumn(field: string, value: unknown): Column {
   };
 }
 
-/** The fields that tell one row from the next lead, in their order, and stay in view. */
-function leadingFirst(columns: Column[], unique: readonly string[]): Column[] {
-  const leads = unique.flatMap((field) => columns.filter((column) => column.field === field));
+/** Some fields lead, in their order: the plugin's columns first, then among them what tells one row from the next. */
+function leadingFirst(columns: Column[], leading: readonly string[]): Column[] {
+  const leads = leading.flatMap((field) => columns.filter((column) => column.field === field));
   return [...leads, ...columns.filter((column) => !leads.includes(column))];
 }
 
