@@ -23,7 +23,7 @@ NATIVE_INTENTS = frozenset({"edit", "import", "resolve", "undo", "redo", "adopt"
 
 
 class Actor(msgspec.Struct, frozen=True, array_like=True):
-    """Who did it: stable user id, shown name, device id, and the label of the token it came through, if any."""
+    """Who did it: stable user id, shown name, the device's name, and the label of the token it came through, if any."""
 
     user: str
     name: str

@@ -98,9 +98,12 @@ class Describer:
         heads = tuple(head for head in history.state.heads if resolutions.local_text(head.id) in wanted)
         decisions = self._decisions([(entry, bundle) for entry, bundle, _record in history.decisions])
         decided = self._standing(decisions)
-        shown_candidates = heads if row.status == "open" else self._sides(history, heads)
+        sides = heads if row.status == "open" else self._sides(history, heads)
+        # In the order in which people set them, as they would tell it.
+        shown_candidates = tuple(sorted(sides, key=lambda head: (history.bundles[head.id].hlc, head.id)))
         candidates = tuple(
-            self._candidate(row.document, head, history.bundles[head.id], shown_candidates) for head in shown_candidates
+            self._candidate(row.document, head, history.bundles[head.id], history.apart_from(head, shown_candidates))
+            for head in shown_candidates
         )
         thing, label = self.thing(row.entity, facet=row.facet), self._schemas.label(row.facet, row.field)
         if row.kind == "invalid":
@@ -124,16 +127,20 @@ class Describer:
 
     @staticmethod
     def _sides(history: trees.History, heads: tuple[Version, ...]) -> tuple[Version, ...]:
-        """For a conflict that is over: the values that had stood against each other, and what stands now."""
+        """For a conflict that is over: the values that had stood against each other, decisions aside."""
+        wrote = {
+            key for _row, _bundle, record in history.decisions for key in map(resolutions.parse_local, record.wrote)
+        }
         joined = [
             history.tree.versions[key]
             for _row, _bundle, record in history.decisions
             for head in record.heads
-            if (key := resolutions.parse_local(head)) is not None and key in history.tree.versions
+            if (key := resolutions.parse_local(head)) in history.tree.versions and key is not None
         ]
-        leaves = [leaf for leaf in history.tree.leaves() if not history.decisions]
-        found = {version.id: version for version in (*joined, *leaves, *([] if joined else heads))}
-        return tuple(found[id] for id in sorted(found))
+        if not history.decisions:
+            joined = history.tree.leaves()
+        found = {version.id: version for version in (joined or heads) if version.id not in wrote}
+        return tuple(found[id] for id in sorted(found)) or heads
 
     def _edit_delete(self, row: ConflictRow) -> Conflict:
         candidates: list[Candidate] = []

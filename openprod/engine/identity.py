@@ -27,7 +27,8 @@ class Identity(NamedTuple):
 
     @property
     def actor(self) -> Actor:
-        return Actor(self.user, self.name, self.device)
+        """The person at this device, which is called by its name: the log's id holds its key's."""
+        return Actor(self.user, self.name, self.device_name)
 
 
 def load(home: Path, *, name: str, device_name: str) -> Identity:

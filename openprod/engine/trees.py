@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from openprod.core import resolutions
@@ -25,6 +25,32 @@ class History(NamedTuple):
     @property
     def records(self) -> Records:
         return [(row.id, row.client, record) for row, _bundle, record in self.decisions]
+
+    def known_to(self, id: Id) -> set[Id]:
+        """What the author of a version had before them: what it overwrote, and what decisions below it joined."""
+        joined = {
+            wrote: [head for head in map(resolutions.parse_local, record.heads) if head is not None]
+            for _row, _bundle, record in self.decisions
+            for wrote in map(resolutions.parse_local, record.wrote)
+        }
+        known: set[Id] = set()
+        waiting: list[Id] = [id]
+        while waiting:
+            at = waiting.pop()
+            version = self.tree.versions.get(at)
+            before = [*joined.get(at, ()), *([version.parent] if version and version.parent else [])]
+            waiting += [one for one in before if one not in known]
+            known.update(before)
+        return known
+
+    def apart_from(self, version: Version, others: Iterable[Version]) -> tuple[Version, ...]:
+        """Those of ``others`` that were made without knowing ``version``, and it without knowing them."""
+        known = self.known_to(version.id)
+        return tuple(
+            other
+            for other in others
+            if other.id != version.id and other.id not in known and version.id not in self.known_to(other.id)
+        )
 
 
 def read(
