@@ -39,6 +39,15 @@ export const nameOf = (name: string): string => name || "somebody";
 export const offersValues = (conflict: Conflict): boolean =>
   !["duplicate", "edit-delete", "text-overlap"].includes(conflict.kind);
 
+/** " · booth-mini"; a device known by its key alone by the start of it. */
+export function deviceWords(device: string): string {
+  if (device === "") return "";
+  return /^[0-9a-f]{16,}$/.test(device) ? ` · device ${device.slice(0, 6)}` : ` · ${device}`;
+}
+
+/** True of the record by which somebody took a decision back: it joins nothing and decides nothing. */
+export const takesBack = (decision: Decision): boolean => decision.withdrawn === true && decision.heads.length === 0;
+
 /** A value in a conflict or a history. */
 export function say(value: Value | undefined, column: Column | null): string {
   if (value === null || value === undefined || value === "") return "nothing";

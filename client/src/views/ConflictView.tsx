@@ -2,7 +2,7 @@
 import { useSignal, useSignalEffect } from "@preact/signals";
 import type { JSX } from "preact";
 import { useRef } from "preact/hooks";
-import { isKept, nameOf, offersValues, say, unaware, type Candidate, type Conflict, type Decision } from "../domain/conflicts";
+import { deviceWords, isKept, nameOf, offersValues, say, takesBack, unaware, type Candidate, type Conflict, type Decision } from "../domain/conflicts";
 import { parse } from "../domain/format";
 import type { Column } from "../domain/schema";
 import { when, whenExactly } from "../domain/times";
@@ -135,7 +135,7 @@ export function CandidateCard({ candidate, conflict, column, busy, send }: Candi
       <div class="candidate-value">{value}</div>
       <div class="candidate-who">
         <b>{nameOf(candidate.author)}</b>
-        {candidate.device !== "" && ` · ${candidate.device}`}
+        {deviceWords(candidate.device)}
         {" · "}
         <time dateTime={candidate.at} title={whenExactly(candidate.at)}>
           {when(candidate.at, new Date())}
@@ -235,11 +235,11 @@ interface DecisionProps {
 function DecisionLine({ decision, column, stands }: DecisionProps): JSX.Element {
   return (
     <li class={stands ? "stands" : "former"}>
-      <b>{say(decision.value, column)}</b> by {nameOf(decision.by)},{" "}
+      {takesBack(decision) ? "Taken back" : <b>{say(decision.value, column)}</b>} by {nameOf(decision.by)},{" "}
       <time dateTime={decision.at} title={whenExactly(decision.at)}>
         {when(decision.at, new Date())}
       </time>
-      {decision.withdrawn === true ? " · taken back" : stands ? " · stands" : " · changed later"}
+      {takesBack(decision) ? "" : decision.withdrawn === true ? " · taken back" : stands ? " · stands" : " · changed later"}
     </li>
   );
 }

@@ -3,7 +3,7 @@ import { useSignal, useSignalEffect } from "@preact/signals";
 import type { JSX } from "preact";
 import { useRef } from "preact/hooks";
 import { ApiError } from "../data/api";
-import { nameOf, say } from "../domain/conflicts";
+import { deviceWords, nameOf, say } from "../domain/conflicts";
 import { knowingWords, newestFirst, statusWords, type History, type HistoryField, type HistoryVersion } from "../domain/history";
 import type { Column } from "../domain/schema";
 import { when, whenExactly } from "../domain/times";
@@ -87,7 +87,7 @@ function FieldHistory({ field, say }: FieldProps): JSX.Element {
             <div class="version-value">{say(version)}</div>
             <div class="version-who">
               <b>{nameOf(version.author)}</b>
-              {version.device !== "" && ` · ${version.device}`} ·{" "}
+              {deviceWords(version.device)} ·{" "}
               <time dateTime={version.at} title={whenExactly(version.at)}>
                 {when(version.at, new Date())}
               </time>
@@ -96,7 +96,7 @@ function FieldHistory({ field, say }: FieldProps): JSX.Element {
                 {version.decision === true && "decided, "}
                 {knowingWords(version, field, say)}
               </div>
-              {version.message !== "" && <div class="message">“{version.message}”</div>}
+              {version.message !== "" && <div class="said">“{version.message}”</div>}
             </div>
           </li>
         ))}

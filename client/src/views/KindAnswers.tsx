@@ -1,7 +1,7 @@
 /** Conflicts that aren't about choosing one of several values: deleted and edited, duplicates, a text both changed. */
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import { isKept, nameOf, say, subjectOf, type Candidate, type Conflict } from "../domain/conflicts";
+import { deviceWords, isKept, nameOf, say, subjectOf, type Candidate, type Conflict } from "../domain/conflicts";
 import { parse } from "../domain/format";
 import type { Column, FacetView } from "../domain/schema";
 import { when } from "../domain/times";
@@ -68,7 +68,7 @@ function Who({ candidate }: { readonly candidate: Candidate }): JSX.Element {
   return (
     <div class="candidate-who">
       <b>{nameOf(candidate.author)}</b>
-      {candidate.device !== "" && ` · ${candidate.device}`} · {when(candidate.at, new Date())}
+      {deviceWords(candidate.device)} · {when(candidate.at, new Date())}
     </div>
   );
 }
