@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeAlias
 
 import msgspec
@@ -22,7 +22,8 @@ from openprod.core.clock import HybridClock, time_text
 from openprod.core.ids import RandomBytes, device_id
 from openprod.engine.detect import Detector
 from openprod.engine.events import Committed, Receipt
-from openprod.engine.index import Index, Part
+from openprod.engine.index import Index
+from openprod.engine.removals import Part, Rank, rank
 from openprod.engine.schemas import Schemas
 from openprod.errors import LimitExceeded, NotFound, OpenprodError, StorageError, Untrusted
 from openprod.storage.ports import BundleRow, Storage
@@ -110,10 +111,10 @@ def _halfway() -> Iterator[None]:
 class _Tag:
     """What a parked update carries: where it belongs when it passes."""
 
-    __slots__ = ("apart", "bundle", "draft", "live")
+    __slots__ = ("apart", "bundle", "draft", "live", "rank")
 
-    def __init__(self, draft: _Draft | None, bundle: int, live: bool, *, foreign: bool = False) -> None:
-        self.draft, self.bundle, self.live, self.apart = draft, bundle, live, foreign or not live
+    def __init__(self, draft: _Draft | None, bundle: int, live: bool, rank: Rank, *, foreign: bool = False) -> None:
+        self.draft, self.bundle, self.live, self.apart, self.rank = draft, bundle, live, foreign or not live, rank
 
 
 class Committer:
@@ -129,6 +130,7 @@ class Committer:
         self._random = random_bytes
         self.workspace = storage.meta("workspace") or ""
         self.device = device_id(self._public)
+        self._unread = False
         self._open_log()
         self.schemas = Schemas()
         self.index = Index(storage, self.schemas.is_sought)
@@ -151,7 +153,10 @@ class Committer:
         self._number = newest[0].number if newest else 0
         self._clock = HybridClock(self.device, last=self.storage.newest_hlc(log))
         self._vector = {name: seq for name, (seq, _hash) in logs.items() if name != log}
-        self._said = dict(self._vector) if self._seq else {}
+        now_ms = self._now_ms()
+        for name in self._vector:
+            self._clock.witness(self.storage.newest_hlc(name), now_ms)
+        self._said = {name: self.storage.depends(log, self._seq, name) for name in self._vector}
 
     def _load(self) -> None:
         """Read the live documents back from the snapshots and what came after them."""
@@ -180,7 +185,7 @@ class Committer:
         for part in bundle.updates:
             if wanted(part.document, number):
                 document = self.document(part.document)
-                tag = _Tag(None, number, part.live, foreign=bundle.log != self.log)
+                tag = _Tag(None, number, part.live, _rank(bundle), foreign=bundle.log != self.log)
                 for release in document.gate.admit(part.update, decode_update(part.update), tag):
                     if release.refused is None:
                         document.apply(_bytes(release))
@@ -216,9 +221,11 @@ class Committer:
     def commit(self, submissions: Sequence[Submission]) -> tuple[list[Outcome], list[Committed]]:
         """Commit a group durably. Outcomes are in the order of the submissions: a receipt, None, or what was wrong."""
         try:
+            self.recover()
             return self._commit(submissions)
         except StorageError as error:
-            self._restore()
+            with suppress(StorageError):  # the next call tries again
+                self._restore()
             return [error] * len(submissions), []
         except _Halfway as fault:
             self._restore()
@@ -236,8 +243,15 @@ class Committer:
         return outcomes, events
 
     def _restore(self) -> None:
+        self._unread = True
         self._open_log()
         self._load()
+        self._unread = False
+
+    def recover(self) -> None:
+        """Read everything back if that was impossible after a failure. Raises StorageError while it still is."""
+        if self._unread:
+            self._restore()
 
     def _commit(self, submissions: Sequence[Submission]) -> tuple[list[Outcome], list[Committed]]:
         outcomes: list[Any] = [None] * len(submissions)
@@ -340,7 +354,7 @@ class Committer:
         draft = by_origin.get(name) if submission.origin is not None else None
         if draft is None or len(draft.updates) >= FOLDED_MAX or draft.bytes >= FOLDED_BYTES_MAX:
             draft = by_origin[name] = self._draft(drafts, submission.actor, "sync", submission.origin)
-        tag = _Tag(draft, draft.number, submission.live)
+        tag = _Tag(draft, draft.number, submission.live, rank(draft.intent, draft.hlc, self.log, draft.seq))
         try:
             releases = gate.admit(submission.update, decoded, tag)
         except OpenprodError:
@@ -387,7 +401,8 @@ class Committer:
                 continue
             draft.updates.append(DocumentUpdate(name, update, True))
             self._count(draft.updates[-1])
-            releases = document.gate.admit(update, decode_update(update), _Tag(draft, draft.number, True))
+            tag = _Tag(draft, draft.number, True, rank(draft.intent, draft.hlc, self.log, draft.seq))
+            releases = document.gate.admit(update, decode_update(update), tag)
             self._pass(document, releases, runs, apply=False)
         return draft
 
@@ -413,7 +428,7 @@ class Committer:
         for part in bundle.updates:
             document = self.document(part.document)
             self._count(part)
-            tag = _Tag(draft, draft.number, part.live, foreign=True)
+            tag = _Tag(draft, draft.number, part.live, _rank(bundle), foreign=True)
             with _halfway():
                 releases = document.gate.admit(part.update, decode_update(part.update), tag)
             self._pass(document, releases, runs, apply=True)
@@ -439,7 +454,7 @@ class Committer:
             for item in release.items:
                 tag = item.tag
                 assert isinstance(tag, _Tag)
-                parts.append(Part(item.decoded, bundle=tag.bundle, live=tag.live, apart=tag.apart))
+                parts.append(Part(item.decoded, bundle=tag.bundle, live=tag.live, apart=tag.apart, rank=tag.rank))
             try:
                 self.index.add(document.name, parts, release.deleted, release.added)
             except LimitExceeded as error:
@@ -514,7 +529,10 @@ class Committer:
     def close(self) -> None:
         """Leave a snapshot for a fast opening, and let go of the file."""
         try:
-            self.snapshot()
+            # A disk in the way costs the next opening some time, nothing else.
+            with suppress(StorageError):
+                self.recover()
+                self.snapshot()
         finally:
             self.documents.clear()
             self.storage.close()
@@ -567,7 +585,7 @@ class Committer:
         runs: list[tuple[_Draft | None, int, list[tuple[str, bytes]]]] = []
         for part in bundle.updates:
             document = self.document(part.document)
-            tag = _Tag(None, number, part.live, foreign=bundle.log != self.log)
+            tag = _Tag(None, number, part.live, _rank(bundle), foreign=bundle.log != self.log)
             self._pass(document, document.gate.admit(part.update, decode_update(part.update), tag), runs, apply=True)
         touched, texts = self.index.flush()
         if any(entry.root == layout.ADOPTION_ROOT for entry in touched):
@@ -575,6 +593,10 @@ class Committer:
         else:
             self.detector.settle(touched, texts, {})
         self.index.trim()
+
+
+def _rank(bundle: Bundle) -> Rank:
+    return rank(bundle.intent, bundle.hlc, bundle.log, bundle.seq)
 
 
 def _bytes(release: Release) -> list[bytes]:

@@ -8,36 +8,22 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from openprod.core import resolutions
 from openprod.core.ranges import Range
+from openprod.engine import removals
+from openprod.engine.removals import Part, Rank, rank
 from openprod.errors import LimitExceeded
 from openprod.storage.ports import ClearRow, RegisterRow, ResolutionRow, SpanRow, Storage, VersionRow
 from openprod.yjs import layout
-from openprod.yjs.decoder import Struct, Update
+from openprod.yjs.decoder import Struct
 
 CACHED_REGISTERS_MAX = 50_000
 _WIDE_DELETE = 256
 _RUN_MAX = 1_000_000
 
 _GC, _DELETED, _FORMAT, _TYPE, _SKIP = 0, 1, 6, 7, 10  # content references of the v1 encoding
-
-
-class Part:
-    """One update to take in: its bundle, and whether it is one transaction as it was made.
-
-    A removal in a live update is its author's; a whole state repeats everybody's. ``apart``: its author may not have
-    seen what this replica held.
-    """
-
-    __slots__ = ("apart", "bundle", "live", "update", "written")
-
-    def __init__(self, update: Update, *, bundle: int, live: bool, apart: bool) -> None:
-        self.update = update
-        self.bundle = bundle
-        self.live = live
-        self.apart = apart
-        self.written: set[int] = set()
 
 
 class Entry:
@@ -62,6 +48,15 @@ class Entry:
         )  # fmt: skip
 
 
+def _value(ref: int, content: Any, index: int) -> str | None:
+    """Canonical JSON of a struct's element; None where it wasn't kept."""
+    if ref == _DELETED:
+        return None
+    if ref == _TYPE:
+        return layout.value_text({layout.OUTSIDE_VALUE_KEY: "type"})
+    return layout.value_text(content[index] if content.__class__ is list else content)
+
+
 class Index:
     def __init__(self, storage: Storage, is_sought: Callable[[str, str], bool]) -> None:
         self._storage = storage
@@ -79,8 +74,10 @@ class Index:
     def _clear_pending(self) -> None:
         self.touched: dict[int, Entry] = {}
         self.touched_texts: dict[tuple[str, str], set[int]] = {}
-        self._versions: list[VersionRow] = []
+        self._versions: dict[tuple[str, int, int], VersionRow] = {}
+        self._again: dict[tuple[str, int, int], VersionRow] = {}
         self._recent: dict[tuple[str, int, int], Entry] = {}
+        self._ranks: dict[int, Rank] = {}
         self._clears: list[ClearRow] = []
         self._spans: list[SpanRow] = []
         self._resolutions: list[ResolutionRow] = []
@@ -92,24 +89,36 @@ class Index:
         fresh = {client: clock for client, clock, _length in added}
         # An update lists its structs by client, so a struct may stand before the one that it follows: it waits.
         waiting: dict[tuple[int, int], list[tuple[Part, Struct]]] = {}
-        overwritten: set[tuple[int, int]] = set()
+        again: list[tuple[Part, Struct, int]] = []
         for part in parts:
+            self._ranks[part.bundle] = part.rank
             for struct in part.update.structs:
                 first = fresh.get(struct[0])
-                if first is None or struct[1] + struct[2] <= first or struct[3] == _GC or struct[3] == _SKIP:
+                if struct[3] == _GC or struct[3] == _SKIP:
                     continue
-                self._place(document, part, struct, first, fresh, waiting, overwritten)
+                if first is None or struct[1] < first:
+                    again.append((part, struct, struct[1] + struct[2] if first is None else first))
+                if first is not None and struct[1] + struct[2] > first:
+                    self._place(document, part, struct, first, fresh, waiting)
         if waiting:
             # What is left refers to things without meaning in the layout: nested types, unknown roots.
             waiting.clear()
+        for part, struct, end in again:
+            self._meet_again(document, part, struct, end)
+        overwritten = {struct[4] for part in parts for struct in part.update.structs if struct[5] is None}
+        for client, clock, length in removed:
+            if length > 1 or (client, clock) not in overwritten:
+                self._remove(document, client, clock, length, parts[-1])
         for part in parts:
-            ranges = removed if len(parts) == 1 else part.update.deletes
-            for client, clock, length in ranges:
-                self._remove(document, client, clock, length, overwritten, part)
+            if part.live and part.update.deletes:
+                for client, clock, entry in removals.of(self, document, part):
+                    entry.unsure = True
+                    self.touched[entry.id] = entry
+                    self._clears.append(ClearRow(document, client, clock, entry.id, part.bundle))
 
     def _place(
         self, document: str, part: Part, struct: Struct, first: int, fresh: dict[int, int],
-        waiting: dict[tuple[int, int], list[tuple[Part, Struct]]], overwritten: set[tuple[int, int]],
+        waiting: dict[tuple[int, int], list[tuple[Part, Struct]]],
     ) -> None:  # fmt: skip
         stack = [(part, struct)]
         while stack:
@@ -119,12 +128,11 @@ class Index:
             if key is not None and parent.__class__ is str:
                 entry: Entry | None = self.entry(document, parent, key)
             elif origin is not None and right is None:
-                entry = self._entry_of(document, origin[0], origin[1])
+                entry = self.entry_of(document, origin[0], origin[1])
             else:
                 entry = None
             if entry is not None:
-                part.written.add(entry.id)
-                self._add_versions(entry, client, clock, length, ref, origin, content, first, part.bundle, overwritten)
+                self._add_versions(entry, client, clock, length, ref, origin, content, first, part.bundle)
             elif not self._add_text(document, struct, part):
                 reference = origin or right
                 if reference is not None and reference[1] >= fresh.get(reference[0], 1 << 62):
@@ -136,7 +144,7 @@ class Index:
 
     def _add_versions(
         self, entry: Entry, client: int, clock: int, length: int, ref: int,
-        origin: tuple[int, int] | None, content: object, first: int, bundle: int, overwritten: set[tuple[int, int]],
+        origin: tuple[int, int] | None, content: object, first: int, bundle: int,
     ) -> None:  # fmt: skip
         document, register = entry.document, entry.id
         if length > _RUN_MAX:
@@ -147,21 +155,10 @@ class Index:
                 continue
             # Element i of a run overwrote element i − 1.
             parent = origin if index == 0 else (client, at - 1)
-            if parent is not None:
-                overwritten.add(parent)
-            if ref == _DELETED:
-                value = None
-            elif ref == _TYPE:
-                value = layout.value_text({layout.OUTSIDE_VALUE_KEY: "type"})
-            elif content.__class__ is list:
-                value = layout.value_text(content[index])
-            else:
-                value = layout.value_text(content)
-            self._versions.append(
-                VersionRow(
-                    document, client, at, register,
-                    parent[0] if parent else None, parent[1] if parent else None, value, bundle,
-                )
+            value = _value(ref, content, index)
+            self._versions[(document, client, at)] = VersionRow(
+                document, client, at, register,
+                parent[0] if parent else None, parent[1] if parent else None, value, bundle,
             )  # fmt: skip
             self._recent[(document, client, at)] = entry
             if parent == (entry.client, entry.clock) or (parent is None and not entry.stored and entry.client < 0):
@@ -173,6 +170,56 @@ class Index:
             if entry.root == layout.RESOLUTION_ROOT:
                 self._add_resolution(entry, client, at, value, bundle)
         self.touched[register] = entry
+
+    def _meet_again(self, document: str, part: Part, struct: Struct, end: int) -> None:
+        """Versions that are here already, in another bundle: it may hold the value, or be the one that made them."""
+        client, clock, length, ref, origin, right, _parent, key, content = struct
+        if key is None and (origin is None or right is not None):
+            return  # text
+        for row in self.versions_in(document, client, clock, min(end, clock + length)):
+            value = _value(ref, content, row.clock - clock) if row.value is None else row.value
+            bundle = part.bundle if self._is_origin(part, row.bundle) else row.bundle
+            if value == row.value and bundle == row.bundle:
+                continue
+            entry = self.by_number(row.register)
+            assert entry is not None
+            changed = row._replace(value=value, bundle=bundle)
+            place = row[:3]
+            (self._versions if place in self._versions else self._again)[place] = changed
+            entry.unsure = True
+            self.touched[entry.id] = entry
+            if entry.root == layout.RESOLUTION_ROOT:
+                self._add_resolution(entry, client, row.clock, value, bundle)
+
+    def _is_origin(self, part: Part, number: int) -> bool:
+        """Whether ``part`` is nearer to where a version was made than bundle ``number``: a laptop's own writes are,
+        then what is older. The same on every replica, whichever came first there."""
+        if part.bundle == number:
+            return False
+        known = self._ranks.get(number)
+        if known is None:
+            row = self._storage.bundle_numbered(number)
+            assert row is not None
+            known = self._ranks[number] = rank(row.intent, row.hlc, row.log, row.seq)
+        return part.rank < known
+
+    def versions_in(self, document: str, client: int, start: int, end: int) -> list[VersionRow]:
+        """Stored or about to be, by clock."""
+        found = {row.clock: row for row in self._storage.versions_in(document, client, start, end)}
+        for place, row in (*self._versions.items(), *self._again.items()) if end - start > 64 else ():
+            if place[0] == document and place[1] == client and start <= place[2] < end:
+                found[row.clock] = row
+        for clock in range(start, end) if end - start <= 64 else ():
+            place = (document, client, clock)
+            pending = self._versions.get(place) or self._again.get(place)
+            if pending is not None:
+                found[clock] = pending
+        return [found[clock] for clock in sorted(found)]
+
+    def versions_of(self, register: int) -> list[VersionRow]:
+        """Stored or about to be."""
+        pending = [row for row in self._versions.values() if row.register == register]
+        return [one.version for one in self._storage.versions_of(register)] + pending
 
     def _add_resolution(self, entry: Entry, client: int, clock: int, value: str | None, bundle: int) -> None:
         record = resolutions.parse(value)
@@ -217,19 +264,14 @@ class Index:
                 return span
         return self._storage.span_at(document, client, clock)
 
-    def _remove(
-        self, document: str, client: int, clock: int, length: int,
-        overwritten: set[tuple[int, int]], part: Part,
-    ) -> None:  # fmt: skip
-        if length == 1 and (client, clock) in overwritten:
-            return
-        found: list[tuple[int, Entry]] = []
+    def _remove(self, document: str, client: int, clock: int, length: int, part: Part) -> None:
+        """What is newly removed shows another value; of text, its runs are kept."""
         if length <= _WIDE_DELETE:
             at, end = clock, clock + length
             while at < end:
-                entry = self._entry_of(document, client, at)
+                entry = self.entry_of(document, client, at)
                 if entry is not None:
-                    found.append((at, entry))
+                    self._doubt(entry, client, at)
                     at += 1
                     continue
                 span = self._span_at(document, client, at)
@@ -240,27 +282,17 @@ class Index:
                 self._touch_text(document, span.root, part)
                 self._spans.append(SpanRow(document, client, at, run, span.root, part.bundle, True))
                 at += run
-        else:
-            pending = {key[2]: entry for key, entry in self._recent.items() if key[:2] == (document, client)}
-            found = [(at, entry) for at, entry in pending.items() if clock <= at < clock + length]
-            for row in self._storage.versions_in(document, client, clock, clock + length):
-                entry = self._by_number(row.register)
-                if entry is not None and row.clock not in pending:
-                    found.append((row.clock, entry))
-        for at, entry in found:
-            if (client, at) in overwritten:
-                continue
+            return
+        for row in self.versions_in(document, client, clock, clock + length):
+            wide = self.by_number(row.register)
+            if wide is not None:
+                self._doubt(wide, client, row.clock)
+
+    def _doubt(self, entry: Entry, client: int, clock: int) -> None:
+        # A version that another one has taken the place of is shown no more, removed or not.
+        if entry.client == client and entry.clock == clock:
             entry.unsure = True
             self.touched[entry.id] = entry
-            if part.live and entry.id not in part.written and not self._mentions(document, part, entry):
-                self._clears.append(ClearRow(document, client, at, entry.id, part.bundle))
-
-    def _mentions(self, document: str, part: Part, entry: Entry) -> bool:
-        """Whether the update carries a version of the register, known or not.
-
-        Programs pass on what they took in together with the losing items that this removed: no removal of theirs.
-        """
-        return any(self._entry_of(document, struct[0], struct[1]) is entry for struct in part.update.structs)
 
     # -- looking up ----------------------------------------------------------------------------------------
 
@@ -290,14 +322,14 @@ class Index:
         row = self._storage.register_at(document, root, key)
         return self._keep(Entry(row, stored=True)) if row else None
 
-    def _by_number(self, id: int) -> Entry | None:
+    def by_number(self, id: int) -> Entry | None:
         entry = self._by_id.get(id)
         if entry is None:
             row = self._storage.register(id)
             entry = self._keep(Entry(row, stored=True)) if row else None
         return entry
 
-    def _entry_of(self, document: str, client: int, clock: int) -> Entry | None:
+    def entry_of(self, document: str, client: int, clock: int) -> Entry | None:
         name = (document, client, clock)
         entry = self._tails.get(name) or self._recent.get(name)
         if entry is not None:
@@ -322,7 +354,9 @@ class Index:
         """
         storage = self._storage
         if self._versions:
-            storage.add_versions(self._versions)
+            storage.add_versions(list(self._versions.values()))
+        if self._again:
+            storage.change_versions(list(self._again.values()))
         if self._clears:
             storage.add_clears(self._clears)
         if self._spans:

@@ -226,6 +226,12 @@ class MemoryStorage(Tables):
             elif before.value is None:
                 self._put(self._versions, row[:3], before._replace(value=row.value))
 
+    def change_versions(self, rows: Sequence[VersionRow]) -> None:
+        for row in rows:
+            before = self._versions.rows.get(row[:3])
+            if before is not None:
+                self._put(self._versions, row[:3], before._replace(value=row.value, bundle=row.bundle))
+
     def _with_author(self, rows: Iterable[VersionRow]) -> list[VersionWithAuthor]:
         return [VersionWithAuthor(row, bundle) for row in rows if (bundle := self.bundle_numbered(row.bundle))]
 

@@ -272,6 +272,13 @@ class SqliteStorage:
             rows,
         )
 
+    def change_versions(self, rows: Sequence[VersionRow]) -> None:
+        """Say anew what versions hold and which bundle they came in."""
+        self._executemany(
+            "UPDATE version SET value = ?, bundle = ? WHERE document = ? AND client = ? AND clock = ?",
+            [(row.value, row.bundle, row.document, row.client, row.clock) for row in rows],
+        )
+
     def version(self, document: str, client: int, clock: int) -> VersionWithAuthor | None:
         row = self._row(
             f"SELECT {_VERSION}, {_BUNDLE} FROM version v JOIN bundle b ON b.number = v.bundle"
