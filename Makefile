@@ -79,7 +79,7 @@ $(INSTALLED): .ci/requirements.lock pyproject.toml
 	@touch $@
 
 %/node_modules/.installed: %/package-lock.json
-	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20)' \
+	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)' \
 	  || { echo "Openprod's page and its tests need Node 20 or later with npm." >&2; exit 1; }
 	cd $* && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@

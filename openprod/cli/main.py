@@ -31,6 +31,13 @@ from openprod.errors import OpenprodError
 
 INTERRUPTED = 130
 
+_HELP = "`openprod --help` lists commands."
+_HINTS = {
+    "NOT_FOUND": "Check how it is written.",
+    "STORAGE": "Check the path, and that the disk is there.",
+    "INTERNAL": "Try again, and report it if it stays.",
+}
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(openprod.__version__, prog_name="openprod", message="%(prog)s %(version)s")
@@ -77,9 +84,9 @@ def _explain(error: BaseException) -> int:
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else 1
     if isinstance(error, (OpenprodError, Refused)):
-        print_error(error.code, error.sentence, error.hint)
+        print_error(error.code, error.sentence, error.hint or _HINTS.get(error.code, _HELP))
     elif isinstance(error, click.ClickException):
-        print_error("INPUT", error.format_message())
+        print_error("INPUT", error.format_message(), _HELP)
     elif isinstance(error, OSError):
         print_error("STORAGE", _of_system(error), "Check that the folder exists, can be written and has room.")
     else:

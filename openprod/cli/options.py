@@ -12,7 +12,7 @@ output_option = click.option(
     "-o", "--output", "file", metavar="FILE", required=True, type=click.Path(path_type=Path, dir_okay=False),
     help="The file to write.",
 )  # fmt: skip
-limit_option = click.option("--limit", type=click.IntRange(1, 100_000), default=100, show_default=True, help="At most.")
+limit_option = click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="At most.")
 message_option = click.option("-m", "--message", default="", help="Why, in a few words; kept in the history.")
 
 

@@ -12,7 +12,8 @@ from openprod.cli.output import print_json, print_table
 from openprod.core import queries
 
 
-@click.command()
+# A field to sort by downwards begins with a dash, and is no option.
+@click.command(context_settings={"ignore_unknown_options": True})
 @folder_argument
 @click.argument("words", metavar="QUERY", nargs=-1, required=True)
 @json_option
