@@ -100,8 +100,9 @@ class Worker:
 
     def _call(self, committer: Committer, future: asyncio.Future[Any], function: Callable[[Committer], Any]) -> None:
         try:
+            committer.recover()
             result = function(committer)
-        except Exception as error:
+        except BaseException as error:  # Rust panics too: whoever waits must hear of it, and the thread go on
             self._loop.call_soon_threadsafe(_fail, future, error)
         else:
             self._loop.call_soon_threadsafe(_succeed, future, result)
@@ -109,7 +110,7 @@ class Worker:
     def _commit(self, committer: Committer, group: list[tuple[asyncio.Future[Any], Any]]) -> None:
         try:
             outcomes, events = committer.commit([submission for _future, submission in group])
-        except Exception as error:
+        except BaseException as error:
             for future, _submission in group:
                 self._loop.call_soon_threadsafe(_fail, future, error)
             return
