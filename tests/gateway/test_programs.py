@@ -102,6 +102,9 @@ async def test_hocuspocus_counts_what_is_durable(served: Served) -> None:
         await one.event("unsynced", number=1)
         await one.event("unsynced", number=0)
         assert await served.fields() == {"cue_1/start": "10:00"}
+        await one.do("resync")
+        await one.event("unsynced", number=1)
+        await one.event("unsynced", number=0)
 
 
 async def test_hocuspocus_viewer_keeps_its_change_counted_as_unsynced(served: Served) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+from pycrdt import Doc, Map
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from openprod.gateway import protocol
@@ -21,20 +22,66 @@ async def test_no_state_before_the_client_has_told_its_own(served: Served) -> No
         await writer.set("cue_1/start", "10:00")
         await writer.send(protocol.sync_step1(b"\x00"))
         await writer.receive(0, 1)
-    async with peer(served.url()) as late, peer(served.url()) as writer:
+    async with peer(served.url()) as late, peer(served.url(rest="&ack=1")) as writer:
         await writer.synchronise()
         first = await late.connection.recv()
         assert first[:2] == b"\x00\x00", "the server's SyncStep1 comes first"
         await late.send(protocol.sync_step1(b"\x00"))
-        await late.send(b"\x03")  # an answer to this proves that what came before was handled
-        await writer.set("cue_1/start", "10:30")
-        answer = await late.connection.recv()
-        assert answer[0] == 1
+        # Each answer to this proves that what came before was handled, and what it owed was written.
+        for value in ("10:30", "10:45"):
+            await late.send(b"\x03")
+            assert (await late.connection.recv())[0] == 1
+            await writer.set("cue_1/start", value)
+            await writer.saved(2 if value == "10:30" else 3)
         await late.send(protocol.sync_step2(EMPTY_UPDATE))
         answer = await late.receive(0)
         assert answer[:2] == b"\x00\x01"
         late.doc.apply_update(protocol.read_message(answer)[1])
-        await late.until("cue_1/start", "10:30")
+        assert late.fields["cue_1/start"] == "10:45"
+        await writer.set("cue_1/start", "11:00")
+        await late.until("cue_1/start", "11:00")
+
+
+async def test_one_who_can_no_longer_be_reached_is_still_listened_to(served: Served) -> None:
+    """A send that fails, in whatever way the server makes it fail, drops nothing that was received."""
+    doc: Doc[Any] = Doc()
+    fields = doc.get("cues.cue", type=Map)
+    updates: list[bytes] = []
+    doc.observe(lambda event: updates.append(event.update))
+    for at in range(50):
+        fields[f"cue_{at}/start"] = at
+    messages = [protocol.sync_step1(b"\x00"), protocol.sync_step2(EMPTY_UPDATE)]
+    messages += [protocol.update_message(update) for update in updates]
+    coming = iter([{"type": "websocket.receive", "bytes": message} for message in messages])
+    failed = anyio.Event()
+
+    async def receive() -> dict[str, Any]:
+        if not accepted:
+            return {"type": "websocket.connect"}
+        await failed.wait()
+        await anyio.sleep(0)
+        return next(coming, {"type": "websocket.disconnect", "code": 1006})
+
+    accepted = False
+
+    async def send(message: Any) -> None:
+        nonlocal accepted
+        if accepted:
+            failed.set()
+            raise RuntimeError("gone")
+        accepted = True
+
+    scope = {
+        "type": "websocket",
+        "path": "/yjs/-/cues",
+        "query_string": f"token={served.token('editor')}".encode(),
+        "headers": [],
+    }
+    await served.app(scope, receive, send)
+    with anyio.fail_after(5):
+        while len(await served.fields()) < 50:
+            await anyio.sleep(0.01)
+    assert served.app.connections == 0
 
 
 async def test_a_state_waits_until_what_the_client_told_is_durable(served: Served) -> None:

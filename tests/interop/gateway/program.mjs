@@ -50,6 +50,7 @@ const commands = {
   get: () => say('values', { values: map.toJSON() }),
   presence: ({ state }) => provider.awareness.setLocalState(state),
   here: () => say('present', { states: Object.fromEntries(provider.awareness.getStates()), own: doc.clientID }),
+  resync: () => provider.forceSync(),
   exit: () => process.exit(0)
 }
 let awaited
