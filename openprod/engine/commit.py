@@ -20,6 +20,7 @@ from nacl.signing import SigningKey
 from openprod.core.bundles import Actor, Bundle, DocumentUpdate, SignedBundle, bundle_id, sign, signer
 from openprod.core.clock import HybridClock, time_text
 from openprod.core.ids import RandomBytes, device_id
+from openprod.engine import reuse
 from openprod.engine.detect import Detector
 from openprod.engine.events import Committed, Receipt
 from openprod.engine.index import Index
@@ -348,6 +349,10 @@ class Committer:
         document = self.known_document(submission.document)
         decoded = decode_update(submission.update)
         gate = document.gate
+        if reuse.contradicts(self.storage, document, decoded):
+            why = reuse.refusal()
+            self.storage.quarantine(document.name, submission.update, why.sentence, self._clock_text())
+            raise why
         if self._is_known(document, decoded):
             return None
         name = (id(submission.origin), submission.actor)

@@ -37,6 +37,8 @@ class Detector:
         self._subjects: dict[str, set[str]] = {}
         for row in self._storage.conflicts():
             self._remember(row)
+        # Registers that somebody recorded a decision about: judged even where all agree.
+        self._recorded = {f"{row.document}/{row.root}/{row.key}" for row in self._storage.all_resolutions() if row.root}
         self._gone: set[tuple[str, str]] = {
             (row.root, row.entity)
             for row in self._storage.markers_gone()
@@ -123,7 +125,7 @@ class Detector:
             return
         subject = f"{entry.document}/{entry.root}/{entry.key}"
         wrong = self._fault(entry)
-        if not entry.forked and not wrong and subject not in self._subjects:
+        if not entry.forked and not wrong and subject not in self._subjects and subject not in self._recorded:
             return
         id = ids.conflict_id(self._workspace, entry.document, entry.root, entry.key)
         if layout.parse_root(entry.root).kind == "facet" and self.is_gone(entry.root, entry.entity):
@@ -195,7 +197,10 @@ class Detector:
         facet = ""
         whole = self.is_deleted(entity)
         for row in rows:
-            if layout.parse_root(row.root).kind != "facet" or not self.is_gone(row.root, entity):
+            kind = layout.parse_root(row.root).kind
+            if kind not in ("facet", "entity") or not self.is_gone(row.root, entity):
+                continue
+            if kind == "entity" and row.field:
                 continue
             if row.forked:
                 state = self.history(row).state
@@ -208,7 +213,7 @@ class Detector:
                 live = [head for head in live if row.forked and head.value == "true"]
             if live:
                 heads += [ids.version_text(row.document, head.id) for head in live]
-                facet = facet or layout.parse_root(row.root).name
+                facet = facet or (layout.parse_root(row.root).name if kind == "facet" else "")
         decisions = [
             (row.id, row.client, record)
             for row, _bundle in self._storage.resolutions_of(id)
@@ -352,6 +357,7 @@ class Detector:
             if record is None:
                 continue
             if record.register_ is not None:
+                self._recorded.add("/".join((entry.document, *record.register_)))
                 found = self._index.find(entry.document, *record.register_)
                 if found is not None:
                     self._register_again(found, changed)
@@ -367,11 +373,7 @@ class Detector:
 
     def _register_again(self, entry: Entry, changed: dict[str, set[int]]) -> None:
         entry.unsure = True
-        history = self._settle_winner(entry)
-        # A register with decisions keeps being judged, as a fork would.
-        subject = f"{entry.document}/{entry.root}/{entry.key}"
-        self._subjects.setdefault(subject, set())
-        self._register(entry, history, changed)
+        self._register(entry, self._settle_winner(entry), changed)
 
     # -- rows ----------------------------------------------------------------------------------------------
 

@@ -152,9 +152,12 @@ def _edit_delete(committer: Committer, row: ConflictRow, choose: str | None, val
     """Restore (choose an edit, or value true) or leave deleted (choose the deletion, or value false)."""
     rows = committer.storage.registers_of_entity(row.entity)
     if choose is not None:
-        _document, key = ids.parse_version(choose)
-        deletions = {(gone.client, gone.clock) for gone in rows if not gone.field and gone.value in (None, "null")}
-        restore = key not in deletions
+        deletions = {
+            ids.version_text(gone.document, (gone.client, gone.clock))
+            for gone in rows
+            if not gone.field and gone.value in (None, "null")
+        }
+        restore = choose not in deletions
         if choose not in json.loads(row.heads):
             raise InvalidOperation("That isn't one of the sides of this conflict.", hint="Choose one of its heads.")
     elif isinstance(value, bool):

@@ -75,7 +75,7 @@ def read(
     decisions = []
     for resolution, bundle in storage.resolutions_at(register.document, register.root, register.key):
         record = resolutions.parse(resolution.body)
-        if record is not None and (as_of is None or bundle.hlc <= as_of):
+        if record is not None and (as_of is None or bundle.hlc <= as_of) and _counts(resolution, record, tree):
             decisions.append((resolution, bundle, record))
     joins = resolutions.joins((row.id, row.client, record) for row, _bundle, record in decisions)
     if as_of is not None:
@@ -83,6 +83,21 @@ def read(
     else:
         state = evaluate(tree, joins, is_deleted=is_deleted)
     return History(tree, bundles, decisions, state)
+
+
+def _counts(row: ResolutionRow, record: resolutions.Resolution, tree: Tree) -> bool:
+    """Whether a record says something about this register: anybody may write anything under ``core.resolution``.
+
+    A decision's value was written before its record, by the same Yjs client; what is accepted is there.
+    """
+    if record.withdraws:
+        return True
+    if not record.wrote:
+        return any(resolutions.parse_local(head) in tree.versions for head in record.heads)
+    wrote = [resolutions.parse_local(text) for text in record.wrote]
+    return all(id in tree.versions and id[0] == row.client and id[1] < row.clock for id in wrote if id is not None) and (
+        None not in wrote
+    )
 
 
 def _version(id: VersionKey, parent: Id | None, value: str | None, bundle: BundleRow) -> Version:
