@@ -25,7 +25,7 @@ from starlette.applications import Starlette
 import openprod
 from openprod import settings
 from openprod.engine.workspace import DATABASE, Workspace
-from openprod.errors import InputError, WrongFile
+from openprod.errors import InputError, OpenprodError, WrongFile
 from openprod.gateway.limits import Limits
 from openprod.gateway.socket import YjsApp
 from openprod.plugin_host.registry import Registry
@@ -98,7 +98,7 @@ async def serve(
         with _logging_to(folder / "run" / "node.log"), _listening(host, port) as listener:
             _sweep(folder / "run")
             bound = listener.getsockname()[1]
-            node = _Node(workspace, token, host, allowed_origins)
+            node = Node(workspace, token=token, host=host, allowed_origins=allowed_origins)
 
             def ready() -> None:
                 write_record(folder, NodeRecord(pid=os.getpid(), host=host, port=bound, token=token))
@@ -113,7 +113,15 @@ async def serve(
             finally:
                 remove_record(folder)
                 with anyio.CancelScope(shield=True):
-                    await workspace.snapshot()
+                    await _snapshot(workspace)
+
+
+async def _snapshot(workspace: Workspace) -> None:
+    """Make the next opening quick. What is confirmed is durable without it."""
+    try:
+        await workspace.snapshot()
+    except OpenprodError:
+        logging.getLogger("openprod.node").warning("No snapshot at the end", exc_info=True)
 
 
 def run(function: Callable[[], Awaitable[Any]]) -> Any:
@@ -121,27 +129,38 @@ def run(function: Callable[[], Awaitable[Any]]) -> Any:
     return anyio.run(function, backend_options={"use_uvloop": os.name != "nt"})
 
 
-class _Node:
-    """What is served, and its way to an end: no new requests, everyone told, what was received committed."""
+class Node:
+    """An open workspace being served, and the way to its end: no new requests, everyone told, what was received
+    committed."""
 
-    def __init__(self, workspace: Workspace, token: str, host: str, allowed_origins: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        *,
+        token: str,
+        host: str = "127.0.0.1",
+        allowed_origins: tuple[str, ...] = (),
+        client_dist: Path | None = None,
+    ) -> None:
         access = Access(workspace, token)
         self._limits = Limits()
         self._gateway = YjsApp(
             workspace, limits=self._limits, allowed_origins=allowed_origins, check_token=access.check
         )
         self._events = EventHub(workspace.feed)
+        self._server: _Server | None = None
         self.app: Starlette = build_app(
             workspace,
             access=access,
             gateway=self._gateway,
-            client_dist=client_folder(),
+            client_dist=client_dist or client_folder(),
             hosts=LOOPBACK_HOSTS | {host.lower()} if is_loopback(host) else None,
             plugins=installed_plugins,
             events=self._events,
         )
 
     async def run(self, listener: socket.socket, ready: Callable[[], None]) -> None:
+        """Until a signal or cancellation. ``ready`` is called once requests are answered."""
         config = uvicorn.Config(
             self.app,
             loop="none",
@@ -155,29 +174,34 @@ class _Node:
             ws_per_message_deflate=False,
             timeout_graceful_shutdown=_GRACE_S,
         )
-        server = _Server(config, ready)
+        server = self._server = _Server(config, ready)
+        failed: Exception | None = None
         async with anyio.create_task_group() as tasks:
-
-            async def stop_on_signal() -> None:
-                with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-                    async for _ in signals:
-                        self._leave(server)
-
-            tasks.start_soon(stop_on_signal)
+            tasks.start_soon(self._stop_on_signal)
             try:
                 await server.serve(sockets=[listener])
-            except BaseException:
-                self._leave(server)
+            except BaseException as error:
+                self.stop()
                 with anyio.CancelScope(shield=True):
                     await server.shutdown(sockets=[listener])
-                raise
+                if not isinstance(error, Exception):
+                    raise
+                failed = error  # by itself, not as part of a group
             finally:
                 tasks.cancel_scope.cancel()
+        if failed is not None:
+            raise failed
 
-    def _leave(self, server: uvicorn.Server) -> None:
-        if server.should_exit:
-            server.force_exit = True  # asked twice: in a hurry
-        server.should_exit = True
+    async def _stop_on_signal(self) -> None:
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async for _ in signals:
+                self.stop()
+
+    def stop(self) -> None:
+        """Begin to end; asked twice, don't wait for requests that are being answered."""
+        if self._server is not None:
+            self._server.force_exit = self._server.should_exit
+            self._server.should_exit = True
         self._events.close()
         self._gateway.close()
 

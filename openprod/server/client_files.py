@@ -17,7 +17,7 @@ _ASSETS: Final = "assets"
 _NOT_BUILT: Final = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Openprod</title></head>
 <body><h1>The node is running</h1>
-<p>Its web page hasn't been built. Run <code>make client</code> in the project's folder, then load this page again.</p>
+<p>Its web page hasn't been built. Run <code>make page</code> in the project's folder, then load this page again.</p>
 <p>Programs can use the node already: its calls are described at
 <a href="/api/v1/openapi.json">/api/v1/openapi.json</a>.</p></body></html>
 """
