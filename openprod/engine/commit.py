@@ -171,6 +171,7 @@ class Committer:
             start[name] = number
         parked = json.loads(self.storage.meta("parked") or "[]")
         self._since_snapshot: dict[str, int] = {}
+        self._with_snapshot = set(snapshots)
         for number in parked:
             self._replay(number, *self.storage.bundle_body(number), lambda _name, _number: True)
         for number, body, signature in self.storage.bundle_bytes(after=min(start.values(), default=0)):
@@ -545,8 +546,11 @@ class Committer:
     # -- snapshots -----------------------------------------------------------------------------------------
 
     def _snapshot_when_due(self) -> None:
+        if max(self._since_snapshot.values(), default=0) < SNAPSHOT_BYTES:
+            return
         for name, size in list(self._since_snapshot.items()):
-            if size >= SNAPSHOT_BYTES:
+            # A first snapshot too for those that have none: what came before the oldest isn't read again.
+            if size >= SNAPSHOT_BYTES or (size and name not in self._with_snapshot):
                 self._snapshot(name)
 
     def _snapshot(self, name: str) -> None:
@@ -554,6 +558,7 @@ class Committer:
         self.storage.put_snapshot(name, self._number, document.state_as_update())
         self.storage.set_meta(f"halves:{name}", json.dumps(list(document.gate.halves)))
         self._since_snapshot[name] = 0
+        self._with_snapshot.add(name)
         parked = sorted(
             {item.tag.bundle for live in self.documents.values() for item in live.gate.parked}  # type: ignore[attr-defined]
         )
@@ -562,10 +567,15 @@ class Committer:
     def snapshot(self) -> None:
         """Write every document that changed since, whole, so that the next opening is fast."""
         due = [name for name, size in self._since_snapshot.items() if size]
-        if due:
-            with self.storage.transaction():
-                for name in due:
-                    self._snapshot(name)
+        before = dict(self._since_snapshot), set(self._with_snapshot)
+        try:
+            if due:
+                with self.storage.transaction():
+                    for name in due:
+                        self._snapshot(name)
+        except BaseException:
+            self._since_snapshot, self._with_snapshot = before
+            raise
 
     def rebuild(self, progress: Callable[[int, int], None] | None = None) -> None:
         """Derive every table again from the oplog, in one transaction."""

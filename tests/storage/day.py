@@ -59,8 +59,9 @@ def steps(seed: int, count: int) -> Iterator[Step]:
     for name in ENTITIES[:2]:
         yield native(CreateEntity(entity=name, facets={"cues.cue": {"list": "LX", "number": name[-1]}}))
     yield lambda replica: void(other.pull(replica))
+    held: OutsideUpdate | None = None
     for _ in range(count):
-        kind = chance.randrange(12)
+        kind = chance.randrange(13)
         entity, value = chance.choice(ENTITIES), f"{chance.randrange(10, 24)}:{chance.choice(['00', '30'])}"
         program = chance.choice(programs)
         if kind == 0:
@@ -91,8 +92,18 @@ def steps(seed: int, count: int) -> Iterator[Step]:
             group = [one.update() for one in programs]
             group.insert(1, OutsideUpdate(document="cues", update=b"\x01nonsense", actor=program.actor))
             yield lambda replica, g=tuple(group): submit(replica, *g)  # type: ignore[misc]
+        elif kind == 10:
+            # The second of two arrives first, and waits for the other.
+            program.set(f"{entity}/start", value)
+            first = program.update()
+            program.set(f"{entity}/label", value)
+            second = program.update()
+            yield lambda replica, u=second: submit(replica, u)  # type: ignore[misc]
+            if held:
+                yield lambda replica, u=held: submit(replica, u)  # type: ignore[misc]
+            held = first
         else:
-            if kind == 10:
+            if kind == 11:
                 program.type(chance.randrange(20), f"{value} ")
             program.set(f"{entity}/{chance.choice(['start', 'number', 'label'])}", value)
             update = program.update()

@@ -47,7 +47,7 @@ def assert_as_on_disk(replica: Replica) -> None:
     assert live(other) == live(replica.committer)
 
 
-@pytest.mark.parametrize("snapshot_bytes", [300, 8 << 20])
+@pytest.mark.parametrize("snapshot_bytes", [300, 1_000, 2_000, 8 << 20])
 @pytest.mark.parametrize("seed", range(5))
 def test_every_point_of_every_commit_may_fail(seed: int, snapshot_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
     print(f"seed {seed}")
