@@ -108,8 +108,13 @@ def evaluate(
     joins: Collection[Join] = (),
     *,
     is_deleted: Callable[[Id], bool] = lambda _id: False,
+    knows: Callable[[Version, Version], bool] = lambda _later, _earlier: False,
 ) -> Register:
-    """Evaluate one register. ``is_deleted`` says whether the winning item has been removed."""
+    """Evaluate one register.
+
+    ``is_deleted`` says whether the winning item has been removed, ``knows`` whether the first version's author is
+    known to have seen the second (False where nobody can tell).
+    """
     winner = tree.winner()
     absent = winner is None or is_deleted(winner.id)
     shown_value = None if absent or winner is None else winner.value
@@ -147,6 +152,9 @@ def evaluate(
             covered.append(leaf)
         else:
             heads.append(leaf)
+    if len({head.value for head in heads}) > 1:
+        replaced = [version for version in tree.versions.values() if version.log and version.id not in withdrawn]
+        heads = [head for head in heads if not any(_replaced(tree, head, other, knows) for other in replaced)]
     heads.sort(key=lambda head: head.id)
     if not heads:
         heads = sorted(by_id.values(), key=lambda head: head.id)  # only a forged history covers everything
@@ -215,6 +223,12 @@ def _is_covered(tree: Tree, leaf: Version, last_clock: dict[int, int], last_seq:
         siblings = (tree.versions[id] for id in tree.children.get(leaf.parent, ()))
         return any(other.user == leaf.user and other.hlc > leaf.hlc for other in siblings if not other.is_clear)
     return last_clock.get(leaf.id[0], -1) > leaf.id[1]
+
+
+def _replaced(tree: Tree, head: Version, by: Version, knows: Callable[[Version, Version], bool]) -> bool:
+    """Whether ``by`` was written over a value equal to ``head``'s, by somebody who had seen both: they agreed then."""
+    before = tree.versions.get(by.parent) if by.parent is not None else None
+    return before is not None and before.value == head.value and by.id != head.id and knows(by, head)
 
 
 def _base(tree: Tree, heads: list[Version]) -> Version | None:

@@ -78,10 +78,16 @@ def read(
         if record is not None and (as_of is None or bundle.hlc <= as_of) and _counts(resolution, record, tree):
             decisions.append((resolution, bundle, record))
     joins = resolutions.joins((row.id, row.client, record) for row, _bundle, record in decisions)
-    if as_of is not None:
-        state = evaluate(tree, joins, is_deleted=lambda id: (id[0], id[1], 1) in tree.versions and is_deleted(id))
-    else:
-        state = evaluate(tree, joins, is_deleted=is_deleted)
+
+    def knows(later: Version, earlier: Version) -> bool:
+        # A laptop's own write has seen every bundle that the laptop held.
+        a, b = bundles[later.id], bundles[earlier.id]
+        return b.seq < a.seq if a.log == b.log else storage.depends(a.log, a.seq, b.log) >= b.seq
+
+    def gone(id: Id) -> bool:
+        return is_deleted(id) and (as_of is None or (id[0], id[1], 1) in tree.versions)
+
+    state = evaluate(tree, joins, is_deleted=gone, knows=knows)
     return History(tree, bundles, decisions, state)
 
 
