@@ -72,20 +72,20 @@ def _removed(committer: Committer, live: LiveDocument, decoded: Update) -> list[
                 continue
             stop = min(end, span.clock + span.length)
             start = _point(live, span.root, client, at)
-            content = _content(committer, live.name, span.bundle, client, at, stop)
-            if start is not None and content:
-                splices.append(SpliceText(span.root, start, 0, content))
+            found = content(committer, live.name, span.bundle, client, at, stop)
+            if start is not None and found:
+                splices.append(SpliceText(span.root, start, 0, found))
             at = stop
     return splices
 
 
-def _content(committer: Committer, document: str, number: int, client: int, start: int, end: int) -> str:
+def content(committer: Committer, document: str, number: int, client: int, start: int, end: int) -> str:
     """The text that a run of elements held, read from the bundle that wrote it."""
     for part in _parts(committer, number):
         if part.document != document:
             continue
-        for own, clock, length, ref, _origin, _right, _parent, _key, content in decode_update(part.update).structs:
+        for own, clock, length, ref, _origin, _right, _parent, _key, text in decode_update(part.update).structs:
             if own == client and ref == STRING and clock <= start < clock + length:
-                units = content.encode("utf-16-le")
+                units = text.encode("utf-16-le")
                 return str(units[(start - clock) * 2 : (end - clock) * 2].decode("utf-16-le", errors="ignore"))
     return ""

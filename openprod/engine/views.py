@@ -13,7 +13,7 @@ from typing import Any
 
 from openprod.core import ids, queries, resolutions
 from openprod.core.clock import moment
-from openprod.engine import trees
+from openprod.engine import text_history, trees
 from openprod.engine.commit import Committer
 from openprod.engine.describe import Describer
 from openprod.errors import InputError, NotFound
@@ -230,6 +230,7 @@ class Views:
             fields.append(
                 {"facet": name, "field": row.field, "label": self._schemas.label(name, row.field), "versions": versions}
             )
+        fields += text_history.of_entity(self._committer, entity)
         return {
             "entity": entity, "title": self.describer.thing(entity), "fields": fields,
             "bundles": [self.bundle(bundles[number]) for number in sorted(bundles)],

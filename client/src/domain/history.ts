@@ -38,6 +38,7 @@ const STATUS_WORDS: Readonly<Record<string, string>> = {
   overwritten: "replaced",
   lost: "lost, never seen by the one who won",
   resolved: "settled by a decision",
+  merged: "in the text with the others’ changes",
 };
 
 export const statusWords = (status: string): string => STATUS_WORDS[status] ?? status;
