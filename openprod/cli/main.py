@@ -76,7 +76,7 @@ def _explain(error: BaseException) -> int:
     if isinstance(error, BrokenPipeError):
         # Whoever read the output has enough. Nothing may be written to it at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 0
+        return 1
     if isinstance(error, click.exceptions.Exit):
         return error.exit_code
     if isinstance(error, click.UsageError):
