@@ -25,7 +25,9 @@ from openprod.engine.lower import Lowering
 from openprod.storage.sqlite.storage import SqliteStorage
 from openprod.yjs import layout
 
-SCHEMA = Schema(plugin="cues", facets={"cue": Facet(label="Cue", title="{number}", fields={"number": Field(), "start": Field()})})
+SCHEMA = Schema(
+    plugin="cues", facets={"cue": Facet(label="Cue", title="{number}", fields={"number": Field(), "start": Field()})}
+)
 ACTOR = Actor("user_bench", "Bench", "device")
 
 
@@ -80,7 +82,10 @@ def ours(folder: Path, data: list[bytes], group: int) -> float:
     start = time.perf_counter()
     for first in range(0, len(data), group):
         committer.commit(
-            [OutsideUpdate(document="cues", update=update, actor=ACTOR, origin=origin) for update in data[first : first + group]]
+            [
+                OutsideUpdate(document="cues", update=update, actor=ACTOR, origin=origin)
+                for update in data[first : first + group]
+            ]
         )
     seconds = time.perf_counter() - start
     committer.storage.close()
@@ -88,12 +93,13 @@ def ours(folder: Path, data: list[bytes], group: int) -> float:
 
 
 def run(*, count: int = 4000, rounds: int = 3) -> dict[str, Any]:
-    rows: list[dict[str, float]] = []
     data = updates(count)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for _ in range(rounds):
-            rows.append({"floor": floor(folder, data), "single": ours(folder, data, 1), "grouped": ours(folder, data, 100)})
+        rows = [
+            {"floor": floor(folder, data), "single": ours(folder, data, 1), "grouped": ours(folder, data, 100)}
+            for _ in range(rounds)
+        ]
     middle = rounds // 2
     result: dict[str, Any] = {
         f"{key}_per_s": round(sorted(row[key] for row in rows)[middle]) for key in ("floor", "single", "grouped")
