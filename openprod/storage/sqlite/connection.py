@@ -12,25 +12,28 @@ from importlib import resources
 from openprod.errors import Busy, DamagedFile, DiskFull, NewerFile, ReadOnly, StorageError, WrongFile
 
 APPLICATION_ID = 0x4F50524F  # "OPRO"
+BUSY_TIMEOUT_S = 5.0
 
 
 def connect(path: str) -> sqlite3.Connection:
     """The one writer connection: WAL, FULL (a commit survives power loss), migrated to this program's version.
 
-    Raises WrongFile, NewerFile, DamagedFile, ReadOnly, DiskFull or Busy; the file is then as it was.
+    A file that doesn't exist is made. Raises WrongFile, NewerFile, DamagedFile, ReadOnly, DiskFull or Busy; the file
+    is then as it was.
     """
     with translated(path):
+        if os.path.exists(path):
+            _check_identity(path)
         connection = sqlite3.connect(
-            path, isolation_level=None, check_same_thread=False, timeout=5.0, cached_statements=256
+            path, isolation_level=None, check_same_thread=False, timeout=BUSY_TIMEOUT_S, cached_statements=256
         )
         try:
-            _check_identity(connection, path)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA temp_store = MEMORY")
             connection.execute("PRAGMA cache_size = -65536")
             connection.execute("PRAGMA trusted_schema = OFF")
-            _migrate(connection, path)
+            _migrate(connection)
         except BaseException:
             connection.close()
             raise
@@ -49,13 +52,17 @@ def migrations() -> list[tuple[int, str]]:
     return sorted(found)
 
 
-def _check_identity(connection: sqlite3.Connection, path: str) -> None:
-    application = connection.execute("PRAGMA application_id").fetchone()[0]
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if application == 0 and version == 0:
-        if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            raise WrongFile(f"{path} is a database of another program.", hint="Name an Openprod workspace folder.")
-        return
+def _check_identity(path: str) -> None:
+    # Read-only: closing a writer would write into a file that isn't ours to change.
+    connection = sqlite3.connect(f"file:{quoted(path)}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S)
+    try:
+        application = connection.execute("PRAGMA application_id").fetchone()[0]
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    finally:
+        connection.close()
+    if application == 0 and version == 0 and not tables:
+        raise WrongFile(f"{path} is empty.", hint="Restore a backup, or make a new workspace (`openprod new`).")
     if application != APPLICATION_ID:
         raise WrongFile(f"{path} is a database of another program.", hint="Name an Openprod workspace folder.")
     newest = migrations()[-1][0]
@@ -66,22 +73,29 @@ def _check_identity(connection: sqlite3.Connection, path: str) -> None:
         )
 
 
-def _migrate(connection: sqlite3.Connection, path: str) -> None:
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    for number, sql in migrations():
-        if number <= version:
-            continue
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            for statement in _statements(sql):
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {number}")
-            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
+def _migrate(connection: sqlite3.Connection) -> None:
+    """Bring the file forward in one transaction: to this program's version, or not at all."""
+    steps = migrations()
+    if _version(connection) == steps[-1][0]:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        version = _version(connection)
+        for number, sql in steps:
+            if number > version:
+                for statement in _statements(sql):
+                    connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {steps[-1][0]}")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def _statements(sql: str) -> Iterator[str]:
@@ -91,6 +105,7 @@ def _statements(sql: str) -> Iterator[str]:
         if sqlite3.complete_statement(pending):
             yield pending
             pending = ""
+    assert not pending.strip(), "a migration ends in half a statement"
 
 
 @contextmanager
@@ -122,9 +137,9 @@ def explain(error: sqlite3.Error, path: str) -> StorageError:
         return StorageError(f"{path} can't be opened.", hint="Check that the folder exists and is yours.")
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return Busy(f"Another program is using {path}.", hint="Close it, or work through the node that has it open.")
-    if code == sqlite3.SQLITE_NOTADB:
+    if code == sqlite3.SQLITE_NOTADB and not _is_blank(path):
         return WrongFile(f"{path} isn't an Openprod workspace.", hint="Name the workspace's folder.")
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FORMAT):
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_NOTADB):
         return DamagedFile(
             f"{path} is damaged.", hint="Keep the file as it is and restore a backup (`openprod restore`)."
         )
@@ -134,6 +149,15 @@ def explain(error: sqlite3.Error, path: str) -> StorageError:
             hint="What was confirmed before is kept. Check the disk's room and health.",
         )
     return StorageError(f"{path} can't be used: {error}.")
+
+
+def _is_blank(path: str) -> bool:
+    """Whether the file begins with nothing but zeros, as one does whose blocks were never written."""
+    try:
+        with open(path, "rb") as file:
+            return not file.read(4096).strip(b"\0")
+    except OSError:
+        return False
 
 
 def _disk_full(path: str) -> DiskFull:

@@ -1,0 +1,99 @@
+"""Files of every older version are brought forward; one that can't be is left as it is."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from openprod.errors import NewerFile, StorageError
+from openprod.storage.sqlite import connection
+from openprod.storage.sqlite.storage import SqliteStorage
+
+STEPS = connection.migrations()
+NEWEST = STEPS[-1][0]
+
+# For each older version, rows as a program of that version left them; the next migration's author adds to this.
+LEFT_BY: dict[int, str] = {
+    1: """
+        INSERT INTO meta VALUES ('workspace', 'ws_old'), ('name', 'Hamlet');
+        INSERT INTO bundle VALUES (1, 'b1', 'log-a', 1, '1', 'u', 'Alex', 'd', '', 'edit', '', '', x'00', x'01', x'02');
+    """,
+}
+
+
+def make(path: Path, version: int) -> None:
+    """A file as a program of ``version`` left it."""
+    made = sqlite3.connect(path, isolation_level=None)
+    made.execute("PRAGMA journal_mode = WAL")
+    for number, sql in STEPS:
+        if number <= version:
+            made.executescript(sql)
+    made.execute(f"PRAGMA user_version = {version}")
+    made.execute(f"PRAGMA application_id = {connection.APPLICATION_ID}")
+    made.executescript(LEFT_BY[version])
+    made.close()
+
+
+def layout(path: Path) -> list[tuple[str, ...]]:
+    opened = sqlite3.connect(path)
+    rows = opened.execute("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name").fetchall()
+    opened.close()
+    return rows
+
+
+def test_they_are_numbered_from_1_without_gaps() -> None:
+    assert [number for number, _sql in STEPS] == list(range(1, len(STEPS) + 1))
+    assert sorted(LEFT_BY) == [number for number, _sql in STEPS], "say what a program of each version leaves behind"
+
+
+@pytest.mark.parametrize("version", sorted(LEFT_BY))
+def test_a_file_of_every_version_opens_with_all_that_was_in_it(version: int, tmp_path: Path) -> None:
+    old, new = tmp_path / "old.db", tmp_path / "new.db"
+    make(old, version)
+    opened = SqliteStorage(str(old))
+    try:
+        assert opened.meta("name") == "Hamlet"
+        assert [row.id for row in opened.bundles()] == ["b1"]
+        assert opened.check() == []
+    finally:
+        opened.close()
+    SqliteStorage(str(new)).close()
+    assert layout(old) == layout(new)
+
+
+@pytest.mark.parametrize("fault", ["CREATE TABLE broken (;", "INSERT INTO nowhere VALUES (1);", "SELECT 1 FROM"])
+def test_one_that_fails_leaves_the_file_untouched(fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "workspace.db"
+    make(path, NEWEST)
+    before, bytes_before = layout(path), path.read_bytes()
+    good = (NEWEST + 1, "CREATE TABLE extra (a);\nINSERT INTO extra VALUES (1);\nUPDATE meta SET value = 'changed';\n")
+    with monkeypatch.context() as patched:
+        patched.setattr(connection, "migrations", lambda: [*STEPS, good, (NEWEST + 2, fault)])
+        with pytest.raises((StorageError, AssertionError)):
+            SqliteStorage(str(path))
+    assert layout(path) == before
+    assert path.read_bytes() == bytes_before
+    opened = SqliteStorage(str(path))
+    assert opened.meta("name") == "Hamlet"
+    opened.close()
+
+
+def test_several_are_applied_at_once_and_an_older_program_refuses_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "workspace.db"
+    make(path, NEWEST)
+    with monkeypatch.context() as patched:
+        more = [(NEWEST + 1, "CREATE TABLE one (a);"), (NEWEST + 2, "INSERT INTO one VALUES (7);")]
+        patched.setattr(connection, "migrations", lambda: [*STEPS, *more])
+        opened = SqliteStorage(str(path))
+        assert opened.meta("name") == "Hamlet"
+        opened.close()
+    bytes_before = path.read_bytes()
+    with pytest.raises(NewerFile, match=f"version {NEWEST + 2}, this program knows {NEWEST}") as refused:
+        SqliteStorage(str(path))
+    assert refused.value.code == "NEWER_FILE"
+    assert "Update Openprod" in refused.value.hint
+    assert path.read_bytes() == bytes_before
