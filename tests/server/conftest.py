@@ -8,7 +8,7 @@ import pytest
 from tests.server.serving import Served, serve
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def anyio_backend() -> str:
     return "asyncio"
 
@@ -22,4 +22,13 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 async def served(tmp_path: Path) -> AsyncIterator[Served]:
     async with serve(tmp_path) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+async def steady(tmp_path_factory: pytest.TempPathFactory, anyio_backend: str) -> AsyncIterator[Served]:
+    """One node for a module's tests that change nothing: it holds a cue, and a conflict about its start."""
+    async with serve(tmp_path_factory.mktemp("steady")) as one:
+        await one.cue()
+        await one.disagree()
         yield one

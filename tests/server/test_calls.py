@@ -13,20 +13,20 @@ from tests.server.serving import Served, refused
 pytestmark = pytest.mark.anyio
 
 
-async def test_ready_without_a_token(served: Served) -> None:
-    assert (await served["nobody"].get("/healthz")).json()["status"] == "ready"
+async def test_ready_without_a_token(steady: Served) -> None:
+    assert (await steady["nobody"].get("/healthz")).json()["status"] == "ready"
     async with httpx.AsyncClient(trust_env=False) as client:
-        assert (await client.get(served.url + "/healthz")).status_code == 200
+        assert (await client.get(steady.url + "/healthz")).status_code == 200
 
 
-async def test_workspace(served: Served) -> None:
-    found = (await served["owner"].get("/workspace")).json()
-    assert found["id"] == served.workspace.id
+async def test_workspace(steady: Served) -> None:
+    found = (await steady["owner"].get("/workspace")).json()
+    assert found["id"] == steady.workspace.id
     assert found["name"] == "Tests"
     assert found["documents"] == ["core", "cues", "rooms"]
-    assert found["replica"] == served.workspace.replica
-    assert found["plugins"]["cues"] == served.workspace.schemas["cues"].to_record()
-    assert found["you"] == {"user": served.workspace.actor.user, "name": "Olga", "role": "owner", "document": None}
+    assert found["replica"] == steady.workspace.replica
+    assert found["plugins"]["cues"] == steady.workspace.schemas["cues"].to_record()
+    assert found["you"] == {"user": steady.workspace.actor.user, "name": "Olga", "role": "owner", "document": None}
 
 
 async def test_commit_read_query(served: Served) -> None:
@@ -111,8 +111,8 @@ async def test_resolving_what_one_has_not_seen_is_refused_with_the_present_confl
 
 
 @pytest.mark.parametrize("body", [{}, {"choose": "x", "value": 1}, {"choose": None}, {"heads": []}])
-async def test_a_resolution_is_one_thing(served: Served, body: dict[str, Any]) -> None:
-    refused(await served["editor"].post("/conflicts/c_x/resolutions", json=body), 400, "INPUT")
+async def test_a_resolution_is_one_thing(steady: Served, body: dict[str, Any]) -> None:
+    refused(await steady["editor"].post("/conflicts/c_x/resolutions", json=body), 400, "INPUT")
 
 
 async def test_conflicts_by_page_and_by_what(served: Served) -> None:
@@ -226,9 +226,9 @@ async def test_doctor_and_rebuild(served: Served) -> None:
     ],
 )
 async def test_what_cannot_be_answered(
-    served: Served, method: str, path: str, body: Any, status: int, code: str
+    steady: Served, method: str, path: str, body: Any, status: int, code: str
 ) -> None:
-    refused(await served["owner"].request(method, path, json=body), status, code)
+    refused(await steady["owner"].request(method, path, json=body), status, code)
 
 
 @pytest.mark.parametrize(
@@ -243,13 +243,12 @@ async def test_what_cannot_be_answered(
         {"op": "set_field", "entity": "cue_42", "facet": "cues.cue", "field": "start", "value": 2**60},
     ],
 )
-async def test_operations_that_make_no_sense(served: Served, operation: dict[str, Any]) -> None:
-    await served.cue()
-    before = await served.workspace.state_hash()
+async def test_operations_that_make_no_sense(steady: Served, operation: dict[str, Any]) -> None:
+    before = await steady.workspace.state_hash()
     good = {"op": "set_field", "entity": "cue_42", "facet": "cues.cue", "field": "start", "value": "12:00"}
-    answer = await served["editor"].post("/bundles", json={"operations": [good, operation]})
+    answer = await steady["editor"].post("/bundles", json={"operations": [good, operation]})
     refused(answer, 400, "INVALID_OPERATION")
-    assert await served.workspace.state_hash() == before
+    assert await steady.workspace.state_hash() == before
 
 
 def test_a_value_that_outside_programs_stored_is_answered() -> None:
