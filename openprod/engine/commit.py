@@ -26,7 +26,7 @@ from openprod.engine.events import Committed, Receipt
 from openprod.engine.index import Index
 from openprod.engine.removals import Part, Rank, rank
 from openprod.engine.schemas import Schemas
-from openprod.errors import LimitExceeded, NotFound, OpenprodError, StorageError, Untrusted
+from openprod.errors import DamagedFile, LimitExceeded, MalformedUpdate, NotFound, OpenprodError, StorageError, Untrusted
 from openprod.storage.ports import BundleRow, Storage
 from openprod.yjs import layout
 from openprod.yjs.decoder import Update, decode_update
@@ -160,15 +160,29 @@ class Committer:
         self._said = {name: self.storage.depends(log, self._seq, name) for name in self._vector}
 
     def _load(self) -> None:
-        """Read the live documents back from the snapshots and what came after them."""
+        """Read the live documents back from the snapshots and what came after them. Raises StorageError."""
+        try:
+            self._read()
+        except StorageError:
+            raise
+        except (OpenprodError, msgspec.MsgspecError, ValueError, TypeError, LookupError, AssertionError) as error:
+            raise DamagedFile(
+                f"{self.storage.path} is damaged: it holds what this program never writes.",
+                hint="Keep the file as it is and restore a backup (`openprod restore`).",
+            ) from error
+
+    def _read(self) -> None:
         self.documents.clear()
         self.index.forget()
         snapshots = self.storage.snapshots()
         start: dict[str, int] = {}
         for name, (number, state) in snapshots.items():
             halves = json.loads(self.storage.meta(f"halves:{name}") or "[]")
-            self.documents[name] = LiveDocument.load(name, state, halves, client_id=self._client_id())
-            start[name] = number
+            try:
+                self.documents[name] = LiveDocument.load(name, state, halves, client_id=self._client_id())
+                start[name] = number
+            except MalformedUpdate:
+                start[name] = 0  # a snapshot saves time, no more: the oplog holds all of it
         parked = json.loads(self.storage.meta("parked") or "[]")
         self._since_snapshot: dict[str, int] = {}
         self._with_snapshot = set(snapshots)

@@ -116,6 +116,11 @@ class Workspace:
     def _make(self) -> Committer:
         storage = SqliteStorage(str(self.folder / DATABASE))
         try:
+            if not storage.meta("workspace"):
+                raise WrongFile(
+                    f"{self.folder} holds a workspace whose making never finished.",
+                    hint="Move the folder away and make a new one (`openprod new`).",
+                )
             return Committer(
                 storage, key=self.identity.key, now_ms=lambda: self._now_ms(), random_bytes=secrets.token_bytes
             )

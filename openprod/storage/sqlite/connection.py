@@ -13,6 +13,8 @@ from openprod.errors import Busy, DamagedFile, DiskFull, NewerFile, ReadOnly, St
 
 APPLICATION_ID = 0x4F50524F  # "OPRO"
 BUSY_TIMEOUT_S = 5.0
+FAULTS = (sqlite3.Error, UnicodeDecodeError)
+"""What SQLite's module raises when the file or the disk is at fault."""
 
 
 def connect(path: str) -> sqlite3.Connection:
@@ -113,7 +115,7 @@ def translated(path: str) -> Iterator[None]:
     """Turn what SQLite and the system say into errors a stage manager understands."""
     try:
         yield
-    except sqlite3.Error as error:
+    except FAULTS as error:
         raise explain(error, path) from error
     except OSError as error:
         if error.errno == errno.ENOSPC:
@@ -123,7 +125,7 @@ def translated(path: str) -> Iterator[None]:
         raise StorageError(f"{path} can't be used: {error.strerror or error}.") from error
 
 
-def explain(error: sqlite3.Error, path: str) -> StorageError:
+def explain(error: Exception, path: str) -> StorageError:
     """What SQLite says, for people."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_FULL:
@@ -139,7 +141,8 @@ def explain(error: sqlite3.Error, path: str) -> StorageError:
         return Busy(f"Another program is using {path}.", hint="Close it, or work through the node that has it open.")
     if code == sqlite3.SQLITE_NOTADB and not _is_blank(path):
         return WrongFile(f"{path} isn't an Openprod workspace.", hint="Name the workspace's folder.")
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_NOTADB):
+    damage = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_NOTADB)
+    if code in damage or isinstance(error, UnicodeDecodeError) or "decode to UTF-8" in str(error):
         return DamagedFile(
             f"{path} is damaged.", hint="Keep the file as it is and restore a backup (`openprod restore`)."
         )
@@ -155,7 +158,7 @@ def _is_blank(path: str) -> bool:
     """Whether the file begins with nothing but zeros, as one does whose blocks were never written."""
     try:
         with open(path, "rb") as file:
-            return not file.read(4096).strip(b"\0")
+            return not file.read(16).strip(b"\0")
     except OSError:
         return False
 

@@ -21,7 +21,7 @@ from openprod.storage.ports import (
     VersionRow,
     VersionWithAuthor,
 )
-from openprod.storage.sqlite.connection import connect, explain, translated
+from openprod.storage.sqlite.connection import FAULTS, connect, explain, translated
 
 _BUNDLE = "b.number, b.id, b.log, b.seq, b.hlc, b.user, b.name, b.device, b.via, b.intent, b.message, b.undoes, b.hash"
 _REGISTER = "id, document, root, key, entity, field, client, clock, forked, value, sought"
@@ -74,31 +74,31 @@ class SqliteStorage:
     def _execute(self, sql: str, parameters: Sequence[object] = ()) -> None:
         try:
             self._connection.execute(sql, parameters)
-        except sqlite3.Error as error:
+        except FAULTS as error:
             raise explain(error, self.path) from error
 
     def _executemany(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
         try:
             self._connection.executemany(sql, rows)
-        except sqlite3.Error as error:
+        except FAULTS as error:
             raise explain(error, self.path) from error
 
     def _row(self, sql: str, parameters: Sequence[object] = ()) -> Any:
         try:
             return self._connection.execute(sql, parameters).fetchone()
-        except sqlite3.Error as error:
+        except FAULTS as error:
             raise explain(error, self.path) from error
 
     def _rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Any]:
         try:
             return self._connection.execute(sql, parameters).fetchall()
-        except sqlite3.Error as error:
+        except FAULTS as error:
             raise explain(error, self.path) from error
 
     def _stream(self, sql: str, parameters: Sequence[object] = ()) -> Iterator[Any]:
         try:
             yield from self._connection.execute(sql, parameters)
-        except sqlite3.Error as error:
+        except FAULTS as error:
             raise explain(error, self.path) from error
 
     def transaction(self) -> _Transaction:
