@@ -49,7 +49,7 @@ bench: install $(LOAD_PACKAGES)
 
 ## Hours of random editing, crashing and merging; SECONDS=… sets how long.
 soak: install $(INTEROP_PACKAGES)
-	$(PY) -m tests.simulation.soak $(ARGS)
+	$(PY) -m tests.simulation.long_run $(ARGS)
 
 ## Take newer versions of what pyproject.toml allows.
 lock: install

@@ -15,7 +15,7 @@ HOSTS = re.compile("|".join(re.escape(one.replace(" ", "")) for one in (
     "pypi .org", "python hosted.org", "npmjs .org", "npmjs .com", "yarn pkg.com", "npmmirror .com", "registry .npm",
     "/simple /", "goproxy .", "crates .io",
 )))  # fmt: skip
-MACHINE = re.compile(r"(?<![\w.])/(?:work|root|home|Users|opt|mnt|tmp|var/folders)/(?!me/)[\w.-]+|[A-Z]:\\\\Users")
+MACHINE = re.compile(r"(?<![\w.])/(?:work|root|home|Users|opt|mnt|tmp/v|var/folders)/(?!me/)[\w.-]+|[A-Z]:\\\\Users")
 SQL = re.compile(
     r"\b(?:SELECT\s.+\sFROM|INSERT\s+(?:OR\s+\w+\s+)?INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM|CREATE\s+TABLE|PRAGMA\s)"
 )
