@@ -129,7 +129,12 @@ def evaluate(
         leaves = [leaf._replace(value=NULL) if leaf.id == winner.id else leaf for leaf in leaves]
     by_id = {leaf.id: leaf for leaf in leaves}
     if withdrawn:
+        taken_back = [leaf for leaf in leaves if leaf.id in withdrawn]
         by_id = _expand(tree, by_id, withdrawn)
+        stand = {leaf.value for leaf in by_id.values()}
+        if len(stand) == 1 and stand != {NULL}:
+            # What it had decided about doesn't disagree with itself, but with what is shown since.
+            by_id |= {leaf.id: leaf for leaf in taken_back if leaf.value not in stand}
 
     last_clock: dict[int, int] = {}
     last_seq: dict[str, int] = {}

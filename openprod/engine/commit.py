@@ -26,11 +26,19 @@ from openprod.engine.events import Committed, Receipt
 from openprod.engine.index import Index
 from openprod.engine.removals import Part, Rank, rank
 from openprod.engine.schemas import Schemas
-from openprod.errors import DamagedFile, LimitExceeded, MalformedUpdate, NotFound, OpenprodError, StorageError, Untrusted
+from openprod.errors import (
+    DamagedFile,
+    LimitExceeded,
+    MalformedUpdate,
+    NotFound,
+    OpenprodError,
+    StorageError,
+    Untrusted,
+)
 from openprod.storage.ports import BundleRow, Storage
 from openprod.yjs import layout
 from openprod.yjs.decoder import Update, decode_update
-from openprod.yjs.documents import LiveDocument, Write, merged
+from openprod.yjs.documents import LiveDocument, SetKey, Write, merged
 from openprod.yjs.gate import Release
 
 SNAPSHOT_BYTES = 8 * 1024 * 1024
@@ -364,7 +372,7 @@ class Committer:
         document = self.known_document(submission.document)
         decoded = decode_update(submission.update)
         gate = document.gate
-        if reuse.contradicts(self.storage, document, decoded):
+        if reuse.contradicts(self.index, document, decoded):
             why = reuse.refusal()
             self.storage.quarantine(document.name, submission.update, why.sentence, self._clock_text())
             raise why
@@ -415,16 +423,22 @@ class Committer:
         draft.message, draft.undoes, draft.operations = submission.message, submission.undoes, submission.operations
         for name in sorted(plan):
             document = self.document(name)
+            seen = document.state_vector() if self._is_contested(name, plan[name]) else b""
             with _halfway():
                 update = document.write(plan[name])
             if not update:
                 continue
-            draft.updates.append(DocumentUpdate(name, update, True))
+            draft.updates.append(DocumentUpdate(name, update, True, seen))
             self._count(draft.updates[-1])
             tag = _Tag(draft, draft.number, True, rank(draft.intent, draft.hlc, self.log, draft.seq))
             releases = document.gate.admit(update, decode_update(update), tag)
             self._pass(document, releases, runs, apply=False)
         return draft
+
+    def _is_contested(self, name: str, writes: list[Write]) -> bool:
+        """Whether a field has more than one side: who writes over one is then on record for having seen the others."""
+        entries = (self.index.find(name, write.root, write.key) for write in writes if isinstance(write, SetKey))
+        return any(entry is not None and entry.forked for entry in entries)
 
     def _take_foreign(
         self, submission: Foreign, drafts: list[_Draft], runs: list[tuple[_Draft | None, int, list[tuple[str, bytes]]]]

@@ -202,7 +202,7 @@ class Detector:
                 continue
             if kind == "entity" and row.field:
                 continue
-            if row.forked:
+            if row.forked or f"{row.document}/{row.root}/{row.key}" in self._recorded:
                 state = self.history(row).state
                 live = [head for head in state.heads if head.value != NULL]
             else:

@@ -5,8 +5,8 @@ Yjs programs would keep whichever came first and never agree again. The update i
 
 from __future__ import annotations
 
+from openprod.engine.index import Index
 from openprod.errors import InputError
-from openprod.storage.ports import Storage
 from openprod.yjs import layout
 from openprod.yjs.decoder import Update
 from openprod.yjs.documents import LiveDocument
@@ -20,7 +20,7 @@ class ReusedClientId(InputError):
     status = 409
 
 
-def contradicts(storage: Storage, document: LiveDocument, decoded: Update) -> bool:
+def contradicts(index: Index, document: LiveDocument, decoded: Update) -> bool:
     """Whether the update says something else of a field's version that is known already."""
     known = document.gate.overlaps(decoded)
     if not known:
@@ -31,19 +31,17 @@ def contradicts(storage: Storage, document: LiveDocument, decoded: Update) -> bo
         have = state.get(client, 0)
         if ref != _ANY or clock >= have:
             continue
-        for index in range(min(length, have - clock)):
-            checked += 1
-            if checked > _CHECKED_MAX:
-                return False
-            found = storage.version(document.name, client, clock + index)
-            if found is None:
-                if key is not None and parent.__class__ is str:
-                    return True  # the known id isn't a version of any field
-                continue
-            row = found.version
-            before = origin if index == 0 else (client, clock + index - 1)
+        checked += min(length, have - clock)
+        if checked > _CHECKED_MAX:
+            return False
+        # Also what came earlier in the same group, which isn't stored yet.
+        rows = index.versions_in(document.name, client, clock, min(clock + length, have))
+        if not rows and key is not None and parent.__class__ is str:
+            return True  # the known id isn't a version of any field
+        for row in rows:
+            before = origin if row.clock == clock else (client, row.clock - 1)
             parents = None if row.parent_client is None else (row.parent_client, row.parent_clock)
-            other_value = row.value is not None and row.value != layout.value_text(content[index])
+            other_value = row.value is not None and row.value != layout.value_text(content[row.clock - clock])
             if other_value or before != parents:
                 return True
     return False

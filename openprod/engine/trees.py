@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+import msgspec
+
 from openprod.core import resolutions
-from openprod.core.bundles import NATIVE_INTENTS
+from openprod.core.bundles import NATIVE_INTENTS, Bundle
 from openprod.core.ids import VersionKey
 from openprod.core.versions import NULL, Id, Register, Tree, Version, evaluate
 from openprod.storage.ports import BundleRow, RegisterRow, ResolutionRow, Storage
+from openprod.yjs.decoder import decode_state_vector, decode_update
 
 Records = list[tuple[str, int, resolutions.Resolution]]
 
@@ -80,15 +83,25 @@ def read(
     joins = resolutions.joins((row.id, row.client, record) for row, _bundle, record in decisions)
 
     def knows(later: Version, earlier: Version) -> bool:
-        # A laptop's own write has seen every bundle that the laptop held.
-        a, b = bundles[later.id], bundles[earlier.id]
-        return b.seq < a.seq if a.log == b.log else storage.depends(a.log, a.seq, b.log) >= b.seq
+        seen = _seen(storage, bundles[later.id].number, register.document, later.id[0])
+        return seen.get(earlier.id[0], 0) > earlier.id[1]
 
     def gone(id: Id) -> bool:
         return is_deleted(id) and (as_of is None or (id[0], id[1], 1) in tree.versions)
 
     state = evaluate(tree, joins, is_deleted=gone, knows=knows)
     return History(tree, bundles, decisions, state)
+
+
+def _seen(storage: Storage, number: int, document: str, client: int) -> dict[int, int]:
+    """What the author of a client's transaction in bundle ``number`` had before it, where that was kept."""
+    body, _signature = storage.bundle_body(number)
+    for part in msgspec.msgpack.decode(body, type=Bundle).updates:
+        if part.document != document or not part.live or not part.seen:
+            continue
+        if any(section[0] == client for section in decode_update(part.update).sections):
+            return decode_state_vector(part.seen)
+    return {}
 
 
 def _counts(row: ResolutionRow, record: resolutions.Resolution, tree: Tree) -> bool:
@@ -101,9 +114,9 @@ def _counts(row: ResolutionRow, record: resolutions.Resolution, tree: Tree) -> b
     if not record.wrote:
         return any(resolutions.parse_local(head) in tree.versions for head in record.heads)
     wrote = [resolutions.parse_local(text) for text in record.wrote]
-    return all(id in tree.versions and id[0] == row.client and id[1] < row.clock for id in wrote if id is not None) and (
-        None not in wrote
-    )
+    return all(
+        id is not None and id in tree.versions and id[0] == row.client and id[1] < row.clock for id in wrote
+    )  # fmt: skip
 
 
 def _version(id: VersionKey, parent: Id | None, value: str | None, bundle: BundleRow) -> Version:

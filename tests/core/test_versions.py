@@ -144,3 +144,18 @@ def test_a_decision_taken_back_whose_heads_are_not_here_stands_for_itself() -> N
 def test_what_was_written_over_a_side_stays_when_the_decision_is_taken_back() -> None:
     tree = Tree([*FORK, v((3, 0), (9, 0), "5"), v((2, 0), (9, 0), "2")])
     assert heads(tree, Join(frozenset({(5, 0), (9, 0)}), (3, 0), True)) == [(2, 0), (5, 0)]
+
+
+def test_a_decision_taken_back_about_one_value_stands_against_it() -> None:
+    tree = Tree([v((1, 0), None, "0"), v((2, 0), (1, 0), "2")])
+    state = evaluate(tree, [Join(frozenset({(1, 0)}), (2, 0), True)])
+    assert (state.disagrees, [head.id for head in state.heads]) == (True, [(1, 0), (2, 0)])
+
+
+def test_values_that_agreed_do_not_disagree_with_who_wrote_over_one_having_seen_both() -> None:
+    tree = Tree([*FORK[:2], v((9, 0), (1, 0), "5"), v((7, 0), (9, 0), "7", log="a", seq=1)])
+    assert heads(tree) == [(5, 0), (7, 0)]
+    state = evaluate(tree, knows=lambda later, earlier: (later.id, earlier.id) == ((7, 0), (5, 0)))
+    assert ([head.id for head in state.heads], state.overtaken) == ([(7, 0)], False)
+    # Values that didn't agree stay, however much one had seen: people resolve.
+    assert len(evaluate(Tree([*FORK, v((7, 0), (9, 0), "7", log="a", seq=1)]), knows=lambda _a, _b: True).heads) == 2

@@ -1,0 +1,73 @@
+"""A seeded walk through the world: the same moves as the state machine's, chosen by one seed."""
+
+from __future__ import annotations
+
+import random
+
+from tests.simulation.world import ENTITIES, FIELDS, OUTSIDERS, REPLICAS, VALUES, World
+
+
+def walk(seed: int, steps: int, *, trace: list[str] | None = None) -> World:
+    world = World(seed)
+    chance = random.Random(seed + 1)
+
+    def entity() -> str:
+        return chance.choice(ENTITIES)
+
+    def place() -> tuple[str, str]:
+        facet = chance.choice(["cues.cue", "cues.cue", "cues.note"])
+        return facet, chance.choice(FIELDS[facet])
+
+    def value() -> object:
+        return chance.choice(VALUES)
+
+    moves = {
+        "set_field": (10, lambda: (chance.choice(REPLICAS), entity(), *place(), value())),
+        "create": (2, lambda: (chance.choice(REPLICAS), entity())),
+        "delete": (3, lambda: (chance.choice(REPLICAS), entity())),
+        "restore_entity": (3, lambda: (chance.choice(REPLICAS), entity())),
+        "attach": (2, lambda: (chance.choice(REPLICAS), entity())),
+        "detach": (1, lambda: (chance.choice(REPLICAS), entity(), chance.choice(list(FIELDS)))),
+        "undo": (4, lambda: (chance.choice(REPLICAS),)),
+        "redo": (3, lambda: (chance.choice(REPLICAS),)),
+        "resolve": (8, lambda: (chance.choice(REPLICAS), chance.randrange(9), chance.randrange(-1, 4), "12:00")),
+        "revise": (2, lambda: (chance.choice(REPLICAS), chance.randrange(9), chance.choice(["12:15", "12:30"]))),
+        "reopen": (2, lambda: (chance.choice(REPLICAS), chance.randrange(9))),
+        "crash": (2, lambda: (chance.choice(REPLICAS),)),
+        "stop": (1, lambda: (chance.choice(REPLICAS),)),
+        "disk_fails": (1, lambda: (chance.choice(REPLICAS), chance.randrange(8), entity())),
+        "take_backup": (1, lambda: (chance.choice(REPLICAS),)),
+        "restore_backup": (1, lambda: (chance.choice(REPLICAS),)),
+        "jump": (1, lambda: (chance.choice(REPLICAS), chance.choice([-7200, -5, 30, 86400]))),
+        "pull": (8, lambda: chance.sample(REPLICAS, 2)),
+        "dial": (6, lambda: (chance.choice(OUTSIDERS), chance.choice(REPLICAS))),
+        "hang_up": (2, lambda: (chance.choice(OUTSIDERS),)),
+        "answer": (10, lambda: (chance.choice(OUTSIDERS),)),
+        "send": (14, lambda: (chance.choice(OUTSIDERS), chance.randrange(1, 4))),
+        "read": (8, lambda: (chance.choice(OUTSIDERS), chance.randrange(1, 5))),
+        "outside_set": (12, lambda: (chance.choice(OUTSIDERS), entity(), *place(), value())),
+        "outside_remove": (4, lambda: (chance.choice(OUTSIDERS), entity(), *place())),
+        "outside_mark": (1, lambda: (chance.choice(OUTSIDERS), entity(), chance.choice([True, None]))),
+        "reload": (1, lambda: (chance.choice(OUTSIDERS),)),
+        "forge": (1, lambda: (chance.choice(OUTSIDERS), entity(), chance.randrange(50))),
+    }
+    names = list(moves)
+    weights = [moves[name][0] for name in names]
+    for step in range(steps):
+        (name,) = chance.choices(names, weights)
+        arguments = moves[name][1]()
+        if trace is not None:
+            trace.append(f"world.{name}({', '.join(map(repr, arguments))})")
+        getattr(world, name)(*arguments)
+        if step % 5 == 0:
+            world.check(chance.choice(REPLICAS))
+        if step % 10 == 0:
+            world.check_groups()
+    for replica in REPLICAS:
+        world.check(replica)
+        world.check_replay(replica)
+    world.check_settled()
+    world.check_converged(shuffle=bool(seed % 2))
+    for replica in REPLICAS:
+        world.check_replay(replica)
+    return world
