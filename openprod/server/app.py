@@ -50,7 +50,7 @@ def build_app(
     services = Services(
         workspace=workspace,
         access=access or Access(workspace, None),
-        events=events or EventHub(workspace.feed),
+        events=EventHub(workspace.feed) if events is None else events,
         plugins=plugins,
     )
     calls: list[BaseRoute] = [
@@ -60,7 +60,6 @@ def build_app(
     calls += [Route("/healthz", healthz), Route("/openapi.json", description)]
     routes: list[BaseRoute] = [
         Mount(BASE, app=Router(calls, redirect_slashes=False)),
-        Mount("/api", routes=[]),
         Mount("/yjs", app=gateway, routes=None if gateway else []),
         Route("/healthz", healthz),
     ]

@@ -14,6 +14,9 @@ from starlette.types import Scope
 
 _HOST = re.compile(r"[A-Za-z0-9.\-]+(:\d+)?|\[[0-9A-Fa-f:.]+\](:\d+)?")
 _ASSETS: Final = "assets"
+_FILE_ENDINGS: Final = frozenset(
+    {".css", ".gif", ".html", ".ico", ".jpg", ".js", ".json", ".map", ".png", ".svg", ".txt", ".webmanifest", ".woff2"}
+)
 _NOT_BUILT: Final = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Openprod</title></head>
 <body><h1>The node is running</h1>
@@ -30,7 +33,12 @@ class ClientFiles(StaticFiles):
         super().__init__(directory=folder, check_dir=False)
         self._folder = folder
 
+    async def check_config(self) -> None:
+        """The folder may come and go while the node runs: that is looked at with each request."""
+
     async def get_response(self, path: str, scope: Scope) -> Response:
+        if PurePosixPath(path).parts[:1] in (("api",), ("yjs",)):
+            raise HTTPException(404)
         if not (self._folder / "index.html").is_file():
             response: Response = HTMLResponse(_NOT_BUILT, status_code=503)
             path = "index.html"
@@ -48,7 +56,8 @@ class ClientFiles(StaticFiles):
             try:
                 return path, await super().get_response(path, scope)
             except HTTPException as error:
-                if error.status_code != 404 or PurePosixPath(path).suffix:
+                # The page's own addresses may hold dots (they name facets): only what ends as files do is one.
+                if error.status_code != 404 or PurePosixPath(path).suffix in _FILE_ENDINGS:
                     raise
         return "index.html", await super().get_response("index.html", scope)
 

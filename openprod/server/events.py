@@ -58,7 +58,8 @@ class EventHub:
         self._keepalive_s = keepalive_s
         self._unsubscribe = feed.subscribe(self._committed)
 
-    def __len__(self) -> int:
+    @property
+    def listeners(self) -> int:
         return len(self._listeners)
 
     def listen(self, *, allowed: Callable[[], bool]) -> AsyncIterator[bytes]:
