@@ -15,6 +15,13 @@ from openprod.cli.times import moment
 from openprod.core.conflicts import KINDS, STATUSES
 from openprod.errors import InputError
 
+_ANSWERS = {
+    "edit-delete": "--value true restores it, --value false leaves it deleted",
+    "duplicate": "change one of them, or keep them all with --choose and any of the versions",
+    "invalid": "--choose VERSION accepts it as it is, --value JSON corrects it",
+    "text-overlap": "correct the text if need be, then --value true says that it was read",
+}
+
 
 @click.command()
 @folder_argument
@@ -54,6 +61,9 @@ def _show(conflict: dict[str, Any]) -> None:
         value = cell(candidate["value"]) if candidate["known"] else "(not kept)"
         shown = "  (shown now)" if candidate["version"] == conflict["shown"] else ""
         say(f"    {candidate['version']}  {value}  {candidate['author']}, {moment(candidate['at'])}{shown}")
+    if conflict["status"] == "open":
+        answers = _ANSWERS.get(conflict["kind"], "--choose VERSION, or --value JSON for another one")
+        say(f"    openprod resolve DIR {conflict['id']}: {answers}")
 
 
 @click.command()
