@@ -225,10 +225,12 @@ class _Server(uvicorn.Server):
 @contextmanager
 def _listening(host: str, port: int) -> Iterator[socket.socket]:
     """Raises InputError when the address can't be had."""
+    if not 0 <= port <= 65535:
+        raise InputError(f"{port} isn't a port.", hint="Ports are 1 to 65535; 0 picks a free one.")
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         listener = socket.create_server((host, port), family=family, backlog=2048)
-    except (OSError, OverflowError, UnicodeError) as error:
+    except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(
             f"The node can't listen on {host}:{port}: {reason}.",
