@@ -1,6 +1,6 @@
 """Fan-out through real sockets: how late an edit reaches the other programs, and how many edits a node carries.
 
-    python -m benchmarks.fanout                      # the server that the node uses
+    python -m benchmarks.fanout                      # the server that the node uses, beside a bare one
     python -m benchmarks.fanout --all --rounds 3     # every ASGI server that was compared, rounds interleaved
 
 Two measurements, by one lean load generator (benchmarks/load/fanout.mjs) in a process of its own:
@@ -9,7 +9,8 @@ Two measurements, by one lean load generator (benchmarks/load/fanout.mjs) in a p
 - sustained: 50 clients of which 5 write; the highest rate at which everything is delivered, p95 is at most 100 ms and
   the backlog is gone 500 ms after the last send. Rates are tried in steps of 1.4.
 
-Memory is what the server process grows by, per idle synced connection. Medians of the rounds.
+``bare`` is the floor of the machine at that moment: the same server passing messages on, with no document, no disk, no
+author and no conflict. Memory is what the server process grows by, per idle synced connection. Medians of the rounds.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 CHOSEN = ("uvicorn-websockets-sansio", "uvloop")
+BARE = ("bare", "uvloop")
 COMPARED = [
     CHOSEN,
     ("uvicorn-websockets-sansio", "asyncio"),
@@ -39,6 +41,7 @@ COMPARED = [
     ("uvicorn-wsproto", "uvloop"),
     ("granian", "uvloop"),
     ("hypercorn", "uvloop"),
+    BARE,
 ]
 LATENCY = {"clients": 51, "writers": 1, "rate": 300}
 SUSTAINED = {"clients": 50, "writers": 5}
@@ -58,18 +61,14 @@ def server(kind: str, loop: str) -> Iterator[tuple[str, int]]:
     """(URL of the document, process id) of a fresh server."""
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
+        options = ["--port", str(port)]
+        if kind == BARE[0]:
+            script = HERE / "bare_server.py"
+        else:
+            script = HERE / "gateway_server.py"
+            options = [kind, "--loop", loop, *options, "--file", str(Path(folder) / "workspace")]
         process = subprocess.Popen(
-            [
-                sys.executable,
-                str(HERE / "gateway_server.py"),
-                kind,
-                "--loop",
-                loop,
-                "--port",
-                str(port),
-                "--file",
-                str(Path(folder) / "workspace"),
-            ],
+            [sys.executable, str(script), *options],
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -183,7 +182,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=RATE_FIRST, help="rate to start the search at")
     parser.add_argument("--server", help="another one by name, such as pycrdt-websocket, with its own store")
     options = parser.parse_args()
-    compared = COMPARED if options.all else [(options.server, "uvloop")] if options.server else [CHOSEN]
+    compared = COMPARED if options.all else [(options.server, "uvloop")] if options.server else [CHOSEN, BARE]
     results: dict[tuple[str, str], list[dict[str, float]]] = {one: [] for one in compared}
     for number in range(options.rounds):
         for one in compared:
