@@ -37,8 +37,7 @@ def print_json(data: Any) -> None:
 
 def print_error(code: str, sentence: str, hint: str = "") -> None:
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    head = Text(f"error[{code}]", style="bold red") if console.is_terminal else Text(f"error[{code}]")
-    console.print(head + Text(f": {printable(sentence)}"))
+    console.print(Text.assemble((f"error[{code}]", "bold red"), f": {printable(sentence)}"))
     if hint:
         console.print(Text(f"hint: {printable(hint)}"))
 
@@ -55,8 +54,9 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, empty:
             say("\t".join(cell(value) for value in row))
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(Text(column), overflow="fold")
+    for number, column in enumerate(columns):
+        # The first one is what other commands want to be told: whole, so that it can be copied.
+        table.add_column(Text(column), overflow="fold", no_wrap=number == 0)
     for row in rows:
         table.add_row(*(Text(printable(cell(value))) for value in row))
     console.print(table)

@@ -47,14 +47,14 @@ def conflicts(
         print_json(found)
         return
     for conflict in found["conflicts"]:
-        _show(conflict)
+        _show(conflict, folder)
     if not found["conflicts"]:
         note("No conflicts." if status == "all" else f"No {status} conflicts.")
     if found.get("next"):
         note(f"There are more: --after {found['next']}")
 
 
-def _show(conflict: dict[str, Any]) -> None:
+def _show(conflict: dict[str, Any], folder: Path) -> None:
     state = "reopened" if conflict["reopened"] and conflict["status"] == "open" else conflict["status"]
     say(f"{conflict['id']}  {state}  {conflict['sentence']}")
     for candidate in conflict["candidates"]:
@@ -63,7 +63,7 @@ def _show(conflict: dict[str, Any]) -> None:
         say(f"    {candidate['version']}  {value}  {candidate['author']}, {moment(candidate['at'])}{shown}")
     if conflict["status"] == "open":
         answers = _ANSWERS.get(conflict["kind"], "--choose VERSION, or --value JSON for another one")
-        say(f"    openprod resolve DIR {conflict['id']}: {answers}")
+        say(f"    openprod resolve {folder} {conflict['id']}: {answers}")
 
 
 @click.command()
@@ -93,7 +93,7 @@ def resolve(
     if as_json:
         print_json(done)
         return
-    _show(done["conflict"])
+    _show(done["conflict"], folder)
 
 
 def _parsed(text: str) -> Any:
