@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, TypeAlias
 
@@ -19,7 +19,7 @@ from nacl.signing import SigningKey
 
 from openprod.core.bundles import Actor, Bundle, DocumentUpdate, SignedBundle, bundle_id, sign, signer
 from openprod.core.clock import HybridClock, time_text
-from openprod.core.ids import RandomBytes, device_id
+from openprod.core.ids import RandomBytes, device_id, parse_version
 from openprod.engine import reuse
 from openprod.engine.detect import Detector
 from openprod.engine.events import Committed, Receipt
@@ -311,15 +311,35 @@ class Committer:
         self.index.trim()
         for draft in drafts:
             self._vector_advance(draft)
-        open_ids = tuple(id for id in sorted(changed) if (row := self.storage.conflict(id)) and row.status == "open")
+        raised = self._raised(changed, drafts)
         entities = tuple(sorted({entry.entity for entry in touched if entry.entity}))
         events = self._events(runs, drafts, tuple(sorted(changed)), entities)
         return [
-            Receipt(bundle=outcome.id, hlc=outcome.hlc, conflicts=list(open_ids))
+            Receipt(bundle=outcome.id, hlc=outcome.hlc, conflicts=raised[outcome.number])
             if isinstance(outcome, _Draft)
             else outcome
             for outcome in outcomes
         ], events
+
+    def _raised(self, changed: Iterable[str], drafts: list[_Draft]) -> dict[int, list[str]]:
+        """{bundle: the open conflicts that it has a hand in}."""
+        raised: dict[int, list[str]] = {draft.number: [] for draft in drafts}
+        for id in sorted(changed):
+            row = self.storage.conflict(id)
+            if row is None or row.status != "open":
+                continue
+            if len(drafts) == 1:
+                raised[drafts[0].number].append(id)
+                continue
+            hands = set()
+            for head in json.loads(row.heads):
+                document, key = parse_version(head)
+                version = self.storage.version(document, key[0], key[1])
+                span = None if version else self.storage.span_at(document, key[0], key[1])
+                hands.add(version.version.bundle if version else span.bundle if span else 0)
+            for number in hands & raised.keys():
+                raised[number].append(id)
+        return raised
 
     def _events(
         self, runs: list[tuple[_Draft | None, int, list[tuple[str, bytes]]]], drafts: list[_Draft],
