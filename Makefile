@@ -47,9 +47,9 @@ check: install $(CLIENT_PACKAGES)
 bench: install $(LOAD_PACKAGES)
 	$(PY) -m benchmarks $(ARGS)
 
-## Hours of random editing, crashing and merging; SECONDS=… sets how long.
+## Random editing, crashing and merging, ten minutes or ARGS="--seconds 3600".
 soak: install $(INTEROP_PACKAGES)
-	$(PY) -m tests.simulation.long_run $(ARGS)
+	$(PY) -m tests.simulation.soak $(ARGS)
 
 ## Take newer versions of what pyproject.toml allows.
 lock: install
