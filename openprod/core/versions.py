@@ -129,12 +129,7 @@ def evaluate(
         leaves = [leaf._replace(value=NULL) if leaf.id == winner.id else leaf for leaf in leaves]
     by_id = {leaf.id: leaf for leaf in leaves}
     if withdrawn:
-        taken_back = [leaf for leaf in leaves if leaf.id in withdrawn]
         by_id = _expand(tree, by_id, withdrawn)
-        stand = {leaf.value for leaf in by_id.values()}
-        if len(stand) == 1 and stand != {NULL}:
-            # What it had decided about doesn't disagree with itself, but with what is shown since.
-            by_id |= {leaf.id: leaf for leaf in taken_back if leaf.value not in stand}
 
     last_clock: dict[int, int] = {}
     last_seq: dict[str, int] = {}
@@ -160,6 +155,10 @@ def evaluate(
     if len({head.value for head in heads}) > 1:
         replaced = [version for version in tree.versions.values() if version.log and version.id not in withdrawn]
         heads = [head for head in heads if not any(_replaced(tree, head, other, knows) for other in replaced)]
+    stand = {head.value for head in heads}
+    if winner is not None and winner.id in withdrawn and len(stand) == 1 and stand != {NULL}:
+        # What it had decided about doesn't disagree with itself, but with what is still shown.
+        heads += [leaf for leaf in leaves if leaf.id == winner.id and leaf.value not in stand]
     heads.sort(key=lambda head: head.id)
     if not heads:
         heads = sorted(by_id.values(), key=lambda head: head.id)  # only a forged history covers everything

@@ -37,8 +37,10 @@ class Detector:
         self._subjects: dict[str, set[str]] = {}
         for row in self._storage.conflicts():
             self._remember(row)
-        # Registers that somebody recorded a decision about: judged even where all agree.
-        self._recorded = {f"{row.document}/{row.root}/{row.key}" for row in self._storage.all_resolutions() if row.root}
+        # Registers that somebody recorded a decision about: judged even where all agree. And conflicts' ids.
+        records = self._storage.all_resolutions()
+        self._recorded = {f"{row.document}/{row.root}/{row.key}" for row in records if row.root}
+        self._named = {row.conflict for row in records}
         self._gone: set[tuple[str, str]] = {
             (row.root, row.entity)
             for row in self._storage.markers_gone()
@@ -189,8 +191,11 @@ class Detector:
 
     # -- edit-delete ---------------------------------------------------------------------------------------
 
+    def _edit_delete_id(self, entity: str) -> str:
+        return ids.conflict_id(self._workspace, "edit-delete", entity)
+
     def _edit_delete(self, entity: str, changed: dict[str, set[int]]) -> None:
-        id = ids.conflict_id(self._workspace, "edit-delete", entity)
+        id = self._edit_delete_id(entity)
         rows = self._storage.registers_of_entity(entity)
         gone = [row for row in rows if not row.field and (row.root, entity) in self._gone]
         heads: list[str] = []
@@ -350,26 +355,36 @@ class Detector:
 
     def _decided(self, touched: Iterable[Entry], changed: dict[str, set[int]]) -> None:
         """A decision that came may close (or take back) a conflict none of whose registers was touched."""
+        entities = {entry.entity for entry in touched if entry.entity}
+        gone: set[str] = set()
         for entry in touched:
             if entry.root != layout.RESOLUTION_ROOT or entry.value is None:
                 continue
             record = resolutions.parse(entry.value)
             if record is None:
                 continue
+            self._named.add(record.conflict)
             if record.register_ is not None:
                 self._recorded.add("/".join((entry.document, *record.register_)))
                 found = self._index.find(entry.document, *record.register_)
                 if found is not None:
+                    entities.add(found.entity)
+                    if found.entity and self.is_gone(found.root, found.entity):
+                        gone.add(found.entity)
                     self._register_again(found, changed)
             row = self._storage.conflict(record.conflict)
             if row is None:
                 continue
             if row.kind == "edit-delete":
-                self._edit_delete(row.entity, changed)
+                entities.add(row.entity)
             elif row.kind == "duplicate":
                 self._recheck_duplicate(row.id, changed)
             elif row.kind == "text-overlap":
                 self._overlap(row.document, json.loads(row.subject)["root"], changed)
+        for entity in sorted(entities):
+            # Also where the conflict isn't here: the decision may have come before what it is about.
+            if entity in gone or (self._named and self._edit_delete_id(entity) in self._named):
+                self._edit_delete(entity, changed)
 
     def _register_again(self, entry: Entry, changed: dict[str, set[int]]) -> None:
         entry.unsure = True

@@ -137,7 +137,7 @@ def _register(committer: Committer, row: ConflictRow, choose: str | None, value:
             )
         chosen, value = resolutions.local_text(key), json.loads(version.value)
         if row.kind == "invalid":
-            deciding.accept(row.document, [chosen], register=register, value=value)
+            deciding.accept(row.document, joined, register=register, value=value)  # several may say the same
             return
     else:
         value = values.check(value, where=f"{row.facet}/{row.field}")
