@@ -283,14 +283,16 @@ class Committer:
         by_origin: dict[tuple[int, Actor], _Draft] = {}
         runs: list[tuple[_Draft | None, int, list[tuple[str, bytes]]]] = []
         changed: dict[str, set[int]] = {}
+        entities: set[str] = set()
         with self.storage.transaction():
             for place, submission in enumerate(submissions):
                 try:
                     if isinstance(submission, OutsideUpdate):
                         outcomes[place] = self._take_outside(submission, drafts, by_origin, runs)
                     elif isinstance(submission, Writes):
+                        self._judge(drafts, changed, entities)  # what came before is there to be read
+                        by_origin.clear()  # its bundles are closed
                         outcomes[place] = self._take_writes(submission, drafts, runs)
-                        by_origin.clear()  # what comes after has seen this: it is another bundle
                     else:
                         outcomes[place] = self._take_foreign(submission, drafts, runs)
                 except OpenprodError as error:
@@ -300,26 +302,30 @@ class Committer:
                     outcomes[place] = error
             if not drafts:
                 return outcomes, []
-            for draft in drafts:
-                self._finish(draft)
-            touched, texts = self.index.flush()
-            if any(entry.root == layout.ADOPTION_ROOT for entry in touched):
-                self._adopt(touched, texts, changed)
-            else:
-                self.detector.settle(touched, texts, changed)
+            self._judge(drafts, changed, entities)
             self._snapshot_when_due()
         self.index.trim()
         for draft in drafts:
             self._vector_advance(draft)
         raised = self._raised(changed, drafts)
-        entities = tuple(sorted({entry.entity for entry in touched if entry.entity}))
-        events = self._events(runs, drafts, tuple(sorted(changed)), entities)
+        events = self._events(runs, drafts, tuple(sorted(changed)), tuple(sorted(entities)))
         return [
             Receipt(bundle=outcome.id, hlc=outcome.hlc, conflicts=raised[outcome.number])
             if isinstance(outcome, _Draft)
             else outcome
             for outcome in outcomes
         ], events
+
+    def _judge(self, drafts: list[_Draft], changed: dict[str, set[int]], entities: set[str]) -> None:
+        """Write down what has been taken in since the last time, and judge what it touched."""
+        for draft in drafts:
+            self._finish(draft)
+        touched, texts = self.index.flush()
+        if any(entry.root == layout.ADOPTION_ROOT for entry in touched):
+            self._adopt(touched, texts, changed)
+        elif touched or texts:
+            self.detector.settle(touched, texts, changed)
+        entities.update(entry.entity for entry in touched if entry.entity)
 
     def _raised(self, changed: Iterable[str], drafts: list[_Draft]) -> dict[int, list[str]]:
         """{bundle: the open conflicts that it has a hand in}."""
@@ -428,13 +434,6 @@ class Committer:
     def _take_writes(
         self, submission: Writes, drafts: list[_Draft], runs: list[tuple[_Draft | None, int, list[tuple[str, bytes]]]]
     ) -> _Draft | Receipt:
-        # Rows of what came earlier in this group must be there to be read.
-        touched, texts = self.index.flush()
-        if touched or texts:
-            for draft in drafts:
-                self._finish(draft)
-            self.detector.settle(touched, texts, {})
-            self.index.touch(touched, texts)
         plan = submission.plan(self)
         plan = {name: writes for name, writes in plan.items() if writes}
         if not plan:
