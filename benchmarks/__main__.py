@@ -24,8 +24,13 @@ HERE = Path(__file__).resolve().parent
 
 
 def _fanout() -> dict[str, Any]:
-    rounds = [fanout.measure(*fanout.CHOSEN, seconds=4, first=fanout.RATE_FIRST) for _ in range(3)]
-    return {key: sorted(one[key] for one in rounds)[1] for key in rounds[0]}
+    """The node beside a bare server that only forwards, rounds interleaved; medians of three."""
+    pairs = [
+        [fanout.measure(*one, seconds=4, first=fanout.RATE_FIRST) for one in (fanout.CHOSEN, fanout.BARE)]
+        for _ in range(3)
+    ]
+    node, bare = ({key: sorted(pair[side][key] for pair in pairs)[1] for key in pairs[0][side]} for side in (0, 1))
+    return {**node, "bare": bare, "p99_to_bare": node["p99"] / bare["p99"]}
 
 
 def _durability() -> dict[str, Any]:

@@ -20,7 +20,7 @@ from nacl.signing import SigningKey
 from openprod.core.bundles import Actor, Bundle, DocumentUpdate, SignedBundle, bundle_id, sign, signer
 from openprod.core.clock import HybridClock, time_text
 from openprod.core.ids import RandomBytes, device_id, parse_version
-from openprod.engine import reuse
+from openprod.engine import removals, reuse
 from openprod.engine.detect import Detector
 from openprod.engine.events import Committed, Receipt
 from openprod.engine.index import Index
@@ -86,7 +86,7 @@ Outcome: TypeAlias = "Receipt | OpenprodError | None"
 class _Draft:
     __slots__ = (
         "actor", "bytes", "entities", "foreign", "hlc", "id", "intent", "message", "number", "operations", "origin",
-        "seq", "undoes", "updates",
+        "seq", "undoes", "updates", "waiting",
     )  # fmt: skip
 
     def __init__(self, number: int, seq: int, hlc: str, actor: Actor, intent: str, origin: object) -> None:
@@ -96,6 +96,7 @@ class _Draft:
         self.updates: list[DocumentUpdate] = []
         self.foreign: Foreign | None = None
         self.bytes = 0
+        self.waiting = False
         self.entities: set[str] = set()
 
 
@@ -310,7 +311,7 @@ class Committer:
         raised = self._raised(changed, drafts)
         events = self._events(runs, drafts, tuple(sorted(changed)), tuple(sorted(entities)))
         return [
-            Receipt(bundle=outcome.id, hlc=outcome.hlc, conflicts=raised[outcome.number])
+            Receipt(bundle=outcome.id, hlc=outcome.hlc, conflicts=raised[outcome.number], waiting=outcome.waiting)
             if isinstance(outcome, _Draft)
             else outcome
             for outcome in outcomes
@@ -402,7 +403,7 @@ class Committer:
             why = reuse.refusal()
             self.storage.quarantine(document.name, submission.update, why.sentence, self._clock_text())
             raise why
-        if self._is_known(document, decoded):
+        if self._is_known(document, decoded) and not self._tells_more(document.name, decoded, submission):
             return None
         name = (id(submission.origin), submission.actor)
         draft = by_origin.get(name) if submission.origin is not None else None
@@ -417,6 +418,7 @@ class Committer:
                 by_origin.pop(name)
                 self._number, self._seq = self._number - 1, self._seq - 1
             raise
+        draft.waiting = draft.waiting or not releases
         part = DocumentUpdate(submission.document, submission.update, submission.live, submission.seen)
         draft.updates.append(part)
         draft.bytes += len(part.update)
@@ -429,6 +431,19 @@ class Committer:
         state, deleted = document.gate.state, document.gate.deleted
         return all(clock + length <= state.get(client, 0) for client, clock, length in decoded.sections) and all(
             deleted.covers(client, clock, length) for client, clock, length in decoded.deletes
+        )
+
+    def _tells_more(self, document: str, decoded: Update, submission: OutsideUpdate) -> bool:
+        """Whether an update of known ids brings a value that nobody had kept, or its author's own removal."""
+        if self.index.lacks_value_in(document, decoded.structs):
+            return True
+        if not submission.live:
+            return False
+        part = Part(decoded, bundle=0, live=True, apart=False, rank=(True, "", "", 0))
+        user = submission.actor.user
+        return any(
+            all(bundle.user != user or row[1:3] != (client, clock) for row, bundle in self.storage.clears_of(entry.id))
+            for client, clock, entry in removals.of(self.index, document, part)
         )
 
     def _take_writes(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -9,13 +10,19 @@ import msgspec
 
 from openprod.core.bundles import Actor
 
+_log = logging.getLogger(__name__)
+
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
-    """``bundle`` is "" when nothing changed. ``conflicts``: ids of the open conflicts that this bundle touched."""
+    """``bundle`` is "" when nothing changed. ``conflicts``: ids of the open conflicts that this bundle touched.
+
+    ``waiting``: an update in it is stored, and is applied once what it builds on has come.
+    """
 
     bundle: str
     hlc: str
     conflicts: list[str] = []
+    waiting: bool = False
 
 
 class Committed(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,12 +41,11 @@ class Committed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Feed:
-    """Subscribers hear of every commit, in order. One that fails is dropped; the others and the engine go on."""
+    """Subscribers hear of every commit, in order. One that fails hears of the next all the same; the others too."""
 
     def __init__(self) -> None:
         self._subscribers: dict[int, Callable[[Committed], None]] = {}
         self._next = 0
-        self.dropped: list[tuple[Callable[[Committed], None], Exception]] = []
 
     def subscribe(self, subscriber: Callable[[Committed], None]) -> Callable[[], None]:
         """Call ``subscriber`` with each commit; returns what ends it."""
@@ -52,9 +58,9 @@ class Feed:
         return unsubscribe
 
     def announce(self, event: Committed) -> None:
-        for number, subscriber in list(self._subscribers.items()):
+        for subscriber in list(self._subscribers.values()):
             try:
                 subscriber(event)
-            except Exception as error:
-                self._subscribers.pop(number, None)
-                self.dropped.append((subscriber, error))
+            except Exception:
+                # The commit stands: a fault in one listener may silence nobody, itself included.
+                _log.exception("a listener failed on bundle %s", event.bundle)

@@ -203,6 +203,15 @@ class Index:
             known = self._ranks[number] = rank(row.intent, row.hlc, row.log, row.seq)
         return part.rank < known
 
+    def lacks_value_in(self, document: str, structs: Iterable[Struct]) -> bool:
+        """Whether one of the structs holds a value that hadn't been kept of a known version."""
+        return any(
+            row.value is None
+            for client, clock, length, ref, origin, right, _parent, key, _content in structs
+            if ref not in (_GC, _DELETED, _SKIP) and (key is not None or (origin is not None and right is None))
+            for row in self.versions_in(document, client, clock, clock + length)
+        )
+
     def versions_in(self, document: str, client: int, start: int, end: int) -> list[VersionRow]:
         """Stored or about to be, by clock."""
         found = {row.clock: row for row in self._storage.versions_in(document, client, start, end)}

@@ -74,6 +74,12 @@ def read(
             continue  # several people may have removed the same value: the first stands for all
         versions.append(_version(id, (clear.client, clear.clock), NULL, bundle))
         bundles[id] = bundle
+        versions = [
+            one._replace(parent=id)
+            if one.parent == id[:2] and len(one.id) == 2 and _over_removal(storage, register.document, one)
+            else one
+            for one in versions
+        ]
     tree = Tree(versions)
     decisions = []
     for resolution, bundle in storage.resolutions_at(register.document, register.root, register.key):
@@ -91,6 +97,21 @@ def read(
 
     state = evaluate(tree, joins, is_deleted=gone, knows=knows)
     return History(tree, bundles, decisions, state)
+
+
+def _over_removal(storage: Storage, document: str, version: Version) -> bool:
+    """Whether a version was written over what its author knew as removed: else its transaction removes it itself."""
+    client, clock = version.id[0], version.id[1]
+    parent = version.parent
+    assert parent is not None
+    body, _signature = storage.bundle_body(version.bundle)
+    for part in msgspec.msgpack.decode(body, type=Bundle).updates:
+        if part.document != document or not part.live:
+            continue
+        update = decode_update(part.update)
+        if any(at[0] == client and at[1] <= clock < at[1] + at[2] for at in update.sections):
+            return not any(at[0] == parent[0] and at[1] <= parent[1] < at[1] + at[2] for at in update.deletes)
+    return False
 
 
 def _seen(storage: Storage, number: int, document: str, client: int) -> dict[int, int]:

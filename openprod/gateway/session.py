@@ -148,13 +148,16 @@ class Channel:
             self._durable += 1
             if not live:
                 self._told = True
+            receipt = future.result()
+            if receipt is not None and receipt.waiting and self._told:
+                self._asks = True  # it builds on something that never came: let it send all that we lack
         self.wake()
 
     def viewer_told(self, *, refused: bool) -> None:
         self._told = True
         if refused:
             self._deny()
-        elif self.hocuspocus:
+        else:
             self._durable += 1
         self.wake()
 
