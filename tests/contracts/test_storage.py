@@ -12,6 +12,15 @@ from openprod.storage.sqlite.storage import SqliteStorage
 from tests.contracts import rows
 from tests.contracts.contents import contents
 
+FOLDER = Path(__file__).parent
+
+
+def test_every_call_is_in_the_contract() -> None:
+    tried = "".join((FOLDER / name).read_text() for name in ("test_storage.py", "rows.py"))
+    calls = [name for name, call in vars(Storage).items() if callable(call) and not name.startswith("_")]
+    assert len(calls) > 50
+    assert [name for name in calls if f"storage.{name}" not in tried and f"copy.{name}" not in tried] == []
+
 
 def test_it_begins_empty(storage: Storage) -> None:
     assert storage.meta("workspace") is None
@@ -59,6 +68,7 @@ def spoil(storage: Storage) -> None:
     storage.add_deps("log-a", 3, {"log-b": 9})
     storage.put_registers([rows.register(1, value='"y"', client=7), rows.register(3)])
     storage.add_versions([rows.version(1, value='"late"'), rows.version(2)])
+    storage.change_versions([rows.version(0, value='"anew"', bundle=2)])
     storage.seek("p.f", "a")
     storage.add_clears([rows.clear(1)])
     storage.add_spans([rows.span(9)])
@@ -353,6 +363,18 @@ def test_the_first_known_value_of_a_version_stays(storage: Storage) -> None:
         storage.add_versions([rows.version(1, value='"later"')])
     assert [found.version for found in storage.versions_of(1)] == [
         rows.version(0, value='"first"'), rows.version(1, value='"late"'),
+    ]  # fmt: skip
+    assert storage.versions_of(9) == []
+
+
+def test_a_version_can_be_said_anew_but_keeps_its_place(storage: Storage) -> None:
+    with storage.transaction():
+        rows.add_bundles(storage, rows.bundle(1), rows.bundle(2))
+        storage.add_versions([rows.version(0, value='"first"'), rows.version(1, value=None)])
+        storage.change_versions([rows.version(0, 9, value='"second"', bundle=2), rows.version(1, value='"x"')])
+        storage.change_versions([rows.version(0, value=None, bundle=2), rows.version(5)])
+    assert [found.version for found in storage.versions_of(1)] == [
+        rows.version(0, value=None, bundle=2), rows.version(1, value='"x"'),
     ]  # fmt: skip
     assert storage.versions_of(9) == []
 

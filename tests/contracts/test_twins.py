@@ -44,7 +44,7 @@ CALLS = st.one_of(
     ),
     st.tuples(st.just("seek"), st.sampled_from(["p.f", "p.g"]), st.sampled_from(["a", ""])),
     st.tuples(
-        st.just("add_versions"),
+        st.sampled_from(["add_versions", "change_versions"]),
         st.lists(st.builds(
             lambda clock, register, value, client, bundle: rows.version(
                 clock, register, value, client=client, bundle=bundle
