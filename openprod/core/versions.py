@@ -19,9 +19,9 @@ NULL = "null"
 class Version(NamedTuple):
     """One value written to a register.
 
-    ``parent`` is the version its author saw under the key (None: none). ``value`` is canonical JSON, or None when a
-    garbage-collecting program dropped it ("value not kept"). ``bundle`` is its bundle's local number. ``log`` names
-    the native log and user that wrote it, "" for outside programs; ``seq`` its place there.
+    ``parent`` is the version its author saw under the key (None: none), or that version's removal. ``value`` is
+    canonical JSON, or None when a garbage-collecting program dropped it ("value not kept"). ``bundle`` is its bundle's
+    local number. ``log`` names the native log and user that wrote it, "" for outside programs; ``seq`` its place there.
     """
 
     id: Id
@@ -84,7 +84,11 @@ class Tree:
         at: Id | None = None
         while True:
             best: Id | None = None
-            for child in self.children.get(at, ()):
+            following = self.children.get(at, ())
+            for child in following:
+                if len(child) == 3:
+                    following = [*following, *self.children.get(child, ())]  # written over what had been removed
+            for child in following:
                 if len(child) == 2 and (best is None or child > best):
                     best = child
             if best is None:
@@ -225,7 +229,7 @@ def _is_covered(tree: Tree, leaf: Version, last_clock: dict[int, int], last_seq:
     if leaf.is_clear:
         # Who removed it isn't in the history; a later value of the same person over the same version covers it.
         siblings = (tree.versions[id] for id in tree.children.get(leaf.parent, ()))
-        return any(other.user == leaf.user and other.hlc > leaf.hlc for other in siblings if not other.is_clear)
+        return any(other.user == leaf.user and other.hlc >= leaf.hlc for other in siblings if not other.is_clear)
     return last_clock.get(leaf.id[0], -1) > leaf.id[1]
 
 

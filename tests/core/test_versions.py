@@ -159,3 +159,13 @@ def test_values_that_agreed_do_not_disagree_with_who_wrote_over_one_having_seen_
     assert ([head.id for head in state.heads], state.overtaken) == ([(7, 0)], False)
     # Values that didn't agree stay, however much one had seen: people resolve.
     assert len(evaluate(Tree([*FORK, v((7, 0), (9, 0), "7", log="a", seq=1)]), knows=lambda _a, _b: True).heads) == 2
+
+
+def test_a_value_written_over_a_removal_replaces_it() -> None:
+    removed = [v((9, 0), None, "9"), v((9, 0, 1), (9, 0), "null", user="b", hlc="2")]
+    tree = Tree([*removed, v((3, 0), (9, 0, 1), "3")])
+    winner = tree.winner()
+    assert winner is not None
+    assert (winner.id, heads(tree)) == ((3, 0), [(3, 0)])
+    # Whoever hadn't seen the removal disagrees with it.
+    assert heads(Tree([*removed, v((3, 0), (9, 0), "3")])) == [(3, 0), (9, 0, 1)]
