@@ -133,7 +133,7 @@ class Index:
                 entry = None
             if entry is not None:
                 self._add_versions(entry, client, clock, length, ref, origin, content, first, part.bundle)
-            elif not self._add_text(document, struct, part):
+            elif not self._add_text(document, struct, part, first):
                 reference = origin or right
                 if reference is not None and reference[1] >= fresh.get(reference[0], 1 << 62):
                     waiting.setdefault(reference, []).append((part, struct))
@@ -239,7 +239,7 @@ class Index:
             ResolutionRow(entry.key, entry.document, client, clock, record.conflict, root, key, value, bundle)
         )
 
-    def _add_text(self, document: str, struct: Struct, part: Part) -> bool:
+    def _add_text(self, document: str, struct: Struct, part: Part, first: int) -> bool:
         """Keep a run of text; False when where it belongs isn't known (yet)."""
         client, clock, length, ref, origin, right, parent = struct[:7]
         root = parent if parent.__class__ is str else self._text_of(document, origin) or self._text_of(document, right)
@@ -248,7 +248,9 @@ class Index:
         if layout.parse_root(root).kind == "text":
             if ref != _FORMAT:
                 self._touch_text(document, root, part)
-            self._spans.append(SpanRow(document, client, clock, length, root, part.bundle, False))
+            # Not its beginning, where that is known already: it has its author.
+            new = max(clock, first)
+            self._spans.append(SpanRow(document, client, new, clock + length - new, root, part.bundle, False))
         return True
 
     def _touch_text(self, document: str, root: str, part: Part) -> None:

@@ -61,7 +61,9 @@ def note(storage: Storage, document: str, root: str, number: int) -> None:
         if seen is None:
             seen = theirs[bundle.number] = _Seen(storage, bundle, document)
         for one in own:
-            if not seen.has(one, row):
+            # A program knows what it wrote before, whoever brought it here.
+            same_program = span.client == one.client and not span.deleted and not one.deleted
+            if not same_program and not seen.has(one, row):
                 a, b = sorted([(span.client, span.clock, span.length), (one.client, one.clock, one.length)])
                 pairs.append(ApartRow(document, root, *a, *b))
     storage.add_apart(pairs[:_APART_MAX])
