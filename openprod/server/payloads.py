@@ -63,9 +63,12 @@ class BundleRequest(Payload):
 
 
 class QueryRequest(Payload):
-    """The data form of a query."""
+    """The data form of a query, or its text form in ``text``."""
 
-    facet: Annotated[str, Field(min_length=1, max_length=256, description="`plugin.facet`")]
+    text: Annotated[
+        str | None, Field(max_length=10_000, description="`plugin.facet where field = value sort field limit 20`, alone")
+    ] = None
+    facet: Annotated[str, Field(max_length=256, description="`plugin.facet`")] = ""
     where: Annotated[dict[str, Any], Field(description="{field: value}: rows where all are equal")] = {}
     fields: Annotated[list[str] | None, Field(max_length=1000, description="Columns; all of the facet's if absent")] = (
         None

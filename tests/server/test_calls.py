@@ -51,6 +51,10 @@ async def test_commit_read_query(served: Served) -> None:
     query = {"facet": "cues.cue", "where": {"list": "LX"}, "sort": ["-number"], "fields": ["number"], "limit": 1}
     found = (await served["viewer"].post("/query", json=query)).json()
     assert found == {"columns": ["entity", "number"], "rows": [["cue_2", "2"]], "as_of": None}
+    said = await served["viewer"].post("/query", json={"text": "cues.cue limit 1"})
+    assert len(said.json()["rows"]) == 1
+    wrong = await served["viewer"].post("/query", json={"text": "cues.cue whre list = LX"})
+    assert wrong.status_code == 400
 
 
 async def test_committing_nothing_new_makes_no_bundle(served: Served) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from openprod.core import queries
+from openprod.errors import InputError
 from openprod.server.auth import require_document
 from openprod.server.calls import Asked, Call
 from openprod.server.payloads import QueryAnswer, QueryRequest
@@ -11,8 +13,14 @@ from openprod.server.payloads import QueryAnswer, QueryRequest
 
 async def run(asked: Asked) -> dict[str, Any]:
     request: QueryRequest = asked.body
-    require_document(asked.grant, request.facet.partition(".")[0])
-    return await asked.workspace.query(request.model_dump(exclude_defaults=True))
+    query = request.model_dump(exclude_defaults=True)
+    text = query.pop("text", None)
+    if text is not None:
+        if query:
+            raise InputError("A query is given as text or as data, not both.")
+        query = queries.parse(text)
+    require_document(asked.grant, str(query.get("facet", "")).partition(".")[0])
+    return await asked.workspace.query(query)
 
 
 CALLS = (
