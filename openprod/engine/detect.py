@@ -139,7 +139,8 @@ class Detector:
     def _field_row(self, id: str, entry: Entry, history: trees.History, subject: str) -> ConflictRow | None:
         state, records = history.state, history.records
         decided = any(not record.withdraws for _id, _client, record in records)
-        standing = resolutions.standing(records)
+        # Decisions about wider things (an entity, several entries) join a field's heads, and are listed there.
+        own = [one for one in records if one[2].conflict in ("", id)]
         heads: tuple[Version, ...] = state.heads
         kind, reopened = "field", False
         if layout.parse_root(entry.root).kind == "record":
@@ -156,7 +157,7 @@ class Detector:
             )
             if faulty:
                 kind, status, heads = "invalid", "open", faulty
-            elif standing:
+            elif resolutions.standing(own):
                 status = "resolved"
             elif state.overtaken:
                 status = "overtaken"

@@ -275,15 +275,25 @@ class Lowering:
         marker = self._committer.storage.register_at(document, facet, key)
         if marker is None or marker.value not in (None, "null"):
             raise InvalidOperation(f"The entity {entity} has the facet {facet}.")
-        self._bring_back(marker)
+        self._bring_back(marker, facet=facet)
         self._writes[(document, facet, key)] = True
 
-    def _bring_back(self, marker: RegisterRow) -> None:
+    def _bring_back(self, marker: RegisterRow, *, facet: str = "") -> None:
+        """The values that the bundle which took a thing away had written over: those of that thing alone."""
         version = self._committer.storage.version(marker.document, marker.client, marker.clock)
         assert version is not None
         for document, root, key, value in inverse.of_bundle(self._committer, version.bundle).values:
-            if value is not None:
+            if value is not None and self._is_of(document, root, key, marker.entity, facet):
                 self.write(document, root, key, value)
+
+    def _is_of(self, document: str, root: str, key: str, entity: str, facet: str) -> bool:
+        kind, owner = layout.parse_root(root).kind, layout.place(document, root, key).entity
+        if kind == "facet":
+            return owner == entity and facet in ("", root)
+        if kind != "edge" or facet:
+            return False
+        ends = (self.read(document, root, layout.field_key(owner, end)) for end in (layout.FROM_FIELD, layout.TO_FIELD))
+        return entity in ends
 
     def restore(self, entity: str) -> None:
         if not layout.is_id(entity):
