@@ -92,7 +92,7 @@ def ours(folder: Path, data: list[bytes], group: int) -> float:
     return len(data) / seconds
 
 
-def run(*, count: int = 4000, rounds: int = 3) -> dict[str, Any]:
+def run(*, count: int = 4000, rounds: int = 5) -> dict[str, Any]:
     data = updates(count)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
