@@ -66,7 +66,8 @@ class QueryRequest(Payload):
     """The data form of a query, or its text form in ``text``."""
 
     text: Annotated[
-        str | None, Field(max_length=10_000, description="`plugin.facet where field = value sort field limit 20`, alone")
+        str | None,
+        Field(max_length=10_000, description="`plugin.facet where field = value sort field limit 20`, alone"),
     ] = None
     facet: Annotated[str, Field(max_length=256, description="`plugin.facet`")] = ""
     where: Annotated[dict[str, Any], Field(description="{field: value}: rows where all are equal")] = {}
