@@ -14,10 +14,12 @@ from nacl.bindings import crypto_sign, crypto_sign_BYTES
 from nacl.exceptions import BadSignatureError
 from nacl.signing import SigningKey, VerifyKey
 
-from openprod.core import ids
+from openprod.core import clock, ids
 from openprod.errors import Untrusted
 
 BODY_BYTES_MAX = 64 * 1024 * 1024
+FORMAT = 1
+_SEQ_MAX = 2**53
 NATIVE_INTENTS = frozenset({"edit", "import", "resolve", "undo", "redo", "adopt"})
 """Intents of bundles that this engine wrote itself, seeing everything its replica held ("native log")."""
 
@@ -110,6 +112,12 @@ def verify(signed: SignedBundle, *, workspace: str) -> Bundle:
             "This comes from another production.",
             hint="Merge only files packed from a copy of the same workspace.",
         )
+    if bundle.format != FORMAT:
+        raise Untrusted("A bundle was written by a newer version of the program.", hint="Update this one.")
+    if not 0 < bundle.seq <= _SEQ_MAX or not all(0 < seq <= _SEQ_MAX for seq in bundle.deps.values()):
+        raise Untrusted("A bundle's place in its log isn't one.")
+    if not clock.is_hlc(bundle.hlc):
+        raise Untrusted("A bundle's time isn't one.")
     if len(bundle.key) != 32 or not bundle.log.startswith(ids.device_id(bundle.key) + "-"):
         raise Untrusted("A bundle names a device whose key it doesn't carry.")
     try:

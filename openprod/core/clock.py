@@ -6,9 +6,12 @@ causality decides conflicts, so a wrong clock can't win one.
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 _COUNTER_MAX = 0xFFFF
+_HLC = re.compile(r"[0-9a-f]{12}-[0-9a-f]{4}-[0-9a-f]{8}")
+_MS_MAX = 253_402_300_799_999
 
 
 class HybridClock:
@@ -43,6 +46,11 @@ def parts(hlc: str) -> tuple[int, int]:
     """(milliseconds since 1970, counter). Raises ValueError when it isn't one."""
     ms, counter, _device = hlc.split("-", 2)
     return int(ms, 16), int(counter, 16)
+
+
+def is_hlc(text: str) -> bool:
+    """Whether ``text`` is a timestamp that people can be told: well formed, before the year 10000."""
+    return _HLC.fullmatch(text) is not None and parts(text)[0] <= _MS_MAX
 
 
 def time_text(ms: int) -> str:

@@ -168,6 +168,15 @@ class Committer:
             self._clock.witness(self.storage.newest_hlc(name), now_ms)
         self._said = {name: self.storage.depends(log, self._seq, name) for name in self._vector}
 
+    def _leave_log(self, drafts: list[_Draft]) -> None:
+        """This is an older copy: the log went on elsewhere. From here on write another one."""
+        for draft in drafts:
+            self._finish(draft)
+        self.log = f"{self.device}-{self._random(4).hex()}"
+        self.storage.set_meta("log", self.log)
+        self._seq, self._previous, self._said = 0, b"", {}
+        self._vector = {name: seq for name, (seq, _hash) in self.storage.logs().items()}
+
     def _load(self) -> None:
         """Read the live documents back from the snapshots and what came after them. Raises StorageError."""
         try:
@@ -486,6 +495,8 @@ class Committer:
                 "Bundles are missing or don't follow each other.", hint="Pack the file again on the other laptop."
             )
         self._clock.witness(bundle.hlc, self._now_ms())
+        if bundle.log == self.log:
+            self._leave_log(drafts)
         draft = _Draft(self._number + 1, bundle.seq, bundle.hlc, bundle.actor, bundle.intent, None)
         self._number += 1
         draft.message, draft.undoes, draft.operations = bundle.message, bundle.undoes, bundle.operations

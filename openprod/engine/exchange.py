@@ -101,21 +101,20 @@ def _put(file: Any, data: bytes) -> None:
 
 def read(path: Path, workspace: str) -> tuple[PackHead, Iterator[tuple[SignedBundle, Bundle]]]:
     """Raises InvalidFile for what isn't a whole pack, Untrusted for what was altered or is of another production."""
-    with translated(str(path)):
-        file = open(path, "rb")  # noqa: SIM115 — closed when the iterator ends
-    if file.read(len(MAGIC)) != MAGIC:
-        file.close()
-        raise InvalidFile(f"{path} isn't a pack.", hint="Make one with `openprod pack` on the other laptop.")
-    head = _decode(_get(file, path), PackHead, path)
+    with translated(str(path)), open(path, "rb") as file:
+        if file.read(len(MAGIC)) != MAGIC:
+            raise InvalidFile(f"{path} isn't a pack.", hint="Make one with `openprod pack` on the other laptop.")
+        head = _decode(_get(file, path), PackHead, path)
+        start = file.tell()
     if head.workspace != workspace:
-        file.close()
         raise Untrusted(
             f"{path} comes from another production ({head.name}).",
             hint="Merge only files packed from a copy of the same workspace.",
         )
 
     def bundles() -> Iterator[tuple[SignedBundle, Bundle]]:
-        with file:
+        with translated(str(path)), open(path, "rb") as file:
+            file.seek(start)
             for _ in range(head.bundles):
                 signed = _decode(_get(file, path), SignedBundle, path)
                 yield signed, verify(signed, workspace=workspace)
@@ -133,7 +132,6 @@ def _get(file: Any, path: Path) -> bytes:
             data: bytes = file.read(size)
             if len(data) == size:
                 return data
-    file.close()
     raise InvalidFile(f"{path} is cut short.", hint="Copy it again, or pack it again on the other laptop.")
 
 

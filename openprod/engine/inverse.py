@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from openprod.core.bundles import Bundle
-from openprod.storage.ports import BundleRow, RegisterRow, VersionRow
+from openprod.storage.ports import BundleRow, RegisterRow, Storage, VersionRow, VersionWithAuthor
 from openprod.yjs import layout
 from openprod.yjs.decoder import decode_update
 
@@ -45,6 +45,7 @@ def of_bundle(committer: Committer, bundle: BundleRow) -> Inverse:
     registers: dict[int, VersionRow] = {}
     for row in wrote:
         registers.setdefault(row.register, row)
+    latest = {row.register: row for row in wrote}
     result = Inverse([], [], [])
     for id, first in registers.items():
         register = storage.register(id)
@@ -52,7 +53,8 @@ def of_bundle(committer: Committer, bundle: BundleRow) -> Inverse:
         if register.root == layout.RESOLUTION_ROOT:
             result.decisions.append((register.document, register.key))
             continue
-        if (register.document, register.client, register.clock) not in own:
+        shown = storage.version(register.document, register.client, register.clock)
+        if _meaning(storage, shown) != _meaning(storage, storage.version(*latest[id][:3])):
             result.since.append(register)
             continue
         at: VersionRow | None = first
@@ -65,6 +67,33 @@ def of_bundle(committer: Committer, bundle: BundleRow) -> Inverse:
         result.values.append((register.document, register.root, register.key, earlier))
     _add_removed(committer, bundle, result)
     return result
+
+
+def _meaning(storage: Storage, version: VersionWithAuthor | None) -> tuple[int, int] | None:
+    """Which version stands where this one is shown: an undo shows what was before, a redo what had been undone.
+
+    None: what was before everything.
+    """
+    while version is not None and version.bundle.intent in ("undo", "redo"):
+        about = version.bundle.undoes
+        at = _before(storage, version)
+        while at is not None and at.bundle.id != about:
+            at = _before(storage, at)
+        if at is None:
+            break  # it was taken back beside this branch
+        if version.bundle.intent == "redo":
+            return at.version.client, at.version.clock
+        while at is not None and at.bundle.id == about:
+            at = _before(storage, at)
+        version = at
+    return None if version is None else (version.version.client, version.version.clock)
+
+
+def _before(storage: Storage, version: VersionWithAuthor) -> VersionWithAuthor | None:
+    row = version.version
+    if row.parent_client is None:
+        return None
+    return storage.version(row.document, row.parent_client, row.parent_clock or 0)
 
 
 def _add_removed(committer: Committer, bundle: BundleRow, result: Inverse) -> None:

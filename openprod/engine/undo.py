@@ -21,29 +21,25 @@ if TYPE_CHECKING:
 _REACH = 1_000
 
 
-def last_undoable(committer: Committer, user: str) -> BundleRow:
-    """The user's latest bundle that isn't undone. Raises NotFound."""
-    undone: set[str] = set()
+def last_undoable(committer: Committer, user: str) -> tuple[BundleRow, str]:
+    """What to take back for the user's latest bundle that isn't undone, and that bundle's id. Raises NotFound."""
+    latest: dict[str, BundleRow] = {}
     for row in committer.storage.bundles_by_user(user, limit=_REACH):
         if row.intent in ("undo", "redo"):
-            # A redone bundle may be undone again: the latest word about it counts.
-            if row.intent == "undo" and row.undoes not in undone:
-                undone.add(row.undoes)
+            latest.setdefault(row.undoes, row)
             continue
-        if row.id not in undone and row.intent != "adopt":
-            return row
-        if row.id in undone and _was_redone(committer, user, row.id):
-            return row
+        word = latest.get(row.id)
+        if row.intent != "adopt" and (word is None or word.intent == "redo"):
+            return word or row, row.id
     raise NotFound("There is nothing to undo.", hint="Only your own changes can be undone.")
 
 
-def _was_redone(committer: Committer, user: str, id: str) -> bool:
+def standing(committer: Committer, user: str, bundle: BundleRow) -> BundleRow:
+    """What to take back for ``bundle``: itself, or the redo that brought it back."""
     for row in committer.storage.bundles_by_user(user, limit=_REACH):
-        if row.intent == "undo" and row.undoes == id:
-            return False
-        if row.intent == "redo" and row.undoes == id:
-            return True
-    return False
+        if row.undoes == bundle.id:
+            return row if row.intent == "redo" else bundle
+    return bundle
 
 
 def last_redoable(committer: Committer, user: str) -> BundleRow:

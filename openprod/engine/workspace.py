@@ -301,8 +301,11 @@ class Workspace:
             if intent == "redo":
                 row = undo.last_redoable(committer, by.user)
                 return row.id, row.undoes
-            row = views.find_bundle(bundle) if bundle else undo.last_undoable(committer, by.user)
-            return row.id, row.id
+            if bundle is None:
+                row, about = undo.last_undoable(committer, by.user)
+                return row.id, about
+            row = views.find_bundle(bundle)
+            return undo.standing(committer, by.user, row).id, row.id
 
         target, about = await self._read(find)
 

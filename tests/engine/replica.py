@@ -158,8 +158,8 @@ class Replica:
         return self._write(Writes(plan=plan, actor=self.actor, intent="resolve"))
 
     def undo(self) -> Receipt:
-        row = undo.last_undoable(self.committer, self.actor.user)
-        return self._take_back("undo", row.id, row.id)
+        row, about = undo.last_undoable(self.committer, self.actor.user)
+        return self._take_back("undo", row.id, about)
 
     def redo(self) -> Receipt:
         row = undo.last_redoable(self.committer, self.actor.user)
