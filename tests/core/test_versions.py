@@ -1,4 +1,4 @@
-"""The pure rules of versions and heads, against the shared vectors and in small."""
+"""INV-CONFLICT-3. The pure rules of versions and heads, against the shared vectors and in small."""
 
 from __future__ import annotations
 

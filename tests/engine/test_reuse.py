@@ -25,6 +25,7 @@ def update(client: int, value: str) -> bytes:
 
 
 def test_a_reused_client_id_is_refused_and_kept_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """INV-ID-1."""
     monkeypatch.setenv("OPENPROD_HOME", str(tmp_path / "home"))
 
     async def main() -> None:

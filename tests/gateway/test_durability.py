@@ -57,6 +57,7 @@ async def all_of(reader: Peer, name: str) -> None:
 
 
 async def test_nothing_that_others_have_seen_dies_with_the_node(tmp_path: Path) -> None:
+    """INV-SPEAK-1, INV-LOSS-1."""
     for number in range(ROUNDS):
         name = f"killed{number}"
         async with node(tmp_path) as (url, process), peer(url) as writer, peer(url) as reader:

@@ -22,6 +22,7 @@ def relayed(presence: Presence, client: int) -> tuple[int, dict[str, object] | N
 
 
 def test_the_account_is_written_by_the_node() -> None:
+    """INV-AUTHOR-1."""
     presence = Presence(LIMITS)
     alex = Participant("alex", "Alex")
     forged = b'{"user":{"name":"Boss"},"account":{"user":"boss","name":"Boss"}}'

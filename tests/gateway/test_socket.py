@@ -17,6 +17,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_no_state_before_the_client_has_told_its_own(served: Served) -> None:
+    """INV-SPEAK-2."""
     async with peer(served.url()) as writer:
         await writer.synchronise()
         await writer.set("cue_1/start", "10:00")
@@ -85,6 +86,7 @@ async def test_one_who_can_no_longer_be_reached_is_still_listened_to(served: Ser
 
 
 async def test_a_state_waits_until_what_the_client_told_is_durable(served: Served) -> None:
+    """INV-SPEAK-2."""
     async with peer(served.url()) as one:
         await one.receive(0, 0)
         one.change("cue_1/start", "10:00")
@@ -99,6 +101,7 @@ async def test_a_state_waits_until_what_the_client_told_is_durable(served: Serve
 
 
 async def test_others_hear_and_the_writer_is_told_only_after_the_commit(served: Served) -> None:
+    """INV-SPEAK-1."""
     async with peer(served.url(rest="&ack=1")) as one, peer(served.url(token="other")) as two:
         await one.synchronise()
         await two.synchronise()
@@ -205,6 +208,7 @@ async def test_a_viewer_is_told_that_its_offline_edits_are_refused(served: Serve
     ids=lambda message: message[:12].hex() or "empty",
 )
 async def test_malformed_bytes_close_their_own_socket_with_4400(served: Served, message: bytes) -> None:
+    """INV-BOUND-1."""
     async with peer(served.url()) as bad, peer(served.url(token="other", rest="&ack=1")) as good:
         await bad.synchronise()
         await good.synchronise()

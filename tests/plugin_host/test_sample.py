@@ -40,6 +40,7 @@ def test_every_cue_of_the_sheet_is_placed_in_its_scene() -> None:
 
 
 def test_making_it_again_proposes_nothing() -> None:
+    """INV-IMPORT-1."""
     sample = load_sample("hamlet")
     after = made(sample, Snapshot("workspace"))
     assert all(step.plan(after).changes_nothing for step in sample.steps)
