@@ -1,4 +1,4 @@
-"""Every invariant has an ID in docs/INVARIANTS.md and a test that quotes it, and no test quotes one that isn't there."""
+"""Every invariant has an ID in docs/INVARIANTS.md and a test that quotes it; no test quotes one that isn't there."""
 
 from __future__ import annotations
 
