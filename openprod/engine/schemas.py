@@ -14,6 +14,9 @@ from openprod.storage.ports import RegisterRow, Storage
 from openprod.yjs import layout
 
 
+_TITLE_MAX = 160
+
+
 class Schemas(dict[str, Schema]):
     """{plugin: schema}, read from ``core.adoption``: what the workspace adopted, installed here or not."""
 
@@ -26,7 +29,7 @@ class Schemas(dict[str, Schema]):
                 schema = Schema.from_record(json.loads(row.value))
             except msgspec.ValidationError:
                 continue  # a newer program's schema: its data are kept and synced, unnamed
-            if schema.plugin == row.entity:
+            if schema.plugin == row.entity and is_usable(schema):
                 self[row.entity] = schema
 
     def facet(self, name: str) -> Facet | None:
@@ -63,8 +66,28 @@ class Schemas(dict[str, Schema]):
                 continue
             title = titles.title(facet.title, facets[name])
             if title:
-                return f"{facet.label} {title}".strip()
+                return _short(f"{facet.label} {title}".strip())
         return entity
+
+
+def _short(text: str) -> str:
+    # Any program may have written anything into a title's fields.
+    return text if len(text) <= _TITLE_MAX else text[: _TITLE_MAX - 1] + "…"
+
+
+def is_usable(schema: Schema) -> bool:
+    """Whether the layout can hold what a schema names. Anybody who may write to ``core`` may have written it."""
+    if not layout.is_plugin(schema.plugin):
+        return False
+    names = [*schema.facets, *schema.edges]
+    for facet in schema.facets.values():
+        names += facet.fields
+        if not all(facet.unique):
+            return False
+        names += [field for unique in facet.unique for field in unique]
+    for edge in schema.edges.values():
+        names += edge.properties
+    return all(map(layout.is_name, names))
 
 
 def facet_of(register: RegisterRow) -> str:

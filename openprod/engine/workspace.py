@@ -29,7 +29,7 @@ from openprod.engine.events import Committed, Feed, Receipt
 from openprod.engine.identity import Identity
 from openprod.engine.lower import Lowering
 from openprod.engine.resolve import UNSET, Deciding
-from openprod.engine.schemas import Schemas
+from openprod.engine.schemas import Schemas, is_usable
 from openprod.engine.tokens import Grant, Tokens
 from openprod.engine.views import Views
 from openprod.engine.worker import Worker
@@ -193,6 +193,8 @@ class Workspace:
             for schema in schemas:
                 if not layout.is_plugin(schema.plugin):
                     raise InputError(f"“{schema.plugin}” can't be the name of a plugin.")
+                if not is_usable(schema):
+                    raise InputError(f"The schema of {schema.plugin} names things that a document can't hold.")
                 lowering.write(layout.CORE, layout.ADOPTION_ROOT, schema.plugin, schema.to_record())
             return lowering.plan()
 
