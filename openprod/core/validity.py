@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from openprod.core.schema import Field
 
-_DECIMAL: Final = re.compile(r"-?\d+(\.\d+)?")
-_TIME: Final = re.compile(r"(\d{1,2}):[0-5]\d(:[0-5]\d(\.\d+)?)?")
+_DECIMAL: Final = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
+_TIME: Final = re.compile(r"(\d{1,2}):[0-5]\d(:[0-5]\d(\.\d+)?)?", re.ASCII)
 _COLOR: Final = re.compile(r"#[0-9a-fA-F]{6}([0-9a-fA-F]{2})?")
 _BLOB: Final = re.compile(r"blob:[0-9a-f]{64}")
 

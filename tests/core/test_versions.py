@@ -102,6 +102,7 @@ def test_a_decision_counts_once_its_value_is_here() -> None:
 
 
 def test_decisions_about_each_other_hide_nothing() -> None:
+    """INV-DECIDE-1"""
     tree = Tree(FORK)
     crosswise = [Join(frozenset({(5, 0)}), (9, 0), False), Join(frozenset({(9, 0)}), (5, 0), False)]
     assert heads(tree, *crosswise) == [(5, 0), (9, 0)]

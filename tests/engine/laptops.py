@@ -102,7 +102,7 @@ async def disagree(workspace: Workspace, **sides: Any) -> list[Program]:
 
 
 async def carry(source: Workspace, target: Workspace, folder: Path) -> dict[str, Any]:
-    """A USB stick. Checks that the plan said exactly what then happens; returns the plan."""
+    """A USB stick. INV-PLAN-1: checks that the plan said exactly what then happens; returns the plan."""
     path = folder / f"{source.replica}-{target.replica}-{len(list(folder.iterdir()))}.pack"
     await source.pack(path)
     before = {one.id for one in await target.conflicts("open", limit=-1)}

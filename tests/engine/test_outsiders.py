@@ -258,6 +258,8 @@ def record(heads: list[str], wrote: list[str], **more: Any) -> dict[str, Any]:
 
 
 def test_forged_decisions_settle_nothing(tmp_path: Path) -> None:
+    """INV-DECIDE-1"""
+
     async def check() -> None:
         async with laptop(tmp_path / "w") as workspace:
             await disagree(workspace, alex="10:30", jordan="10:45")

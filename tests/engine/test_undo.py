@@ -1,4 +1,4 @@
-"""Undo and redo: per person, never rewriting history, never over what somebody changed since."""
+"""INV-UNDO-1. Undo and redo: per person, never rewriting history, never over what somebody changed since."""
 
 from __future__ import annotations
 
