@@ -6,8 +6,10 @@ import random
 
 from tests.simulation.world import ENTITIES, FIELDS, OUTSIDERS, REPLICAS, VALUES, World
 
+TEXTS = ("slow fade", "slow\nfade", "slow fade\nthen out", "", "then out")
 
-def walk(seed: int, steps: int, *, trace: list[str] | None = None) -> World:
+
+def walk(seed: int, steps: int, *, texts: bool = False, edges: bool = False, trace: list[str] | None = None) -> World:
     world = World(seed)
     chance = random.Random(seed + 1)
 
@@ -33,6 +35,19 @@ def walk(seed: int, steps: int, *, trace: list[str] | None = None) -> World:
         "resolve": (8, lambda: (chance.choice(REPLICAS), chance.randrange(9), chance.randrange(-1, 4), "12:00")),
         "revise": (2, lambda: (chance.choice(REPLICAS), chance.randrange(9), chance.choice(["12:15", "12:30"]))),
         "reopen": (2, lambda: (chance.choice(REPLICAS), chance.randrange(9))),
+        "relate": (2, lambda: (chance.choice(REPLICAS), *chance.sample(ENTITIES, 2))),
+        "unrelate": (1, lambda: (chance.choice(REPLICAS), entity())),
+        "write_text": (3, lambda: (chance.choice(REPLICAS), entity(), chance.choice(TEXTS))),
+        "outside_type": (
+            5,
+            lambda: (
+                chance.choice(OUTSIDERS),
+                entity(),
+                chance.randrange(20),
+                chance.randrange(4),
+                chance.choice(["", "x", "yz", "\n", "new line\n"]),
+            ),
+        ),
         "crash": (2, lambda: (chance.choice(REPLICAS),)),
         "stop": (1, lambda: (chance.choice(REPLICAS),)),
         "disk_fails": (1, lambda: (chance.choice(REPLICAS), chance.randrange(8), entity())),
@@ -51,7 +66,8 @@ def walk(seed: int, steps: int, *, trace: list[str] | None = None) -> World:
         "reload": (1, lambda: (chance.choice(OUTSIDERS),)),
         "forge": (1, lambda: (chance.choice(OUTSIDERS), entity(), chance.randrange(50))),
     }
-    names = list(moves)
+    left_out = {*(() if texts else ("write_text", "outside_type")), *(() if edges else ("relate", "unrelate"))}
+    names = [name for name in moves if name not in left_out]
     weights = [moves[name][0] for name in names]
     for step in range(steps):
         (name,) = chance.choices(names, weights)

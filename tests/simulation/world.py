@@ -11,10 +11,19 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
-from pycrdt import Doc, Map, merge_updates
+from pycrdt import Doc, Map, Text, merge_updates
 
 from openprod.core.bundles import SignedBundle
-from openprod.core.operations import AttachFacet, CreateEntity, DeleteEntity, DetachFacet, RestoreEntity, SetField
+from openprod.core.operations import (
+    AddEdge,
+    AttachFacet,
+    CreateEntity,
+    DeleteEntity,
+    DetachFacet,
+    RemoveEdge,
+    RestoreEntity,
+    SetField,
+)
 from openprod.core.values import canonical
 from openprod.core.versions import NULL
 from openprod.engine.commit import OutsideUpdate, Submission
@@ -27,6 +36,9 @@ from tests.simulation.outsiders import DOCUMENTS, Outsider
 
 ENTITIES = ("cue_1", "cue_2")
 FIELDS = {"cues.cue": ("list", "start", "number"), "cues.note": ("body",)}
+MAPS = (
+    "cues.cue", "cues.note", "edge:cues.follows", layout.ENTITY_ROOT, layout.RESOLUTION_ROOT, layout.ADOPTION_ROOT,
+)  # fmt: skip
 VALUES = ("10:00", "10:15", "10:30", "10:45", None, "later")
 REPLICAS = ("alex", "blake", "casey")
 OUTSIDERS = ("desk", "page", "script")
@@ -104,6 +116,15 @@ class World:
 
     def detach(self, name: str, entity: str, facet: str) -> bool:
         return self.native(name, DetachFacet(entity=entity, facet=facet))
+
+    def relate(self, name: str, source: str, target: str) -> bool:
+        return self.native(name, AddEdge(edge="cues.follows", source=source, target=target))
+
+    def unrelate(self, name: str, source: str) -> bool:
+        return self.native(name, RemoveEdge(edge="cues.follows", id=source))
+
+    def write_text(self, name: str, entity: str, text: str) -> bool:
+        return self.set_field(name, entity, "cues.cue", "notes", text)
 
     def undo(self, name: str) -> bool:
         return self._act(name, lambda replica: replica.undo())
@@ -293,6 +314,20 @@ class World:
         key = layout.field_key(entity, field) if field else layout.marker_key(entity)
         return bool(self.outsiders[outsider].remove("cues", facet, key))
 
+    def outside_type(self, outsider: str, entity: str, at: int, delete: int, text: str) -> bool:
+        """Type in a text, in UTF-8 bytes: the texts are ASCII."""
+
+        def change(doc: Doc[Any]) -> None:
+            notes = doc.get(f"text:cues.cue/{entity}/notes", type=Text)
+            start = min(at, len(notes))
+            end = min(start + delete, len(notes))
+            if end > start:
+                del notes[start:end]
+            if text:
+                notes.insert(start, text)
+
+        return bool(self.outsiders[outsider].edit("cues", change))
+
     def outside_mark(self, outsider: str, entity: str, value: Any) -> bool:
         return bool(self.outsiders[outsider].set("core", layout.ENTITY_ROOT, entity, value))
 
@@ -367,7 +402,10 @@ class World:
             live = replica.committer.documents[document]
             if not live.gate.parked:
                 assert _vector(doc) == live.gate.state, "INV-SHOWN-1: states differ"
-            for root in ("cues.cue", "cues.note", layout.ENTITY_ROOT, layout.RESOLUTION_ROOT, layout.ADOPTION_ROOT):
+            for entity in ENTITIES:
+                root = f"text:cues.cue/{entity}/notes"
+                assert str(doc.get(root, type=Text)) == live.text(root), "INV-SHOWN-1: a text differs"
+            for root in MAPS:
                 values = dict(doc.get(root, type=Map).items())
                 assert values == dict(live._map(root).items()), "INV-SHOWN-1: the live document differs"
                 shown.update({(document, root, key): canonical(value) for key, value in values.items()})
@@ -384,6 +422,8 @@ class World:
         for register in replica.storage.all_registers():
             if register.root in (layout.RESOLUTION_ROOT, layout.ADOPTION_ROOT):
                 continue
+            if register.root.startswith("edge:") and not register.field:
+                continue  # a relation ended here and begun there: not judged yet
             history = committer.detector.history(register)
             # A decision taken back stands for what it had decided about.
             withdrawn = {record.supersedes for _id, _client, record in history.records if record.withdraws}
