@@ -13,7 +13,6 @@ from openprod.core.schema import Edge, Facet, Field, Schema
 from openprod.storage.ports import RegisterRow, Storage
 from openprod.yjs import layout
 
-
 _TITLE_MAX = 160
 
 
