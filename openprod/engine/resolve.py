@@ -13,6 +13,7 @@ from openprod.core import ids, resolutions, validity, values
 from openprod.core.bundles import Actor
 from openprod.core.clock import time_text
 from openprod.core.resolutions import Author, Resolution
+from openprod.core.versions import NULL
 from openprod.engine.lower import Lowering
 from openprod.errors import InvalidOperation, NotFound, Stale
 from openprod.storage.ports import ConflictRow, RegisterRow
@@ -189,7 +190,7 @@ def _edit_delete(committer: Committer, row: ConflictRow, choose: str | None, val
                 deciding.join(register, heads, resolutions.local_text(decided.id), json.loads(decided.value))
             elif key_ in before:
                 deciding.join(register, heads, None, before[key_])
-        elif kept:
+        elif any(head.value != NULL for head in history.state.heads):  # also a value that wasn't kept
             deciding.join(register, heads, None, None)
     deciding.accept(layout.CORE, [head.partition(":")[2] for head in json.loads(row.heads)], value=restore)
 

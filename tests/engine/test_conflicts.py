@@ -384,3 +384,24 @@ def test_conflicts_by_page(tmp_path: Path) -> None:
                 await workspace.conflict("c_x")
 
     asyncio.run(check())
+
+
+def test_an_edit_whose_value_was_not_kept_can_be_left_deleted(tmp_path: Path) -> None:
+    async def check() -> None:
+        async with laptop(tmp_path / "w") as workspace:
+            desk, pad = Program("alex", 500), Program("kim", 900)
+            await desk.sync(workspace)
+            await pad.sync(workspace)
+            lost, won = desk.change(cue_42__start="10:30"), pad.change(cue_42__start="10:45")
+            # Kim's program takes Alex's edit in and collects it: only its place comes through.
+            pad.doc.apply_update(lost)
+            await workspace.commit([DeleteEntity(entity="cue_42")])
+            await pad.sync(workspace)
+            conflict = await only(workspace)
+            assert any(not one.known for one in conflict.candidates)
+            assert "a value that was not kept" in conflict.sentence
+            await workspace.resolve(conflict.id, value=False)
+            assert await workspace.conflicts("open") == []
+            del won
+
+    asyncio.run(check())
