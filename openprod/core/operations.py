@@ -11,6 +11,8 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from openprod.core.concepts import ConceptField
+
 
 class _Operation(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", forbid_unknown_fields=True):
     pass
@@ -95,6 +97,70 @@ class SetEdgeProperty(_Operation, frozen=True, kw_only=True, tag="set_edge_prope
     value: Any
 
 
+class DefineConcept(_Operation, frozen=True, kw_only=True, tag="define_concept"):
+    """Define a concept, or define it anew. ``fields``: {field: {"type", "label"}}."""
+
+    concept: str
+    fields: dict[str, ConceptField]
+    label: str = ""
+
+
+class BindFacet(_Operation, frozen=True, kw_only=True, tag="bind_facet"):
+    """Say what a facet's fields mean: {field of the concept: field of the facet}. It fuses nothing."""
+
+    facet: str
+    concept: str
+    fields: dict[str, str]
+
+
+class UnbindFacet(_Operation, frozen=True, kw_only=True, tag="unbind_facet"):
+    """Take a binding back; every field keeps its value."""
+
+    facet: str
+
+
+class AssertSame(_Operation, frozen=True, kw_only=True, tag="assert_same"):
+    """Say that entities are one real thing. One entity alone is fine: it then is something that has a concept entity.
+
+    ``id`` names the concept entity; "" derives it from what is asserted, or joins the one that is there.
+    """
+
+    concept: str
+    entities: tuple[str, ...]
+    id: str = ""
+
+
+class Unbind(_Operation, frozen=True, kw_only=True, tag="unbind"):
+    """Take an entity (or one facet of it) out of its concept entity; every field keeps its value."""
+
+    entity: str
+    facet: str = ""
+
+
+class SetConceptField(_Operation, frozen=True, kw_only=True, tag="set_concept_field"):
+    """Set a canonical value, and with it every bound field."""
+
+    entity: str
+    field: str
+    value: Any
+
+
+class MergeEntities(_Operation, frozen=True, kw_only=True, tag="merge_entities"):
+    """Let ``absorbed`` stand for ``survivor`` from now on. ``values``: {"plugin.facet": {field: value}} where the two
+    disagree; what isn't named there stays a conflict.
+    """
+
+    survivor: str
+    absorbed: str
+    values: dict[str, dict[str, Any]] = {}
+
+
+class SplitEntity(_Operation, frozen=True, kw_only=True, tag="split_entity"):
+    """Take a merge back: the absorbed entity is itself again, with what it had where nobody changed that since."""
+
+    entity: str
+
+
 Operation: TypeAlias = (
     CreateEntity
     | DeleteEntity
@@ -107,4 +173,12 @@ Operation: TypeAlias = (
     | AddEdge
     | RemoveEdge
     | SetEdgeProperty
+    | DefineConcept
+    | BindFacet
+    | UnbindFacet
+    | AssertSame
+    | Unbind
+    | SetConceptField
+    | MergeEntities
+    | SplitEntity
 )
