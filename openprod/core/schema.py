@@ -17,7 +17,10 @@ FIELD_TYPES = (
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One field. ``unit`` is for people (durations are seconds). ``choices`` only with type ``choice``."""
+    """One field. ``unit`` is for people (durations are seconds). ``choices`` only with type ``choice``.
+
+    ``private``: left out of whatever is exported to be shared.
+    """
 
     type: str = "string"
     label: str = ""
@@ -26,6 +29,7 @@ class Field(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     choices: tuple[str, ...] = ()
     was: tuple[str, ...] = ()
     description: str = ""
+    private: bool = False
 
 
 class Facet(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

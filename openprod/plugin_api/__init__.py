@@ -6,6 +6,15 @@ An importer is one function, named in ``plugin.toml``::
 
 It must be pure and deterministic: no clock, no randomness, no files, no network. It proposes only operations that
 change something, so that importing the same file twice proposes nothing the second time, and it never deletes.
+
+An exporter is one as well::
+
+    def export(snapshot: Snapshot, options: Mapping[str, str]) -> dict[str, bytes]: ...
+
+It gets its own plugin's entities, the edges between and from them, titles of what those lead to, and gives files by
+relative name. As pure as an importer: the same snapshot and options, the same bytes. An exporter that must say when
+declares ``needs_now = true`` and finds ``options["now"]``, such as ``2026-11-22T18:30:00Z``. Fields that the schema
+calls private aren't in the snapshot, unless a person asked for them: then ``options["private"]`` is ``yes``.
 """
 
 from openprod.core.operations import (
@@ -23,8 +32,9 @@ from openprod.core.operations import (
     SetField,
 )
 from openprod.core.proposals import Proposal, Skipped
-from openprod.errors import InvalidFile
+from openprod.errors import InputError, InvalidFile
 from openprod.plugin_api.changes import Changes
+from openprod.plugin_api.exports import Files, safe_name
 from openprod.plugin_api.identity import entity_id
 from openprod.plugin_api.snapshot import EdgeView, Snapshot
 from openprod.plugin_api.source import Source
@@ -40,6 +50,8 @@ __all__ = [
     "DetachFacet",
     "EdgeView",
     "EditText",
+    "Files",
+    "InputError",
     "InvalidFile",
     "Operation",
     "Proposal",
@@ -53,4 +65,5 @@ __all__ = [
     "Source",
     "Table",
     "entity_id",
+    "safe_name",
 ]

@@ -1,4 +1,4 @@
-"""For a plugin's own tests: what a workspace would hold after a proposal, without a workspace.
+"""For a plugin's own tests: what a workspace would hold after a proposal, and what an exporter gives, without one.
 
 Only what importers propose is understood (create, set, clear, edges). Conflicts, history and deletion need the
 engine.
@@ -6,7 +6,7 @@ engine.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from openprod.core.operations import (
@@ -18,6 +18,7 @@ from openprod.core.operations import (
     SetEdgeProperty,
     SetField,
 )
+from openprod.plugin_api.exports import Exporter, Files, check_files
 from openprod.plugin_api.identity import entity_id
 from openprod.plugin_api.snapshot import EdgeView, Snapshot
 
@@ -48,4 +49,24 @@ def applied(snapshot: Snapshot, operations: Iterable[Operation]) -> Snapshot:
                 edges[edge][identifier] = EdgeView(view.source, view.target, {**view.properties, name: value})
             case _:
                 raise TypeError(f"an importer doesn't propose {type(operation).__name__}")
-    return Snapshot(snapshot.workspace, facets, edges)
+    return Snapshot(snapshot.workspace, facets, edges, snapshot.titles)
+
+
+def exported(function: Exporter, snapshot: Snapshot, options: Mapping[str, str] | None = None) -> Files:
+    """What the exporter gives, held to what the host asks of it: good file names, and the same bytes each time.
+
+    The second time it gets everything in the opposite order, because the host promises none.
+    """
+    files = check_files(function(snapshot, dict(options or {})))
+    turned = Snapshot(
+        snapshot.workspace,
+        {facet: _turned(snapshot.entities(facet)) for facet in reversed(snapshot.facets)},
+        {edge: _turned(snapshot.edges(edge)) for edge in reversed(snapshot.edge_names)},
+        snapshot.titles,
+    )
+    assert function(turned, dict(options or {})) == files, "the same data gave other files"
+    return files
+
+
+def _turned(mapping: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(reversed(list(mapping.items())))

@@ -12,6 +12,13 @@
     label = "Spreadsheet (CSV)"
     files = ["*.csv"]
     entry = "jobs/sheet.py:plan"     # file inside the folder, function
+    [[exporter]]
+    id = "sheet"                     # called things.sheet from outside
+    label = "Spreadsheet (CSV)"
+    file = "things.csv"              # what a single file is called when nobody says
+    entry = "jobs/sheet_out.py:export"
+    needs_now = false                # true: the exporter is told what time it is
+    options = { order = "number or name" }   # what it may be asked, if anything
     [sample]                         # only in a folder that brings a sample production; see sample.py
 
 ``schema.toml`` beside it is read by ``schema_file``; a plugin without one declares no data.
@@ -26,6 +33,7 @@ from pathlib import Path
 from typing import Any
 
 from openprod.core.schema import Schema
+from openprod.plugin_api.exports import safe_name
 from openprod.plugin_host.schema_file import NAME, read_schema
 from openprod.plugin_host.toml_lines import TomlFile
 
@@ -35,8 +43,11 @@ RESERVED = frozenset({"core", "edge", "text", "rich", "openprod", "plugin"})
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _VERSION = re.compile(r"\d+(\.\d+){0,2}([-+][0-9A-Za-z.-]+)?")
 _ENTRY = re.compile(r"(?P<file>[A-Za-z0-9_][A-Za-z0-9_/-]*\.py):(?P<function>[a-z_][a-z0-9_]*)")
-_KEYS = frozenset({"name", "version", "label", "description", "importer", "sample"})
+_KEYS = frozenset({"name", "version", "label", "description", "importer", "exporter", "sample"})
 _IMPORTER_KEYS = frozenset({"id", "label", "files", "entry"})
+_EXPORTER_KEYS = frozenset({"id", "label", "file", "entry", "needs_now", "options"})
+HOST_OPTIONS = frozenset({"now", "private"})
+"""Options of exporters that only the host sets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +68,25 @@ class Importer:
 
     def suits(self, file_name: str) -> bool:
         return any(fnmatch.fnmatchcase(file_name.lower(), pattern.lower()) for pattern in self.files)
+
+
+@dataclass(frozen=True, slots=True)
+class Exporter:
+    """``file``: what its file is called. ``options``: (name, what it means). ``module``: the file its code is in."""
+
+    plugin: str
+    id: str
+    label: str
+    file: str
+    needs_now: bool
+    options: tuple[tuple[str, str], ...]
+    module: str
+    function: str
+
+    @property
+    def name(self) -> str:
+        """As commands call it: ``plugin.id``."""
+        return f"{self.plugin}.{self.id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +117,7 @@ class Manifest:
     label: str
     description: str
     importers: tuple[Importer, ...]
+    exporters: tuple[Exporter, ...]
     schema: Schema | None
     sample: SampleManifest | None
 
@@ -129,6 +160,7 @@ def read_manifest(folder: Path) -> Manifest:
         label=label,
         description=file.text(data, "description", ()),
         importers=_importers(file, folder, name),
+        exporters=_exporters(file, folder, name),
         schema=schema,
         sample=_sample(file, folder) if "sample" in data else None,
     )
@@ -173,6 +205,66 @@ def _importers(file: TomlFile, folder: Path, plugin: str) -> tuple[Importer, ...
             function=match["function"],
         )
     return tuple(importers.values())
+
+
+def _exporters(file: TomlFile, folder: Path, plugin: str) -> tuple[Exporter, ...]:
+    exporters: dict[str, Exporter] = {}
+    for index, table in enumerate(file.tables(file.data, "exporter", ("exporter",))):
+        where = ("exporter", index)
+        file.only(table, _EXPORTER_KEYS, where)
+        identifier = file.required(table, "id", where)
+        if not _IDENTIFIER.fullmatch(identifier) or identifier in exporters:
+            raise file.problem(
+                f"“{identifier}” can't be an exporter's id.",
+                "Lower-case letters, digits and hyphens; each exporter of a plugin has its own.",
+                *where,
+                "id",
+            )
+        entry = file.required(table, "entry", where)
+        match = _ENTRY.fullmatch(entry)
+        if match is None or not (folder / match["file"]).is_file():
+            raise file.problem(
+                f"“{entry}” names no function in this folder.",
+                "Write a Python file inside the plugin's folder and a function: jobs/sheet_out.py:export.",
+                *where,
+                "entry",
+            )
+        name = file.required(table, "file", where)
+        if safe_name(name) != name:
+            raise file.problem(
+                f"“{name}” can't be the name of a file everywhere.", 'Write file = "things.csv".', *where, "file"
+            )
+        exporters[identifier] = Exporter(
+            plugin=plugin,
+            id=identifier,
+            label=file.text(table, "label", where) or identifier,
+            file=name,
+            needs_now=file.flag(table, "needs_now", where),
+            options=_options(file, table, where),
+            module=match["file"],
+            function=match["function"],
+        )
+    return tuple(exporters.values())
+
+
+def _options(file: TomlFile, table: dict[str, Any], where: tuple[str | int, ...]) -> tuple[tuple[str, str], ...]:
+    options = table.get("options", {})
+    if not isinstance(options, dict) or not all(isinstance(meaning, str) for meaning in options.values()):
+        raise file.problem(
+            "“options” doesn't say what each option means.",
+            'Write options = { order = "number or name" }.',
+            *where,
+            "options",
+        )
+    for name in options:
+        if not NAME.fullmatch(name) or name in HOST_OPTIONS:
+            raise file.problem(
+                f"“{name}” can't be an option.",
+                "Lower-case letters, digits and underscores; not now or private, which the host sets.",
+                *where,
+                "options",
+            )
+    return tuple(options.items())
 
 
 def _sample(file: TomlFile, folder: Path) -> SampleManifest:

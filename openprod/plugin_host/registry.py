@@ -9,7 +9,7 @@ from pathlib import Path
 import openprod
 from openprod.core.schema import Schema
 from openprod.errors import InvalidManifest, NotFound
-from openprod.plugin_host.manifest import Importer, Manifest, read_manifest
+from openprod.plugin_host.manifest import Exporter, Importer, Manifest, read_manifest
 
 
 def shipped_folder() -> Path:
@@ -82,6 +82,21 @@ class Registry:
             for importer in manifest.importers:
                 if file_name is None or importer.suits(file_name):
                     yield importer
+
+    def exporter(self, name: str) -> tuple[Manifest, Exporter]:
+        """The exporter called ``plugin.id``. Raises NotFound."""
+        for manifest in self.plugins.values():
+            for exporter in manifest.exporters:
+                if exporter.name == name:
+                    return manifest, exporter
+        known = ", ".join(exporter.name for exporter in self.exporters())
+        raise NotFound(
+            f"There is no exporter “{name}”.", hint=f"Use one of: {known or 'none'}." + self._problems_hint()
+        )
+
+    def exporters(self) -> Iterator[Exporter]:
+        for manifest in self.plugins.values():
+            yield from manifest.exporters
 
     def _with_schema(self) -> list[str]:
         return [name for name, manifest in self.plugins.items() if manifest.schema is not None]

@@ -29,10 +29,13 @@ from openprod.core.schema import FIELD_TYPES, Edge, Facet, Field, Schema
 from openprod.plugin_host.toml_lines import TomlFile
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
-"""Facets, fields, edges, properties: they become parts of storage keys, which never change."""
+"""Facets, edges: they become parts of storage keys, which never change."""
+
+FIELD_NAME = re.compile(r"[a-z][A-Za-z0-9_]{0,62}")
+"""Fields and properties may be called as other programs call theirs: displayName."""
 
 _NAME_HINT = "Names are lower-case letters, digits and underscores, and start with a letter: start_time."
-_FIELD_KEYS = frozenset({"type", "label", "unit", "required", "choices", "was", "description"})
+_FIELD_KEYS = frozenset({"type", "label", "unit", "required", "choices", "was", "description", "private"})
 _FACET_KEYS = frozenset({"label", "title", "unique", "field"})
 _EDGE_KEYS = frozenset({"label", "from", "to", "cardinality", "unique_pair", "property"})
 
@@ -60,6 +63,13 @@ def _facet(file: TomlFile, name: str, table: dict[str, Any]) -> Facet:
             raise file.problem(
                 f"the title of {name} names a field “{place}” that it doesn't have.",
                 f"Declare it under [facet.{name}.field], or use one of: {', '.join(fields) or 'none yet'}.",
+                *where,
+                "title",
+            )
+        if fields[place].private:
+            raise file.problem(
+                f"the title of {name} shows “{place}”, which is private.",
+                "Titles stand in histories, conflicts and whatever is shared: name it by fields that may.",
                 *where,
                 "title",
             )
@@ -116,6 +126,7 @@ def _field(file: TomlFile, name: str, table: dict[str, Any], where: tuple[str, .
         choices=choices,
         was=file.texts(table, "was", where),
         description=file.text(table, "description", where),
+        private=file.flag(table, "private", where),
     )
 
 
@@ -160,7 +171,7 @@ def _tables(file: TomlFile, table: dict[str, Any], where: tuple[str, ...], what:
     if not isinstance(value, dict):
         raise file.problem(f"“{where[-1]}” isn't a table.", f"Write [{'.'.join(where)}.name].", *where)
     for name, inner in value.items():
-        if not NAME.fullmatch(name):
+        if not (FIELD_NAME if what in ("field", "property") else NAME).fullmatch(name):
             raise file.problem(f"“{name}” can't be the name of a {what}.", _NAME_HINT, *where, name)
         if not isinstance(inner, dict):
             raise file.problem(
