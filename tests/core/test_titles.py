@@ -21,6 +21,17 @@ from openprod.core.titles import fields_of, title
         ("{a}", {"a": {"x": 1}}, "x: 1"),
         ("{a}", {"a": "{b}", "b": "no"}, "{b}"),
         ("{a}", {"a": " two\n lines "}, "two lines"),
+        (
+            "{title} {date:day} {start}",
+            {"title": "Fight", "date": "2026-11-24", "start": "12:00"},
+            "Fight Tue 24 Nov 12:00",
+        ),
+        ("{at:day}", {"at": "2026-03-01T09:00"}, "Sun 1 Mar"),
+        ("{at:day}", {"at": "2026-02-30"}, "2026-02-30"),
+        ("{at:day}", {"at": "soon"}, "soon"),
+        ("{at:day}", {"at": 3}, "3"),
+        ("{at:day}", {}, "thing_1"),
+        ("{at:week}", {"at": "2026-03-01"}, "thing_1"),
     ],
 )
 def test_a_title_is_its_template_filled(template: str, values: dict[str, object], expected: str) -> None:
@@ -29,3 +40,4 @@ def test_a_title_is_its_template_filled(template: str, values: dict[str, object]
 
 def test_fields_of_a_template() -> None:
     assert fields_of("{list} {number}: { label }") == ("list", "number", "label")
+    assert fields_of("{date:day} {date:week}") == ("date", "date:week")

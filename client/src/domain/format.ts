@@ -25,6 +25,19 @@ function plain(value: Value): string {
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
+const DAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/** "2026-11-24", or a date and time that begins so → "Tue 24 Nov". Anything else stays as it is. */
+export function day(text: string): string {
+  const match = /^(\d{4})-(\d\d)-(\d\d)(?!\d)/.exec(text);
+  if (match === null) return text;
+  const [year, month, number] = [Number(match[1]), Number(match[2]), Number(match[3])];
+  const date = new Date(Date.UTC(year, month - 1, number));
+  if (date.getUTCMonth() !== month - 1 || date.getUTCDate() !== number) return text;
+  return `${DAYS[date.getUTCDay()] ?? ""} ${number} ${MONTHS[month - 1] ?? ""}`;
+}
+
 /** 5 → "5", 2.5 → "2.5", 90 → "1:30", 3661 → "1:01:01". */
 export function duration(seconds: number): string {
   if (!Number.isFinite(seconds) || seconds < 60) return String(seconds);

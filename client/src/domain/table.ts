@@ -1,5 +1,5 @@
 /** A facet's rows: what is shown, in which order. Pure; fed by `data/registers`. */
-import { display } from "./format";
+import { day, display } from "./format";
 import { compareKeys, compareText, sortKey, type SortKey } from "./order";
 import type { Column, FacetView } from "./schema";
 import type { Value } from "./values";
@@ -55,11 +55,17 @@ export function filterRows(rows: readonly Row[], columns: readonly Column[], fil
   });
 }
 
-/** `{field}` in a facet's title template is replaced by the field's text; an entity with nothing to say shows its id. */
+/**
+ * `{field}` in a facet's title template is replaced by the field's text, `{field:day}` by a date as people say it; an
+ * entity with nothing to say shows its id.
+ */
 export function titleOf(facet: FacetView, row: Row): string {
   const types = new Map(facet.columns.map((column) => [column.field, column.type]));
   const title = facet.title
-    .replace(/\{([^{}]+)\}/g, (_whole, field: string) => display(row.values[field], types.get(field) ?? "string"))
+    .replace(/\{([^{}]+?)(:day)?\}/g, (_whole, field: string, asDay: string | undefined) => {
+      const text = display(row.values[field], types.get(field) ?? "string");
+      return asDay === undefined ? text : day(text);
+    })
     .replace(/\s+/g, " ")
     .trim();
   const empty = facet.title.replace(/\{[^{}]+\}/g, "").replace(/\s+/g, " ").trim();

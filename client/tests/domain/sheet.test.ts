@@ -52,6 +52,13 @@ describe("rows", () => {
     expect(titleOf(cue, row("x", { list: "LX" }))).toBe("LX");
     expect(titleOf(cue, row("x", {}))).toBe("x");
   });
+  it("say a date as people do", () => {
+    const call = { ...cue, title: "{label} {list:day}" };
+    expect(titleOf(call, row("x", { label: "Fight", list: "2026-11-24" }))).toBe("Fight Tue 24 Nov");
+    expect(titleOf(call, row("x", { label: "Fight", list: "2026-03-01T09:00" }))).toBe("Fight Sun 1 Mar");
+    expect(titleOf(call, row("x", { label: "Fight", list: "2026-02-30" }))).toBe("Fight 2026-02-30");
+    expect(titleOf(call, row("x", {}))).toBe("x");
+  });
 });
 
 describe("moving about", () => {
