@@ -16,10 +16,17 @@ FIELD_TYPES = (
 )  # fmt: skip
 
 
+TEXT_TYPES = frozenset({"text", "richtext"})
+"""Merged letter by letter and kept outside the facet's own registers."""
+
+
 class Field(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One field. ``unit`` is for people (durations are seconds). ``choices`` only with type ``choice``.
 
+    ``was``: earlier keys, the latest first; values found there are this field's.
     ``private``: left out of whatever is exported to be shared.
+    ``concept``: ``Person.name``, a suggestion what it might be bound to; nothing follows from it.
+    ``also``: narrower types that it once had and whose values it keeps: worked out from earlier adoptions.
     """
 
     type: str = "string"
@@ -30,6 +37,8 @@ class Field(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     was: tuple[str, ...] = ()
     description: str = ""
     private: bool = False
+    concept: str = ""
+    also: tuple[str, ...] = ()
 
 
 class Facet(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

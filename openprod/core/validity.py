@@ -21,7 +21,10 @@ def fault(field: Field, value: Any) -> str:
     check = _CHECKS.get(field.type)
     if check is None:
         return ""
-    return check(field, value)
+    wrong = check(field, value)
+    if wrong and any(not _CHECKS[type](field, value) for type in field.also if type in _CHECKS):
+        return ""
+    return wrong
 
 
 def _text(_field: Field, value: Any) -> str:
