@@ -17,6 +17,7 @@ from openprod.cli.commands import (
     demo,
     edits,
     exchange,
+    exports,
     history,
     imports,
     plugins,
@@ -46,7 +47,7 @@ def cli() -> None:
 
 
 for command in (
-    demo.demo, workspace.new, serve.serve, imports.import_, query.query, history.log, history.history,
+    demo.demo, workspace.new, serve.serve, imports.import_, exports.export, query.query, history.log, history.history,
     conflicts.conflicts, conflicts.resolve, edits.undo, edits.redo, exchange.have, exchange.pack, exchange.merge,
     upkeep.hash_, upkeep.doctor, upkeep.rebuild, upkeep.backup, workspace.restore, tokens.token, plugins.plugin,
 ):  # fmt: skip

@@ -116,6 +116,18 @@ class PackRequest(Payload):
     path: Annotated[str | None, Field(max_length=4096, description="Write here, on the owner's device")] = None
 
 
+class ExportRequest(Payload):
+    options: Annotated[
+        dict[str, str], Field(max_length=50, description="The format's own; GET /exports lists them")
+    ] = {}
+    private: Annotated[bool, Field(description="Private fields too; takes an editor")] = False
+    path: Annotated[
+        str | None,
+        Field(max_length=4096, description="A file, or a folder for several, on the owner's device: write there"),
+    ] = None
+    force: Annotated[bool, Field(description="Replace files that are there")] = False
+
+
 class PathRequest(Payload):
     path: Annotated[str, Field(min_length=1, max_length=4096, description="A full path on the owner's device")]
 
@@ -291,6 +303,23 @@ class ImportAnswer(BaseModel):
     proposal: ProposalRecord
     applied: bool
     receipt: ReceiptRecord | None
+
+
+class ExportRecord(BaseModel):
+    name: Annotated[str, Field(description="plugin.format")]
+    label: str
+    file: Annotated[str, Field(description="What a single file of it is called")]
+    options: Annotated[dict[str, str], Field(description="{option: what it means}")]
+    adopted: Annotated[bool, Field(description="Whether the workspace has adopted its plugin")]
+
+
+class ExportsAnswer(BaseModel):
+    exports: list[ExportRecord]
+
+
+class ExportedAnswer(BaseModel):
+    files: Annotated[list[str], Field(description="Full paths of what was written")]
+    private: bool
 
 
 class PluginsAnswer(BaseModel):

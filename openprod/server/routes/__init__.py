@@ -10,6 +10,7 @@ from openprod.server.routes import (
     entities,
     events,
     exchange,
+    exports,
     imports,
     log,
     maintenance,
@@ -31,6 +32,7 @@ CALLS: tuple[Call, ...] = (
     *blobs.CALLS,
     *exchange.CALLS,
     *imports.CALLS,
+    *exports.CALLS,
     *plugins.CALLS,
     *maintenance.CALLS,
 )
