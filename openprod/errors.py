@@ -5,6 +5,7 @@
     OpenprodError                 code, sentence, hint
     ├── InputError                what a person or program sent can't be used        (HTTP 400)
     │   ├── MalformedUpdate       bytes that are not a Yjs update
+    │   ├── MalformedFrame        bytes that are not a message between nodes
     │   ├── LimitExceeded         larger, deeper or more than is allowed             (HTTP 413)
     │   ├── InvalidOperation      an operation that makes no sense here
     │   ├── InvalidManifest       a plugin manifest that can't be used
@@ -51,6 +52,10 @@ class InputError(OpenprodError):
 
 class MalformedUpdate(InputError):
     code = "MALFORMED_UPDATE"
+
+
+class MalformedFrame(InputError):
+    code = "MALFORMED_FRAME"
 
 
 class LimitExceeded(InputError):

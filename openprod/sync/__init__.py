@@ -1,0 +1,1 @@
+"""Native peers. Filled in below as the parts come."""

@@ -1,0 +1,48 @@
+"""Who is at the other end: Ed25519 over everything that was said so far.
+
+The transcript is both HELLO frames as they went over the wire (so: both nonces, both keys, the versions offered, the
+workspace, the gathering) and the hash of the certificate that the caller pinned. Each side signs it under its own part
+in the conversation, so that a signature can't be sent back to its maker, nor shown to anybody else, nor again later.
+
+A device that isn't a member yet adds a proof that it holds the pairing secret: an HMAC of the same transcript.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import Final, Literal
+
+from nacl.exceptions import BadSignatureError
+from nacl.signing import VerifyKey
+
+Side = Literal["caller", "called"]
+
+_CONTEXT: Final = b"openprod peer 1\0"
+
+
+def transcript(caller_hello: bytes, called_hello: bytes, certificate: bytes) -> bytes:
+    """32 bytes. ``certificate``: SHA-256 of the called side's certificate, as the caller pinned it, or "" without."""
+    parts = (hashlib.sha256(part).digest() for part in (caller_hello, called_hello, certificate))
+    return hashlib.sha256(_CONTEXT + b"".join(parts)).digest()
+
+
+def signed_part(transcript: bytes, side: Side, extra: bytes) -> bytes:
+    """What ``side`` signs. ``extra``: the rest of its AUTH, so that nobody on the way changes it."""
+    return _CONTEXT + side.encode() + b"\0" + transcript + hashlib.sha256(extra).digest()
+
+
+def holds(key: bytes, signature: bytes, part: bytes) -> bool:
+    try:
+        VerifyKey(key).verify(part, signature)
+    except (BadSignatureError, ValueError):
+        return False
+    return True
+
+
+def proof(secret: bytes, transcript: bytes, side: Side) -> bytes:
+    return hmac.new(secret, _CONTEXT + b"pairing " + side.encode() + b"\0" + transcript, hashlib.sha256).digest()
+
+
+def proves(secret: bytes, transcript: bytes, side: Side, claimed: bytes) -> bool:
+    return hmac.compare_digest(proof(secret, transcript, side), claimed)
