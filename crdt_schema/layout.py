@@ -255,6 +255,9 @@ def parse_key(root: str | Root, key: str) -> Key:
         return UNKNOWN_KEY
     if not slash:
         return Key("record" if kind in ("record", "resolution") else "marker", entity)
+    if (root if isinstance(root, str) else root.name) == BINDING_ROOT:
+        # Which concept entity a facet of an entity belongs to.
+        return Key("field", entity, field) if _qualified("facet", field).plugin else UNKNOWN_KEY
     # A resolution is written once, whole: it has no fields of its own.
     if kind == "resolution" or not is_name(field):
         return UNKNOWN_KEY
@@ -269,6 +272,11 @@ def marker_key(entity: str) -> str:
 def field_key(entity: str, field: str) -> str:
     """The key of one field of an entity, or of one end or property of an edge."""
     return f"{_id(entity)}/{_name(field)}"
+
+
+def membership_key(entity: str, facet: str) -> str:
+    """The key of ``core.binding`` that says which concept entity a facet of an entity belongs to."""
+    return f"{_id(entity)}/{_facet(facet)}"
 
 
 def _facet(name: str) -> str:

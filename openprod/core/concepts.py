@@ -115,7 +115,7 @@ def check_binding(binding: Binding, concept: Concept, types: Mapping[str, str]) 
             )
         if types[theirs] in _UNBINDABLE:
             raise InvalidOperation(
-                f"{binding.facet}/{theirs} is a text that several people write at once: it has no single value to share.",
+                f"{binding.facet}/{theirs} is a text that several people write at once: it has no one value to share.",
                 hint="Bind a field of another type.",
             )
     if len(set(binding.fields.values())) < len(binding.fields):

@@ -20,7 +20,7 @@ from nacl.signing import SigningKey
 from openprod.core.bundles import Actor, Bundle, DocumentUpdate, SignedBundle, bundle_id, sign, signer
 from openprod.core.clock import HybridClock, time_text
 from openprod.core.ids import RandomBytes, device_id, parse_version
-from openprod.engine import removals, reuse
+from openprod.engine import projection, removals, reuse
 from openprod.engine.detect import Detector
 from openprod.engine.events import Committed, Receipt
 from openprod.engine.index import Index
@@ -98,6 +98,15 @@ class _Draft:
         self.bytes = 0
         self.waiting = False
         self.entities: set[str] = set()
+
+
+class _Run:
+    """Updates of one bundle to hand on, in order. ``echo``: also to whom the bundle came from, who hasn't seen them."""
+
+    __slots__ = ("draft", "echo", "number", "updates")
+
+    def __init__(self, draft: _Draft | None, number: int, updates: list[tuple[str, bytes]], *, echo: bool) -> None:
+        self.draft, self.number, self.updates, self.echo = draft, number, updates, echo
 
 
 class _Halfway(OpenprodError):
@@ -243,7 +252,7 @@ class Committer:
 
     def known_document(self, name: str) -> LiveDocument:
         """Raises NotFound unless the workspace has it."""
-        if name != layout.CORE and name not in self.schemas:
+        if name != layout.CORE and not self.schemas.keeps(name):
             raise NotFound(
                 f"This workspace has no document “{name[:80]}”.",
                 hint=f"It has: {', '.join([layout.CORE, *sorted(self.schemas)])}.",
@@ -291,7 +300,7 @@ class Committer:
         outcomes: list[Any] = [None] * len(submissions)
         drafts: list[_Draft] = []
         by_origin: dict[tuple[int, Actor], _Draft] = {}
-        runs: list[tuple[_Draft | None, int, list[tuple[str, bytes]]]] = []
+        runs: list[_Run] = []
         changed: dict[str, set[int]] = {}
         entities: set[str] = set()
         with self.storage.transaction():
@@ -300,7 +309,7 @@ class Committer:
                     if isinstance(submission, OutsideUpdate):
                         outcomes[place] = self._take_outside(submission, drafts, by_origin, runs)
                     elif isinstance(submission, Writes):
-                        self._judge(drafts, changed, entities)  # what came before is there to be read
+                        self._judge(drafts, runs, changed, entities)  # what came before is there to be read
                         by_origin.clear()  # its bundles are closed
                         outcomes[place] = self._take_writes(submission, drafts, runs)
                     else:
@@ -312,7 +321,7 @@ class Committer:
                     outcomes[place] = error
             if not drafts:
                 return outcomes, []
-            self._judge(drafts, changed, entities)
+            self._judge(drafts, runs, changed, entities)
             self._snapshot_when_due()
         self.index.trim()
         for draft in drafts:
@@ -326,8 +335,10 @@ class Committer:
             for outcome in outcomes
         ], events
 
-    def _judge(self, drafts: list[_Draft], changed: dict[str, set[int]], entities: set[str]) -> None:
+    def _judge(self, drafts: list[_Draft], runs: list[_Run], changed: dict[str, set[int]], entities: set[str]) -> None:
         """Write down what has been taken in since the last time, and judge what it touched."""
+        if self.detector.bonds:
+            self._complete(drafts, runs)
         for draft in drafts:
             self._finish(draft)
         touched, texts = self.index.flush()
@@ -358,26 +369,27 @@ class Committer:
         return raised
 
     def _events(
-        self, runs: list[tuple[_Draft | None, int, list[tuple[str, bytes]]]], drafts: list[_Draft],
+        self, runs: list[_Run], drafts: list[_Draft],
         changed: tuple[str, ...], entities: tuple[str, ...],
     ) -> list[Committed]:  # fmt: skip
         events: list[Committed] = []
-        for draft, number, updates in runs:
+        for run in runs:
+            draft = run.draft
             if draft is None:
-                row = self.storage.bundle_numbered(number)
+                row = self.storage.bundle_numbered(run.number)
                 assert row is not None
                 actor = Actor(row.user, row.name, row.device, row.via)
                 events.append(
                     Committed(
-                        bundle=row.id, actor=actor, origin=None, intent=row.intent, updates=updates,
+                        bundle=row.id, actor=actor, origin=None, intent=row.intent, updates=run.updates,
                         conflicts=(), entities=(),
                     )
                 )  # fmt: skip
             else:
                 events.append(
                     Committed(
-                        bundle=draft.id, actor=draft.actor, origin=draft.origin, intent=draft.intent,
-                        updates=updates, conflicts=(), entities=(),
+                        bundle=draft.id, actor=draft.actor, origin=None if run.echo else draft.origin,
+                        intent=draft.intent, updates=run.updates, conflicts=(), entities=(),
                     )
                 )  # fmt: skip
         if not events:
@@ -403,7 +415,7 @@ class Committer:
 
     def _take_outside(
         self, submission: OutsideUpdate, drafts: list[_Draft], by_origin: dict[tuple[int, Actor], _Draft],
-        runs: list[tuple[_Draft | None, int, list[tuple[str, bytes]]]],
+        runs: list[_Run],
     ) -> _Draft | None:  # fmt: skip
         document = self.known_document(submission.document)
         decoded = decode_update(submission.update)
@@ -455,9 +467,7 @@ class Committer:
             for client, clock, entry in removals.of(self.index, document, part)
         )
 
-    def _take_writes(
-        self, submission: Writes, drafts: list[_Draft], runs: list[tuple[_Draft | None, int, list[tuple[str, bytes]]]]
-    ) -> _Draft | Receipt:
+    def _take_writes(self, submission: Writes, drafts: list[_Draft], runs: list[_Run]) -> _Draft | Receipt:
         plan = submission.plan(self)
         plan = {name: writes for name, writes in plan.items() if writes}
         if not plan:
@@ -483,9 +493,7 @@ class Committer:
         entries = (self.index.find(name, write.root, write.key) for write in writes if isinstance(write, SetKey))
         return any(entry is not None and entry.forked for entry in entries)
 
-    def _take_foreign(
-        self, submission: Foreign, drafts: list[_Draft], runs: list[tuple[_Draft | None, int, list[tuple[str, bytes]]]]
-    ) -> _Draft | None:
+    def _take_foreign(self, submission: Foreign, drafts: list[_Draft], runs: list[_Run]) -> _Draft | None:
         bundle = submission.bundle
         seq, previous = self.storage.logs_of(bundle.log)
         if bundle.seq <= seq:
@@ -515,7 +523,7 @@ class Committer:
 
     def _pass(
         self, document: LiveDocument, releases: list[Release],
-        runs: list[tuple[_Draft | None, int, list[tuple[str, bytes]]]], *, apply: bool,
+        runs: list[_Run], *, apply: bool, echo: bool = False,
     ) -> None:  # fmt: skip
         for release in releases:
             if release.refused is not None:
@@ -540,10 +548,28 @@ class Committer:
                 raise _Halfway(error) from error
             tag = release.items[-1].tag
             assert isinstance(tag, _Tag)
-            if runs and runs[-1][1] == tag.bundle:
-                runs[-1][2].extend((document.name, update) for update in data)
-            else:
-                runs.append((tag.draft, tag.bundle, [(document.name, update) for update in data]))
+            if not runs or runs[-1].number != tag.bundle or runs[-1].echo != echo:
+                runs.append(_Run(tag.draft, tag.bundle, [], echo=echo))
+            runs[-1].updates.extend((document.name, update) for update in data)
+
+    def _complete(self, drafts: list[_Draft], runs: list[_Run]) -> None:
+        """Carry what was written to one register of a bond to the others, in the same bundle (CRDT.md §4)."""
+        due = {draft.number: draft for draft in drafts if not draft.id and draft.foreign is None}
+        for number, writes in projection.completions(self.index, self.detector, self.storage, due).items():
+            draft = due[number]
+            for name in sorted(writes):
+                document = self.document(name)
+                with _halfway():
+                    update = document.write(writes[name])
+                if not update:
+                    continue
+                part = DocumentUpdate(name, update, True, b"")
+                draft.updates.append(part)
+                self._count(part)
+                tag = _Tag(draft, number, True, rank(draft.intent, draft.hlc, self.log, draft.seq))
+                self._pass(
+                    document, document.gate.admit(update, decode_update(update), tag), runs, apply=False, echo=True
+                )
 
     # -- finishing -----------------------------------------------------------------------------------------
 
@@ -581,15 +607,18 @@ class Committer:
         self.detector.settle(touched, texts, changed)
         before = dict(self.schemas)
         self.schemas.load(self.storage)
-        for plugin, schema in self.schemas.items():
+        for plugin in sorted(before.keys() | self.schemas.keys()):
+            old, new = before.get(plugin), self.schemas.get(plugin)
+            if old == new:
+                continue
             self.document(plugin)
-            if before.get(plugin) != schema:
-                for facet, declared in schema.facets.items():
-                    for unique in declared.unique:
-                        self.storage.seek(f"{plugin}.{facet}", unique[-1])
-                    self.index.forget()
-                    rows = list(self.storage.registers_of_root(f"{plugin}.{facet}"))
-                    self.detector.recheck(rows, changed)
+            for facet in sorted({*(old.facets if old else ()), *(new.facets if new else ())}):
+                declared = new.facets.get(facet) if new else None
+                for unique in declared.unique if declared else ():
+                    self.storage.seek(f"{plugin}.{facet}", unique[-1])
+                self.index.forget()
+                rows = list(self.storage.registers_of_root(f"{plugin}.{facet}"))
+                self.detector.recheck(rows, changed)
 
     def past(self, name: str, time: str) -> LiveDocument:
         """A document as of a timestamp: replayed from the oplog."""
@@ -670,7 +699,7 @@ class Committer:
 
     def _reindex(self, number: int, body: bytes) -> None:
         bundle = msgspec.msgpack.decode(body, type=Bundle)
-        runs: list[tuple[_Draft | None, int, list[tuple[str, bytes]]]] = []
+        runs: list[_Run] = []
         for part in bundle.updates:
             document = self.document(part.document)
             tag = _Tag(None, number, part.live, _rank(bundle), foreign=bundle.log != self.log)

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Mapping
 from openprod.core import ids, resolutions, validity
 from openprod.core.schema import Facet, Field
 from openprod.core.versions import NULL, Version
-from openprod.engine import overlaps, trees
+from openprod.engine import overlaps, semantic, trees
+from openprod.engine.bonds import Bond, Bonds
 from openprod.engine.index import Entry, Index
 from openprod.engine.schemas import Schemas
 from openprod.storage.ports import ConflictRow, RegisterRow, Storage
@@ -44,8 +45,11 @@ class Detector:
         self._gone: set[tuple[str, str]] = {
             (row.root, row.entity)
             for row in self._storage.markers_gone()
-            if layout.parse_root(row.root).kind in ("entity", "facet") and layout.belongs(row.root, row.document)
+            if not row.field
+            and layout.parse_root(row.root).kind in ("entity", "facet")
+            and layout.belongs(row.root, row.document)
         }
+        self.bonds = Bonds(self._storage, self._index, self.is_gone)
 
     # -- deleted and detached ------------------------------------------------------------------------------
 
@@ -73,8 +77,10 @@ class Detector:
             if entry.entity and not entry.field and entry.root != layout.RESOLUTION_ROOT:
                 self._mark(entry)
                 entities.add(entry.entity)
+        bonds: set[Bond] = set()
+        rebound = self.bonds.update(touched)
         for entry in touched:
-            self._register(entry, histories.get(entry.id), changed)
+            self._judge(entry, histories.get(entry.id), changed, bonds)
             if entry.entity and (entry.entity in entities or self.is_gone(entry.root, entry.entity)):
                 entities.add(entry.entity)
         for entity in sorted(entities):
@@ -82,14 +88,21 @@ class Detector:
                 if row.field:
                     found = self._index.find(row.document, row.root, row.key)
                     assert found is not None
-                    self._register(found, None, changed)
+                    self._judge(found, None, changed, bonds)
             self._edit_delete(entity, changed)
-        self._duplicates(touched, entities, changed)
+        moved = [one for place in sorted(rebound.registers) if (one := self._index.find(*place)) is not None]
+        for one in moved:
+            self._judge(one, None, changed, bonds)
+        self._duplicates([*touched, *moved], entities, changed)
         for document, root in sorted(texts):
             for bundle in sorted(texts[document, root]):
                 overlaps.note(self._storage, document, root, bundle)
             self._overlap(document, root, changed)
-        self._decided(touched, changed)
+        self._decided(touched, changed, bonds)
+        for bond in sorted(rebound.over):
+            self._drop(self.bond_id(bond), changed)
+        for bond in sorted(bonds):
+            self._bond(bond, changed)
 
     def _mark(self, entry: Entry) -> None:
         kind = layout.parse_root(entry.root).kind
@@ -115,13 +128,71 @@ class Detector:
     def recheck(self, entries: Iterable[RegisterRow], changed: dict[str, set[int]]) -> None:
         """Judge registers again after a schema changed."""
         found = [entry for row in entries if (entry := self._index.find(row.document, row.root, row.key)) is not None]
+        bonds: set[Bond] = set()
         for entry in found:
-            self._register(entry, None, changed)
+            self._judge(entry, None, changed, bonds)
+        for bond in sorted(bonds):
+            self._bond(bond, changed)
         self._duplicates(found, {entry.entity for entry in found}, changed)
+
+    def _judge(
+        self, entry: Entry, history: trees.History | None, changed: dict[str, set[int]], bonds: set[Bond]
+    ) -> None:
+        """Judge a register, or put down the bond that it is part of: one thing, one conflict."""
+        bond = self.bonds.of(entry.document, entry.root, entry.entity, entry.field)
+        if bond is not None:
+            bonds.add(bond)
+        if bond is None or self.is_gone(entry.root, entry.entity):
+            self._register(entry, history, changed)
+
+    # -- bonds ---------------------------------------------------------------------------------------------
+
+    def bond_id(self, bond: Bond) -> str:
+        return ids.conflict_id(self._workspace, "semantic", *bond)
+
+    def bond_entries(self, bond: Bond) -> list[Entry]:
+        """The registers of a bond that there are, the canonical one first."""
+        return [entry for place in self.bonds.places(bond) if (entry := self._index.find(*place)) is not None]
+
+    def bond_state(self, bond: Bond) -> semantic.BondState:
+        return semantic.judge(bond, self.bond_entries(bond), lambda entry: self.history(entry.row()))
+
+    def _bond(self, bond: Bond, changed: dict[str, set[int]]) -> None:
+        id, entries = self.bond_id(bond), self.bond_entries(bond)
+        row: ConflictRow | None = None
+        recorded = any(f"{entry.document}/{entry.root}/{entry.key}" in self._recorded for entry in entries)
+        if entries and (id in self._known or recorded or not semantic.is_quiet(entries)):
+            row = self._bond_row(id, semantic.judge(bond, entries, lambda entry: self.history(entry.row())))
+        self._put(id, row, changed)
+        for entry in entries:
+            # A value that doesn't fit its field is a matter of that field.
+            self._register(entry, None, changed, bound=True)
+
+    def _bond_row(self, id: str, state: semantic.BondState) -> ConflictRow | None:
+        records = state.records
+        reopened = False
+        if state.disagrees:
+            status, reopened = "open", any(not record.withdraws for _id, _client, record in records)
+        elif resolutions.standing(records):
+            status = "resolved"
+        elif state.overtaken:
+            status = "overtaken"
+        else:
+            return None
+        canonical = state.registers[0][0]
+        bond = state.bond
+        return ConflictRow(
+            id, "semantic", status, reopened, bond.owner, bond.facet or layout.CONCEPT_ENTITY_ROOT, bond.field,
+            canonical.document, None, json.dumps([side.text for side in state.sides]),
+            json.dumps({"subject": bond.subject, "bond": bond}),
+            min(self._first(history) for _entry, history in state.registers),
+        )  # fmt: skip
 
     # -- field and invalid ---------------------------------------------------------------------------------
 
-    def _register(self, entry: Entry, history: trees.History | None, changed: dict[str, set[int]]) -> None:
+    def _register(
+        self, entry: Entry, history: trees.History | None, changed: dict[str, set[int]], *, bound: bool = False
+    ) -> None:
         # Whole records (adoptions) can disagree too; markers are judged with their entity.
         if not (entry.entity and entry.field) and layout.parse_root(entry.root).kind != "record":
             return
@@ -133,8 +204,10 @@ class Detector:
         if layout.parse_root(entry.root).kind == "facet" and self.is_gone(entry.root, entry.entity):
             self._drop(id, changed)  # judged with its entity: one thing, one conflict
             return
-        history = history or self.history(entry.row())
-        self._put(id, self._field_row(id, entry, history, subject), changed)
+        row: ConflictRow | None = None
+        if wrong or not bound:
+            row = self._field_row(id, entry, history or self.history(entry.row()), subject)
+        self._put(id, row if row is None or not bound or row.kind == "invalid" else None, changed)
 
     def _field_row(self, id: str, entry: Entry, history: trees.History, subject: str) -> ConflictRow | None:
         state, records = history.state, history.records
@@ -143,7 +216,9 @@ class Detector:
         own = [one for one in records if one[2].conflict in ("", id)]
         heads: tuple[Version, ...] = state.heads
         kind, reopened = "field", False
-        if layout.parse_root(entry.root).kind == "record":
+        if entry.root in (layout.BINDING_ROOT, layout.ENTITY_ROOT) and entry.field:
+            kind = "cardinality"  # one thing stands for, or belongs to, one other
+        elif layout.parse_root(entry.root).kind == "record":
             kind = "schema"
         if state.disagrees:
             status, reopened = "open", decided
@@ -303,7 +378,7 @@ class Detector:
         # The last field of a unique set tells most apart: a number within a list.
         rows = self._storage.registers_valued(name, unique[-1], values[-1])
         same = sorted(row.entity for row in rows if self._values(name, unique, row.entity) == values)
-        if len(same) < 2:
+        if len({self.bonds.survivor(entity) for entity in same}) < 2:
             return None
         document = name.partition(".")[0]
         heads = []
@@ -354,7 +429,7 @@ class Detector:
 
     # -- decisions about wider things ----------------------------------------------------------------------
 
-    def _decided(self, touched: Iterable[Entry], changed: dict[str, set[int]]) -> None:
+    def _decided(self, touched: Iterable[Entry], changed: dict[str, set[int]], bonds: set[Bond]) -> None:
         """A decision that came may close (or take back) a conflict none of whose registers was touched."""
         entities = {entry.entity for entry in touched if entry.entity}
         gone: set[str] = set()
@@ -372,7 +447,8 @@ class Detector:
                     entities.add(found.entity)
                     if found.entity and self.is_gone(found.root, found.entity):
                         gone.add(found.entity)
-                    self._register_again(found, changed)
+                    found.unsure = True
+                    self._judge(found, self._settle_winner(found), changed, bonds)
             row = self._storage.conflict(record.conflict)
             if row is None:
                 continue
@@ -386,10 +462,6 @@ class Detector:
             # Also where the conflict isn't here: the decision may have come before what it is about.
             if entity in gone or (self._named and self._edit_delete_id(entity) in self._named):
                 self._edit_delete(entity, changed)
-
-    def _register_again(self, entry: Entry, changed: dict[str, set[int]]) -> None:
-        entry.unsure = True
-        self._register(entry, self._settle_winner(entry), changed)
 
     # -- rows ----------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from openprod.core import resolutions
 from openprod.core.ranges import Range
@@ -24,6 +24,13 @@ _WIDE_DELETE = 256
 _RUN_MAX = 1_000_000
 
 _GC, _DELETED, _FORMAT, _TYPE, _SKIP = 0, 1, 6, 7, 10  # content references of the v1 encoding
+
+
+class Said(NamedTuple):
+    """What a bundle that is being taken in leaves a register showing: canonical JSON, ``null`` where it cleared it."""
+
+    value: str
+    bundle: int
 
 
 class Entry:
@@ -355,6 +362,16 @@ class Index:
         self._by_id[entry.id] = entry
         self._tails[(entry.document, entry.client, entry.clock)] = entry
         return entry
+
+    def said(self, entry: Entry) -> Said | None:
+        """What was just written to a register over what it showed; None where anything else stands beside it."""
+        if not entry.unsure:
+            row = self._versions.get((entry.document, entry.client, entry.clock))
+            return None if row is None or row.value is None else Said(row.value, row.bundle)
+        tail = (entry.document, entry.client, entry.clock)
+        if entry.forked or any(row.register == entry.id for row in self._versions.values()):
+            return None
+        return next((Said("null", row.bundle) for row in self._clears if row[:3] == tail), None)
 
     # -- writing -------------------------------------------------------------------------------------------
 

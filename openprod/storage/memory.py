@@ -7,7 +7,7 @@ the simulations do to its disk.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from openprod.errors import StorageError
@@ -62,9 +62,11 @@ class MemoryStorage(Tables):
             j, place=lambda row: (row.document, row.root, row.key), conflict=lambda row: row.conflict
         )
         self._conflicts: Table[str, ConflictRow] = Table(j, entity=lambda row: row.entity)
+        self._redirects: Table[str, str] = Table(j)
+        self._bound: Table[tuple[str, str], str] = Table(j)
         self._derived = (
             self._registers, self._versions, self._clears, self._spans, self._apart, self._resolutions,
-            self._conflicts, self._snapshots,
+            self._conflicts, self._redirects, self._bound, self._snapshots,
         )  # fmt: skip
 
     def close(self) -> None:
@@ -332,6 +334,20 @@ class MemoryStorage(Tables):
         return self.conflicts(entity=entity)
 
     # -- checks, copies ------------------------------------------------------------------------------------
+
+    def put_redirects(self, rows: Mapping[str, str | None]) -> None:
+        for entity, survivor in rows.items():
+            self._put(self._redirects, entity, survivor)
+
+    def redirects(self) -> dict[str, str]:
+        return dict(self._redirects.rows)
+
+    def bound(self) -> dict[tuple[str, str], str]:
+        return dict(self._bound.rows)
+
+    def put_bound(self, rows: Mapping[tuple[str, str], str | None]) -> None:
+        for place, owner in rows.items():
+            self._put(self._bound, place, owner)
 
     def check(self) -> list[str]:
         return []

@@ -6,7 +6,7 @@ returns and leaves no trace when it raises. Readers that must not wait for the w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
@@ -213,6 +213,15 @@ class Storage(Protocol):
         self, *, status: str = "all", kind: str = "", entity: str = "", after: str = "", limit: int = -1
     ) -> list[ConflictRow]: ...
     def conflicts_of(self, entity: str) -> list[ConflictRow]: ...
+
+    def put_redirects(self, rows: Mapping[str, str | None]) -> None:
+        """{absorbed entity: surviving entity; None for one that stands for itself again}."""
+
+    def redirects(self) -> dict[str, str]: ...
+    def put_bound(self, rows: Mapping[tuple[str, str], str | None]) -> None:
+        """{(facet, entity): its concept entity; None for none}."""
+
+    def bound(self) -> dict[tuple[str, str], str]: ...
 
     # snapshots and the rest
     def snapshots(self) -> dict[str, tuple[int, bytes]]: ...

@@ -7,9 +7,13 @@ from typing import Any, NamedTuple
 
 from crdt_schema.layout import (
     ADOPTION_ROOT,
+    BINDING_ROOT,
+    CONCEPT_ENTITY_ROOT,
+    CONCEPT_ROOT,
     CORE,
     ENTITY_ROOT,
     FROM_FIELD,
+    REDIRECT_FIELD,
     RESOLUTION_ROOT,
     TO_FIELD,
     belongs,
@@ -19,6 +23,7 @@ from crdt_schema.layout import (
     is_name,
     is_plugin,
     marker_key,
+    membership_key,
     pair_edge_id,
     parse_key,
     parse_root,
@@ -28,9 +33,13 @@ from openprod.core import values
 
 __all__ = [
     "ADOPTION_ROOT",
+    "BINDING_ROOT",
+    "CONCEPT_ENTITY_ROOT",
+    "CONCEPT_ROOT",
     "CORE",
     "ENTITY_ROOT",
     "FROM_FIELD",
+    "REDIRECT_FIELD",
     "RESOLUTION_ROOT",
     "TO_FIELD",
     "Place",
@@ -41,6 +50,7 @@ __all__ = [
     "is_name",
     "is_plugin",
     "marker_key",
+    "membership_key",
     "pair_edge_id",
     "parse_key",
     "parse_root",

@@ -521,3 +521,20 @@ def test_a_backup_is_a_whole_file_of_its_own(storage: Storage, tmp_path: Path) -
     assert contents(storage) == before
     with pytest.raises(StorageError, match="exists already"):
         storage.backup(target)
+
+
+# -- who stands for whom -----------------------------------------------------------------------------------
+
+
+def test_who_stands_for_whom(storage: Storage) -> None:
+    with storage.transaction():
+        storage.put_redirects({"a": "b", "c": "b"})
+        storage.put_bound({("x.y", "a"): "one", ("x.y", "b"): "one"})
+    with storage.transaction():
+        storage.put_redirects({"a": None, "c": "d"})
+        storage.put_bound({("x.y", "a"): None, ("x.y", "b"): "two"})
+    assert storage.redirects() == {"c": "d"}
+    assert storage.bound() == {("x.y", "b"): "two"}
+    with storage.transaction():
+        storage.clear_derived()
+    assert (storage.redirects(), storage.bound()) == ({}, {})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -29,7 +29,18 @@ _VERSION = "v.document, v.client, v.clock, v.register, v.parent_client, v.parent
 _SPAN = "s.document, s.client, s.clock, s.length, s.root, s.bundle, s.deleted"
 _RESOLUTION = "r.id, r.document, r.client, r.clock, r.conflict, r.root, r.key, r.body, r.bundle"
 _CONFLICT = "id, kind, status, reopened, entity, facet, field, document, register, heads, subject, hlc"
-_DERIVED = ("register", "version", "clearing", "span", "apart", "resolution", "conflict", "snapshot")
+_DERIVED = (
+    "register",
+    "version",
+    "clearing",
+    "span",
+    "apart",
+    "resolution",
+    "conflict",
+    "redirect",
+    "bound",
+    "snapshot",
+)
 
 
 class _Transaction:
@@ -425,6 +436,24 @@ class SqliteStorage:
 
     def conflicts_of(self, entity: str) -> list[ConflictRow]:
         return self.conflicts(entity=entity)
+
+    # -- who stands for whom -------------------------------------------------------------------------------
+
+    def put_redirects(self, rows: Mapping[str, str | None]) -> None:
+        self._executemany("DELETE FROM redirect WHERE entity = ?", [(entity,) for entity in rows])
+        self._executemany("INSERT INTO redirect VALUES (?,?)", [row for row in rows.items() if row[1] is not None])
+
+    def redirects(self) -> dict[str, str]:
+        return dict(self._rows("SELECT entity, survivor FROM redirect"))
+
+    def bound(self) -> dict[tuple[str, str], str]:
+        return {row[:2]: row[2] for row in self._rows("SELECT facet, entity, concept_entity FROM bound")}
+
+    def put_bound(self, rows: Mapping[tuple[str, str], str | None]) -> None:
+        self._executemany("DELETE FROM bound WHERE facet = ? AND entity = ?", list(rows))
+        self._executemany(
+            "INSERT INTO bound VALUES (?,?,?)", [(*place, owner) for place, owner in rows.items() if owner is not None]
+        )
 
     # -- snapshots, checks, copies -------------------------------------------------------------------------
 
