@@ -20,7 +20,7 @@ from openprod.errors import Untrusted
 BODY_BYTES_MAX = 64 * 1024 * 1024
 FORMAT = 1
 _SEQ_MAX = 2**53
-NATIVE_INTENTS = frozenset({"edit", "import", "resolve", "undo", "redo", "adopt"})
+NATIVE_INTENTS = frozenset({"edit", "import", "resolve", "undo", "redo", "adopt", "migrate"})
 """Intents of bundles that this engine wrote itself, seeing everything its replica held ("native log")."""
 
 

@@ -33,6 +33,7 @@ from openprod.yjs.documents import SetKey, SpliceText, Write
 
 if TYPE_CHECKING:
     from openprod.engine.commit import Committer
+    from openprod.engine.schemas import Schemas
 
 _ABSENT = object()
 
@@ -40,8 +41,10 @@ _ABSENT = object()
 class Lowering:
     """Collects the writes of one bundle."""
 
-    def __init__(self, committer: Committer) -> None:
+    def __init__(self, committer: Committer, *, schemas: Schemas | None = None) -> None:
+        """``schemas``: what operations are checked against, when it isn't what the workspace has adopted."""
         self._committer = committer
+        self._schemas = committer.schemas if schemas is None else schemas
         self._writes: dict[tuple[str, str, str], Any] = {}
         self._texts: list[tuple[str, SpliceText]] = []
 
@@ -94,7 +97,7 @@ class Lowering:
         )
 
     def _facets(self) -> set[str]:
-        return {f"{plugin}.{facet}" for plugin, schema in self._committer.schemas.items() for facet in schema.facets}
+        return {f"{plugin}.{facet}" for plugin, schema in self._schemas.items() for facet in schema.facets}
 
     def has_facet(self, entity: str, facet: str) -> bool:
         document = facet.partition(".")[0]
@@ -119,14 +122,14 @@ class Lowering:
             )
 
     def _facet(self, name: str) -> Facet:
-        found = self._committer.schemas.facet(name)
+        found = self._schemas.facet(name)
         if found is None:
             known = ", ".join(sorted(self._facets())) or "none"
             raise InvalidOperation(f"No adopted plugin has the facet “{name[:80]}”.", hint=f"Known facets: {known}.")
         return found
 
     def _edge(self, name: str) -> Edge:
-        found = self._committer.schemas.edge(name)
+        found = self._schemas.edge(name)
         if found is None:
             raise InvalidOperation(f"No adopted plugin has the edge “{name[:80]}”.")
         return found
@@ -246,7 +249,7 @@ class Lowering:
         for (document, root, key), value in list(self._writes.items()):
             if value is not None and root in self._facets() and key.partition("/")[0] == entity:
                 self.write(document, root, key, None)
-        for plugin, schema in self._committer.schemas.items():
+        for plugin, schema in self._schemas.items():
             for short in schema.edges:
                 self._end_edges(plugin, layout.edge_root(f"{plugin}.{short}"), entity)
         # The marker is written even where there was none: it is what says "deleted".

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from openprod.core import titles
+from openprod.core import evolution, titles
 from openprod.core.schema import Edge, Facet, Field, Schema
 from openprod.storage.ports import RegisterRow, Storage
 from openprod.yjs import layout
@@ -17,19 +17,38 @@ _TITLE_MAX = 160
 
 
 class Schemas(dict[str, Schema]):
-    """{plugin: schema}, read from ``core.adoption``: what the workspace adopted, installed here or not."""
+    """{plugin: schema}, read from ``core.adoption``: what the workspace adopted, installed here or not.
+
+    ``dropped``: the last schemas of plugins whose adoption was dropped: their data are kept and synced, and hidden.
+    """
+
+    def __init__(self, schemas: Mapping[str, Schema] | None = None) -> None:
+        super().__init__(schemas or {})
+        self.dropped: dict[str, Schema] = dict(schemas.dropped) if isinstance(schemas, Schemas) else {}
+        self._kept: set[str] = set(schemas._kept) if isinstance(schemas, Schemas) else set()
 
     def load(self, storage: Storage) -> None:
         self.clear()
+        self.dropped.clear()
+        self._kept.clear()
         for row in storage.registers_of_root(layout.ADOPTION_ROOT):
-            if row.field or row.value is None or row.document != layout.CORE:
+            if row.field or not layout.is_plugin(row.entity) or row.document != layout.CORE:
                 continue
-            try:
-                schema = Schema.from_record(json.loads(row.value))
-            except msgspec.ValidationError:
-                continue  # a newer program's schema: its data are kept and synced, unnamed
-            if schema.plugin == row.entity and is_usable(schema):
-                self[row.entity] = schema
+            self._kept.add(row.entity)
+            schema = _read(row.value, row.entity)
+            history = _history(storage, row)
+            if schema is not None:
+                self[row.entity] = _widened(schema, history)
+            elif row.value in (None, "null") and history:
+                self.dropped[row.entity] = history[-1]
+
+    def keeps(self, plugin: str) -> bool:
+        """Whether the workspace has a document of this plugin: adopted, dropped, or of a schema too new to be read."""
+        return plugin in self._kept
+
+    def is_hidden(self, facet: str, document: str = "") -> bool:
+        """Whether a facet (or what a document holds) belongs to a plugin that was dropped."""
+        return facet.partition(".")[0] in self.dropped or document in self.dropped
 
     def facet(self, name: str) -> Facet | None:
         plugin, _, short = name.partition(".")
@@ -72,6 +91,43 @@ class Schemas(dict[str, Schema]):
 def _short(text: str) -> str:
     # Any program may have written anything into a title's fields.
     return text if len(text) <= _TITLE_MAX else text[: _TITLE_MAX - 1] + "…"
+
+
+def _read(value: str | None, plugin: str) -> Schema | None:
+    """None for what is no schema of that plugin: a newer program's schema, or nothing."""
+    if value is None or value == "null":
+        return None
+    try:
+        schema = Schema.from_record(json.loads(value))
+    except msgspec.ValidationError:
+        return None
+    return schema if schema.plugin == plugin and is_usable(schema) else None
+
+
+def _history(storage: Storage, row: RegisterRow) -> list[Schema]:
+    """Every schema that was ever adopted for a plugin; last the one that the present value took the place of."""
+    versions = {(one.version.client, one.version.clock): one for one in storage.versions_of(row.id)}
+    path: list[tuple[int, int]] = []
+    at = versions.get((row.client, row.clock))
+    while at is not None:
+        path.append((at.version.client, at.version.clock))
+        parent = (at.version.parent_client or 0, at.version.parent_clock or 0)
+        at = versions.get(parent) if at.version.parent_client is not None else None
+    aside = sorted(versions.keys() - set(path), key=lambda id: (versions[id].bundle.hlc, id))
+    found = (_read(versions[id].version.value, row.entity) for id in (*aside, *reversed(path)))
+    return [schema for schema in found if schema is not None]
+
+
+def _widened(schema: Schema, history: list[Schema]) -> Schema:
+    """With what each field's values may still be, since it once was narrower."""
+    facets = {}
+    for name, facet in schema.facets.items():
+        fields = {
+            key: msgspec.structs.replace(field, also=evolution.former_types(history, name, key, field))
+            for key, field in facet.fields.items()
+        }
+        facets[name] = msgspec.structs.replace(facet, fields=fields)
+    return msgspec.structs.replace(schema, facets=facets)
 
 
 def is_usable(schema: Schema) -> bool:

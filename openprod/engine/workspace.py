@@ -22,18 +22,19 @@ from openprod.core.bundles import Actor
 from openprod.core.conflicts import KINDS, STATUSES, Conflict
 from openprod.core.operations import Operation
 from openprod.core.schema import Schema
-from openprod.engine import exchange, identity, maintenance, resolve, tokens, undo
+from openprod.engine import adopting, exchange, identity, maintenance, resolve, tokens, undo
 from openprod.engine.blobs import Blobs
 from openprod.engine.commit import Committer, OutsideUpdate, Submission, Writes
 from openprod.engine.events import Committed, Feed, Receipt
 from openprod.engine.identity import Identity
 from openprod.engine.lower import Lowering
 from openprod.engine.resolve import UNSET, Deciding
-from openprod.engine.schemas import Schemas, is_usable
+from openprod.engine.schemas import Schemas
 from openprod.engine.tokens import Grant, Tokens
 from openprod.engine.views import Views
 from openprod.engine.worker import Worker
 from openprod.errors import Busy, InputError, NotFound, WrongFile
+from openprod.storage.ports import ConflictRow
 from openprod.storage.sqlite.connection import translated
 from openprod.storage.sqlite.storage import SqliteStorage
 from openprod.yjs import layout
@@ -144,8 +145,7 @@ class Workspace:
 
     def _refreshed(self, future: asyncio.Future[Schemas]) -> None:
         if not future.cancelled() and future.exception() is None:
-            self.schemas.clear()
-            self.schemas.update(future.result())
+            self.schemas = future.result()
 
     @property
     def _database(self) -> str:
@@ -186,21 +186,38 @@ class Workspace:
         )
 
     async def adopt(self, schemas: Sequence[Schema], *, actor: Actor | None = None) -> Receipt:
-        """Put schemas into the workspace: they travel with it."""
-
-        def plan(committer: Committer) -> dict[str, list[Write]]:
-            lowering = Lowering(committer)
-            for schema in schemas:
-                if not layout.is_plugin(schema.plugin):
-                    raise InputError(f"“{schema.plugin}” can't be the name of a plugin.")
-                if not is_usable(schema):
-                    raise InputError(f"The schema of {schema.plugin} names things that a document can't hold.")
-                lowering.write(layout.CORE, layout.ADOPTION_ROOT, schema.plugin, schema.to_record())
-            return lowering.plan()
-
+        """Put schemas into the workspace: they travel with it. Raises InputError for one that needs a migration."""
         names = ", ".join(schema.plugin for schema in schemas)
+        return await self._adopt(
+            lambda committer: adopting.plan_adoption(committer, schemas), actor, "adopt", f"Adopted {names}"
+        )
+
+    async def migrate(
+        self, schema: Schema, operations: Sequence[Operation], *, version: str, actor: Actor | None = None
+    ) -> Receipt:
+        """Adopt a schema in place of ``version`` and change what is stored, as one bundle that undo takes back whole.
+
+        Raises Stale when ``version`` isn't the adopted one any more, and what ``commit`` raises.
+        """
+        message = f"Adopted {schema.plugin} {schema.version}, with what {version} held carried over"
+        builtins = [msgspec.to_builtins(operation) for operation in operations]
+        return await self._adopt(
+            lambda committer: adopting.plan_migration(committer, schema, operations, version=version),
+            actor, "migrate", message, builtins,
+        )  # fmt: skip
+
+    async def drop(self, plugin: str, *, actor: Actor | None = None) -> Receipt:
+        """Hide a plugin's data: nothing is deleted, and adopting it again brings everything back. Raises NotFound."""
+        return await self._adopt(
+            lambda committer: adopting.plan_drop(committer, plugin), actor, "adopt", f"Dropped {plugin}"
+        )
+
+    async def _adopt(
+        self, plan: Callable[[Committer], dict[str, list[Write]]], actor: Actor | None, intent: str, message: str,
+        operations: Sequence[dict[str, Any]] = (),
+    ) -> Receipt:  # fmt: skip
         receipt = await self._write(
-            Writes(plan=plan, actor=actor or self.actor, intent="adopt", message=f"Adopted {names}")
+            Writes(plan=plan, actor=actor or self.actor, intent=intent, message=message, operations=list(operations))
         )
         self.schemas = await self._worker.call(lambda committer: Schemas(committer.schemas))
         return receipt
@@ -245,10 +262,15 @@ class Workspace:
             raise InputError(f"There is no kind “{kind}”.", hint=f"Kinds: {', '.join(KINDS)}.")
 
         def read(views: Views, committer: Committer) -> list[Conflict]:
-            rows = committer.storage.conflicts(
-                status=status, kind=kind or "", entity=entity or "", after=after or "", limit=limit
-            )
-            return [views.describer.describe(row) for row in rows]
+            found: list[ConflictRow] = []
+            last, more = after or "", True
+            while more and (limit < 0 or len(found) < limit):
+                rows = committer.storage.conflicts(
+                    status=status, kind=kind or "", entity=entity or "", after=last, limit=limit
+                )
+                found += [row for row in rows if not committer.schemas.is_hidden(row.facet, row.document)]
+                more, last = limit > 0 and len(rows) == limit, rows[-1].id if rows else ""
+            return [views.describer.describe(row) for row in (found if limit < 0 else found[:limit])]
 
         return await self._read(read)
 
