@@ -33,7 +33,9 @@ from openprod.core.operations import (
 )
 from openprod.core.proposals import Proposal, Skipped
 from openprod.errors import InputError, InvalidFile
+from openprod.plugin_api.calendars import end_of, in_zone, is_zone, occurrences, shifted, write_calendar
 from openprod.plugin_api.changes import Changes
+from openprod.plugin_api.components import Component, Moment, Property, Repetition
 from openprod.plugin_api.exports import Files, safe_name
 from openprod.plugin_api.identity import entity_id
 from openprod.plugin_api.snapshot import EdgeView, Snapshot
@@ -45,6 +47,7 @@ __all__ = [
     "AttachFacet",
     "Changes",
     "ClearField",
+    "Component",
     "CreateEntity",
     "DeleteEntity",
     "DetachFacet",
@@ -53,9 +56,12 @@ __all__ = [
     "Files",
     "InputError",
     "InvalidFile",
+    "Moment",
     "Operation",
+    "Property",
     "Proposal",
     "RemoveEdge",
+    "Repetition",
     "RestoreEntity",
     "Row",
     "SetEdgeProperty",
@@ -64,6 +70,12 @@ __all__ = [
     "Snapshot",
     "Source",
     "Table",
+    "end_of",
     "entity_id",
+    "in_zone",
+    "is_zone",
+    "occurrences",
     "safe_name",
+    "shifted",
+    "write_calendar",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 from openprod.errors import InvalidFile
+from openprod.plugin_api.components import Component
 from openprod.plugin_api.table import Table, read_table
 
 _BOMS = (
@@ -75,3 +76,10 @@ class Source:
     def table(self) -> Table:
         """The content as rows of cells, delimiter and line ends found out."""
         return read_table(self.text)
+
+    @cached_property
+    def calendars(self) -> tuple[Component, ...]:
+        """The content as iCalendar. Raises InvalidFile for what isn't."""
+        from openprod.plugin_api import ical  # it takes 0.1 s to load, and few commands read a calendar
+
+        return ical.read(self.text, self.name)
