@@ -133,7 +133,10 @@ class Detector:
             self._judge(entry, None, changed, bonds)
         for bond in sorted(bonds):
             self._bond(bond, changed)
-        self._duplicates(found, {entry.entity for entry in found}, changed)
+        entities = {entry.entity for entry in found}
+        for known in sorted({id for entity in entities for id in self._subjects.get(f"duplicate/{entity}", ())}):
+            self._recheck_duplicate(known, changed)  # also where the schema has nothing to say of it any more
+        self._duplicates(found, entities, changed)
 
     def _judge(
         self, entry: Entry, history: trees.History | None, changed: dict[str, set[int]], bonds: set[Bond]
@@ -358,7 +361,9 @@ class Detector:
         if row is not None:
             subject = json.loads(row.subject)
             unique, values = tuple(subject["unique"]), tuple(subject["values"])
-            self._put(id, self._duplicate_row(id, row.facet, unique, values), changed)
+            facet = self._schemas.facet(row.facet)
+            stands = facet is not None and unique in facet.unique
+            self._put(id, self._duplicate_row(id, row.facet, unique, values) if stands else None, changed)
 
     def _values(self, name: str, unique: tuple[str, ...], entity: str) -> tuple[str, ...] | None:
         if self.is_gone(name, entity):

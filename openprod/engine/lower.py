@@ -249,7 +249,7 @@ class Lowering:
         for (document, root, key), value in list(self._writes.items()):
             if value is not None and root in self._facets() and key.partition("/")[0] == entity:
                 self.write(document, root, key, None)
-        for plugin, schema in self._schemas.items():
+        for plugin, schema in (*self._schemas.items(), *self._schemas.dropped.items()):
             for short in schema.edges:
                 self._end_edges(plugin, layout.edge_root(f"{plugin}.{short}"), entity)
         # The marker is written even where there was none: it is what says "deleted".

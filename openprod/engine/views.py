@@ -78,6 +78,9 @@ class Views:
             root = layout.parse_root(row.root)
             if not layout.belongs(row.root, row.document) or root.kind not in ("facet", "entity"):
                 continue
+            if self._schemas.is_hidden(root.name):
+                known = True
+                continue
             if time is not None and not self._existed(row, time):
                 continue
             known = True
@@ -100,7 +103,11 @@ class Views:
         return {
             "id": id, "title": self.describer.thing(id) if time is None else self._schemas.thing(facets, id),
             "deleted": deleted, "facets": facets, "edges": self._edges(id, time),
-            "conflicts": [row.id for row in self._storage.conflicts_of(id) if row.status == "open"],
+            "conflicts": [
+                row.id
+                for row in self._storage.conflicts_of(id)
+                if row.status == "open" and not self._schemas.is_hidden(row.facet, row.document)
+            ],
         }  # fmt: skip
 
     def _existed(self, row: RegisterRow, time: str) -> bool:
@@ -216,7 +223,11 @@ class Views:
     # -- history -------------------------------------------------------------------------------------------
 
     def history(self, entity: str) -> dict[str, Any]:
-        rows = [row for row in self._storage.registers_of_entity(entity) if not row.root.startswith("edge:")]
+        rows = [
+            row
+            for row in self._storage.registers_of_entity(entity)
+            if not row.root.startswith("edge:") and not self._schemas.is_hidden(row.root)
+        ]
         if not rows:
             raise NotFound(f"There is no entity {entity[:80]}.")
         fields = []
