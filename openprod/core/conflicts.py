@@ -106,6 +106,26 @@ def field_sentence(
     return f"{what}: {said}; settled when its author typed again."
 
 
+def schema_sentence(what: str, candidates: tuple[Candidate, ...], *, decided: Decision | None, status: str) -> str:
+    """About definitions, which are whole records: people hear their versions."""
+    if status == "resolved" and decided is not None:
+        return f"{what}: decided for {_definition(decided.value)} ({decided.by})."
+    said = ", ".join(
+        f"{candidate.author} dropped it"
+        if candidate.value is None and candidate.known
+        else f"{candidate.author} adopted {_definition(candidate.value)}"
+        for candidate in candidates
+    )
+    return f"{what}: {said} without seeing each other. Choose which one holds; the data of both are kept."
+
+
+def _definition(value: Any) -> str:
+    if value is None:
+        return "none"
+    version = value.get("version") if isinstance(value, dict) else None
+    return f"version {version}" if isinstance(version, str) else "another definition"
+
+
 def edit_delete_sentence(
     thing: str, deleted_by: str, edits: tuple[tuple[str, Candidate], ...], *, decided: Decision | None, status: str
 ) -> str:

@@ -112,6 +112,8 @@ class Describer:
                 self._detector.why_invalid(declared, candidates[0].value) if declared and candidates else "doesn't fit"
             )
             sentence = words.invalid_sentence(thing, label, candidates[0], why, decided=None)
+        elif row.kind == "schema":
+            sentence = words.schema_sentence(f"“{row.entity}”", candidates, decided=decided, status=row.status)
         else:
             sentence = words.field_sentence(thing, label, candidates, decided=decided, status=row.status)
         shown = history.state.shown
