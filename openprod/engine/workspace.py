@@ -49,7 +49,7 @@ class Workspace:
     """Made by ``Workspace.open``. ``feed`` announces every commit; ``schemas`` are the adopted ones."""
 
     _worker: Worker
-    _refresh: asyncio.Future[Schemas]
+    _refresh: asyncio.Future[Schemas] | None = None
 
     def __init__(self, folder: Path, who: Identity) -> None:
         self.folder = folder
@@ -168,6 +168,8 @@ class Workspace:
     async def _write(self, submission: Submission) -> Receipt:
         receipt = await self._worker.submit(submission)
         assert receipt is not None
+        if self._refresh is not None and not self._refresh.done():
+            await asyncio.wait([self._refresh])  # whoever wrote finds the schemas that this put in force
         return receipt
 
     async def commit(

@@ -1,0 +1,367 @@
+"""Adopting, going on to other versions, dropping: what happens to the data, on one laptop and on two."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from pycrdt import Map
+
+from openprod.core.operations import AddEdge, CreateEntity, DeleteEntity, RestoreEntity, SetField
+from openprod.core.schema import Edge, Facet, Field, Schema
+from openprod.engine.commit import Committer, Writes
+from openprod.engine.lower import Lowering
+from openprod.engine.workspace import Workspace
+from openprod.errors import InputError, InvalidOperation, NotFound, OpenprodError, Stale
+from openprod.yjs.documents import Write
+from tests.engine.laptops import Program, carry, identity, laptop
+from tests.engine.replica import CUES, Replica, Time
+
+THING = Facet(
+    label="Thing",
+    title="{name}",
+    unique=(("name",),),
+    fields={"name": Field(label="name"), "size": Field(type="integer", label="size"), "notes": Field(type="text")},
+)
+ONE = Schema(plugin="things", version="1", label="Things", facets={"thing": THING}, edges={"near": Edge(label="near")})
+
+
+def version(number: str, **fields: Field | None) -> Schema:
+    """The schema with fields of its thing replaced, added or (None) removed."""
+    wanted = {name: field for name, field in {**THING.fields, **fields}.items() if field is not None}
+    return msgspec.structs.replace(ONE, version=number, facets={"thing": msgspec.structs.replace(THING, fields=wanted)})
+
+
+def made(entity: str, **fields: Any) -> CreateEntity:
+    return CreateEntity(entity=entity, facets={"things.thing": fields})
+
+
+def sets(entity: str, field: str, value: Any) -> SetField:
+    return SetField(entity=entity, facet="things.thing", field=field, value=value)
+
+
+async def shown(workspace: Workspace, facet: str = "things.thing") -> list[list[Any]]:
+    return (await workspace.query({"facet": facet, "fields": ["name", "size"]}))["rows"]
+
+
+def test_a_free_change_keeps_every_value(tmp_path: Path) -> None:
+    """INV-EVOLVE-1"""
+
+    async def check() -> None:
+        async with laptop(tmp_path / "w", "sam", ONE) as workspace:
+            await workspace.commit([made("thing_1", name="Lamp", size=3)])
+            await workspace.adopt([version("2", size=Field(type="string"), colour=Field(type="color"))])
+            assert await shown(workspace) == [["thing_1", "Lamp", 3]]
+            assert await workspace.conflicts() == []
+            await workspace.commit([sets("thing_1", "size", "three"), sets("thing_1", "colour", "#ffcc00")])
+            assert await shown(workspace) == [["thing_1", "Lamp", "three"]]
+            with pytest.raises(InvalidOperation, match="isn't text"):
+                await workspace.commit([sets("thing_1", "size", 3.5)])
+            assert await workspace.rebuild() == await workspace.state_hash()
+
+    asyncio.run(check())
+
+
+def test_what_needs_a_migration_is_refused_and_changes_nothing(tmp_path: Path) -> None:
+    async def check() -> None:
+        async with laptop(tmp_path / "w", "sam", ONE) as workspace:
+            await workspace.commit([made("thing_1", name="Lamp", size=3)])
+            before = await workspace.state_hash()
+            with pytest.raises(InputError) as refused:
+                await workspace.adopt([version("2", size=None, notes=None)])
+            assert "without a migration: Thing: the field “notes” is gone. And 1 more." in refused.value.sentence
+            assert "[[migration]]" in refused.value.hint
+            assert len(refused.value.details["changes"]) == 2
+            assert await workspace.state_hash() == before
+            assert workspace.schemas["things"].version == "1"
+
+    asyncio.run(check())
+
+
+def test_an_older_plugin_does_not_take_the_place_of_a_newer_one(tmp_path: Path) -> None:
+    async def check() -> None:
+        async with laptop(tmp_path / "w", "sam", version("1.10")) as workspace:
+            with pytest.raises(InputError, match=r"newer than 1\.9"):
+                await workspace.adopt([version("1.9")])
+            assert not (await workspace.adopt([version("1.10")])).bundle
+
+    asyncio.run(check())
+
+
+def test_dropping_hides_and_adopting_again_brings_back(tmp_path: Path) -> None:
+    """INV-DROP-1"""
+
+    async def check() -> None:
+        other = Schema(plugin="rooms", facets={"room": Facet(title="{name}", fields={"name": Field()})})
+        async with laptop(tmp_path / "w", "sam", ONE, other) as workspace:
+            await workspace.commit(
+                [made("thing_1", name="Lamp", size=3, notes="Careful"), made("thing_2", name="Lamp")]
+            )
+            await workspace.commit([AddEdge(edge="things.near", source="thing_1", target="thing_2", id="edge_1")])
+            await workspace.commit([CreateEntity(entity="room_1", facets={"rooms.room": {"name": "Hall"}})])
+            [duplicate] = await workspace.conflicts()
+            before = await workspace.entity("thing_1")
+            await workspace.drop("things")
+            assert sorted(workspace.schemas) == ["rooms"]
+            assert workspace.documents == ["core", "rooms"]
+            assert await workspace.conflicts() == []
+            assert (await workspace.entity("thing_1"))["facets"] == {}
+            assert (await workspace.entity("thing_1"))["edges"] == []
+            assert (await workspace.history("room_1"))["fields"]
+            for attempt in (
+                workspace.query({"facet": "things.thing"}),
+                workspace.rows("things.thing"),
+                workspace.commit([made("thing_3", name="Fan")]),
+                workspace.commit([sets("thing_1", "name", "Fan")]),
+                workspace.drop("things"),
+            ):
+                with pytest.raises(OpenprodError):
+                    await attempt
+            # Programs that edit the document go on: what they write is kept.
+            kim = Program("kim", 60, document="things")
+            await kim.sync(workspace)
+            assert kim.doc.get("things.thing", type=Map)["thing_1/size"] == 3
+            await kim.send(workspace, kim.keys({"thing_1/size": 4}, root="things.thing"))
+            assert await workspace.rebuild() == await workspace.state_hash()
+            await workspace.adopt([ONE])
+            after = await workspace.entity("thing_1")
+            assert after["facets"]["things.thing"].pop("size") == 4
+            before["facets"]["things.thing"].pop("size")
+            assert after == before
+            assert [one.id for one in await workspace.conflicts()] == [duplicate.id]
+
+    asyncio.run(check())
+
+
+def test_what_is_deleted_while_hidden_is_gone_with_its_edges(tmp_path: Path) -> None:
+    async def check() -> None:
+        async with laptop(tmp_path / "w", "sam", ONE) as workspace:
+            await workspace.commit([made("thing_1", name="Lamp"), made("thing_2", name="Fan")])
+            await workspace.commit([AddEdge(edge="things.near", source="thing_1", target="thing_2", id="edge_1")])
+            await workspace.drop("things")
+            await workspace.commit([DeleteEntity(entity="thing_1")])
+            await workspace.adopt([ONE])
+            assert [row[0] for row in await shown(workspace)] == ["thing_2"]
+            assert (await workspace.entity("thing_2"))["edges"] == []
+            await workspace.commit([RestoreEntity(entity="thing_1")])
+            assert [row[1] for row in await shown(workspace)] == ["Lamp", "Fan"]
+            assert len((await workspace.entity("thing_2"))["edges"]) == 1
+
+    asyncio.run(check())
+
+
+def test_a_dropped_plugin_comes_back_only_as_what_fits_its_data(tmp_path: Path) -> None:
+    async def check() -> None:
+        async with laptop(tmp_path / "w", "sam", ONE) as workspace:
+            await workspace.commit([made("thing_1", name="Lamp", size=3)])
+            await workspace.drop("things")
+            with pytest.raises(InputError, match="without a migration"):
+                await workspace.adopt([version("2", size=None)])
+            await workspace.adopt([version("2", size=Field(type="number"))])
+            assert await shown(workspace) == [["thing_1", "Lamp", 3]]
+            with pytest.raises(NotFound, match="hasn't adopted"):
+                await workspace.drop("nothing")
+
+    asyncio.run(check())
+
+
+def test_a_migration_is_one_bundle_that_undo_takes_back_whole(tmp_path: Path) -> None:
+    async def check() -> None:
+        two = version("2", size=None, metres=Field(type="decimal"))
+        async with laptop(tmp_path / "w", "sam", ONE) as workspace:
+            await workspace.commit([made("thing_1", name="Lamp", size=3)])
+            before = await workspace.entity("thing_1")
+            await workspace.migrate(two, [sets("thing_1", "metres", "0.03")], version="1")
+            assert workspace.schemas["things"].version == "2"
+            assert (await workspace.entity("thing_1"))["facets"]["things.thing"]["metres"] == "0.03"
+            with pytest.raises(Stale, match="isn't adopted as 1"):
+                await workspace.migrate(two, [], version="1")
+            assert [one["intent"] for one in await workspace.log()] == ["adopt", "edit", "migrate"]
+            await workspace.undo()
+            assert workspace.schemas["things"].version == "1"
+            entity = await workspace.entity("thing_1")
+            entity["facets"]["things.thing"].pop("metres")
+            assert entity == before
+            await workspace.redo()
+            assert workspace.schemas["things"].version == "2"
+            assert await workspace.rebuild() == await workspace.state_hash()
+
+    asyncio.run(check())
+
+
+def test_a_migration_that_cannot_be_applied_changes_nothing(tmp_path: Path) -> None:
+    async def check() -> None:
+        async with laptop(tmp_path / "w", "sam", ONE) as workspace:
+            await workspace.commit([made("thing_1", name="Lamp", size=3)])
+            before = await workspace.state_hash()
+            with pytest.raises(InvalidOperation, match="no field “size”"):
+                await workspace.migrate(version("2", size=None), [sets("thing_1", "size", 4)], version="1")
+            assert await workspace.state_hash() == before
+            assert workspace.schemas["things"].version == "1"
+
+    asyncio.run(check())
+
+
+# -- two laptops -------------------------------------------------------------------------------------------
+
+
+async def exchange(folder: Path, one: Workspace, other: Workspace) -> None:
+    await carry(one, other, folder)
+    await carry(other, one, folder)
+
+
+@asynccontextmanager
+async def two_laptops(tmp_path: Path, *schemas: Schema) -> AsyncIterator[tuple[Workspace, Workspace]]:
+    """Two people's copies of one workspace with a lamp in it."""
+    async with laptop(tmp_path / "alex", "alex", *schemas) as alex:
+        if ONE in schemas:
+            await alex.commit([made("thing_1", name="Lamp", size=3)])
+        await alex.backup(tmp_path / "jordan")
+        async with Workspace.open(tmp_path / "jordan", identity_=identity("jordan")) as jordan:
+            yield alex, jordan
+
+
+@pytest.mark.parametrize("choice", [0, 1])
+def test_two_versions_at_once_are_a_conflict_and_lose_nothing(tmp_path: Path, choice: int) -> None:
+    """INV-EVOLVE-2"""
+
+    async def check() -> None:
+        async with two_laptops(tmp_path, ONE) as (alex, jordan):
+            await alex.adopt([version("2", colour=Field(type="color", label="colour"))])
+            await alex.commit([sets("thing_1", "colour", "#ffcc00")])
+            await jordan.adopt([version("3", weight=Field(type="number", label="weight"))])
+            await jordan.commit([sets("thing_1", "weight", 7.5)])
+            await exchange(tmp_path, alex, jordan)
+            assert await alex.state_hash() == await jordan.state_hash()
+            [conflict] = await alex.conflicts()
+            assert (conflict.kind, conflict.entity) == ("schema", "things")
+            assert "Alex adopted version 2" in conflict.sentence
+            assert "Jordan adopted version 3" in conflict.sentence
+            # Whichever is in force, the other's values are in the documents.
+            fields = (await alex.history("thing_1"))["fields"]
+            values = {field["field"]: field["versions"][-1]["value"] for field in fields}
+            assert (values["colour"], values["weight"]) == ("#ffcc00", 7.5)
+            chosen = conflict.candidates[choice]
+            await jordan.resolve(conflict.id, choose=chosen.version)
+            await exchange(tmp_path, alex, jordan)
+            assert await alex.state_hash() == await jordan.state_hash()
+            for workspace in (alex, jordan):
+                assert await workspace.conflicts() == []
+                assert workspace.schemas["things"].version == chosen.value["version"]
+                row = (await workspace.rows("things.thing"))["thing_1"]
+                assert row.get("colour") == ("#ffcc00" if chosen.value["version"] == "2" else None)
+                assert row.get("weight") == (7.5 if chosen.value["version"] == "3" else None)
+            # One that has what both have settles it for good.
+            await alex.adopt([version("4", colour=Field(type="color"), weight=Field(type="number"))])
+            row = (await alex.rows("things.thing"))["thing_1"]
+            assert (row["colour"], row["weight"]) == ("#ffcc00", 7.5)
+            await exchange(tmp_path, alex, jordan)
+            assert await alex.state_hash() == await jordan.state_hash() == await jordan.rebuild()
+
+    asyncio.run(check())
+
+
+def test_dropping_while_another_goes_on_is_a_conflict(tmp_path: Path) -> None:
+    async def check() -> None:
+        async with two_laptops(tmp_path, ONE) as (alex, jordan):
+            await alex.drop("things")
+            await jordan.adopt([version("2", colour=Field())])
+            await jordan.commit([made("thing_2", name="Lamp", colour="red")])
+            await exchange(tmp_path, alex, jordan)
+            assert await alex.state_hash() == await jordan.state_hash()
+            conflict = next(one for one in await alex.conflicts() if one.kind == "schema")
+            assert "Alex dropped it" in conflict.sentence
+            adopted = next(one for one in conflict.candidates if one.value)
+            await alex.resolve(conflict.id, choose=adopted.version)
+            await exchange(tmp_path, alex, jordan)
+            assert await alex.state_hash() == await jordan.state_hash() == await alex.rebuild()
+            assert {one.kind for one in await alex.conflicts()} == {"duplicate"}
+            assert (await alex.rows("things.thing"))["thing_2"]["colour"] == "red"
+
+    asyncio.run(check())
+
+
+def test_a_schema_too_new_to_be_read_is_kept_and_synced(tmp_path: Path) -> None:
+    """INV-UNKNOWN-1"""
+
+    async def check() -> None:
+        async with two_laptops(tmp_path, CUES) as (alex, jordan):
+            newer = {"plugin": "future", "version": "9", "facets": {"idea": {"fields": ["not", "as", "today"]}}}
+            program = Program("newer", 50, document="core")
+            await program.sync(alex)
+            await program.send(alex, program.keys({"future": newer}, root="core.adoption"))
+            desk = Program("kim", 60, document="future")
+            await desk.sync(alex)
+            await desk.send(alex, desk.keys({"idea_1": True, "idea_1/x": [1, 2]}, root="future.idea"))
+            assert "future" not in alex.schemas
+            await exchange(tmp_path, alex, jordan)
+            assert await alex.state_hash() == await jordan.state_hash()
+            other = Program("lee", 70, document="future")
+            await other.sync(jordan)
+            assert other.doc.get("future.idea", type=Map)["idea_1/x"] == [1, 2]
+            await other.send(jordan, other.keys({"idea_1/x": [1, 2, 3]}, root="future.idea"))
+            await exchange(tmp_path, alex, jordan)
+            assert await alex.state_hash() == await jordan.state_hash() == await alex.rebuild()
+            [field] = [one for one in (await alex.history("idea_1"))["fields"] if one["field"] == "x"]
+            assert field["versions"][-1]["value"] == [1, 2, 3]
+
+    asyncio.run(check())
+
+
+def write(replica: Replica, document: str, root: str, key: str, value: Any) -> None:
+    """Whatever the schema in force says."""
+
+    def plan(committer: Committer) -> dict[str, list[Write]]:
+        lowering = Lowering(committer)
+        lowering.write(document, root, key, value)
+        return lowering.plan()
+
+    replica.one(Writes(plan=plan, actor=replica.actor))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_replicas_agree_whatever_order_adoptions_come_in(seed: int) -> None:
+    """INV-CONVERGE-1: three replicas adopt, drop, rename, edit apart and meet at random."""
+    chance = random.Random(seed)
+    replicas = [Replica(name, time=Time(), chance=chance) for name in ("alex", "jordan", "kim")]
+    replicas[0].adopt(ONE)
+    replicas[0].commit(made("thing_1", name="Lamp", size=3), made("thing_2", name="Fan"))
+    for other in replicas[1:]:
+        other.pull(replicas[0])
+    schemas = [
+        ONE, version("2", size=Field(type="number")), version("3", size=Field(type="string")),
+        msgspec.structs.replace(
+            ONE, version="4", facets={"thing": msgspec.structs.replace(THING, unique=(("size",),))}
+        ),
+    ]  # fmt: skip
+    for _ in range(30):
+        replica = chance.choice(replicas)
+        match chance.choice(["adopt", "drop", "edit", "edit", "pull", "pull"]):
+            case "adopt":
+                replica.adopt(chance.choice(schemas))
+            case "drop":
+                write(replica, "core", "core.adoption", "things", None)
+            case "edit":
+                field, value = chance.choice(
+                    [("name", chance.choice(["Lamp", "Fan"])), ("size", chance.choice([3, "3"]))]
+                )
+                write(replica, "things", "things.thing", f"thing_{chance.choice([1, 2])}/{field}", value)
+            case "pull":
+                replica.pull(chance.choice(replicas))
+    for _ in range(2):
+        for replica in replicas:
+            for other in replicas:
+                if other is not replica:
+                    replica.pull(other)
+    hashes = {replica.hash() for replica in replicas}
+    assert len(hashes) == 1, seed
+    tables = replicas[0].tables()
+    assert all(replica.tables() == tables for replica in replicas[1:]), seed
+    replicas[0].committer.rebuild()
+    assert replicas[0].tables() == tables, seed
