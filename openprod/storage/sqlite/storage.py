@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -21,9 +20,9 @@ from openprod.storage.ports import (
     VersionRow,
     VersionWithAuthor,
 )
-from openprod.storage.sqlite.connection import FAULTS, connect, explain, translated
+from openprod.storage.sqlite.connection import translated
+from openprod.storage.sqlite.oplog import BUNDLE, Oplog
 
-_BUNDLE = "b.number, b.id, b.log, b.seq, b.hlc, b.user, b.name, b.device, b.via, b.intent, b.message, b.undoes, b.hash"
 _REGISTER = "id, document, root, key, entity, field, client, clock, forked, value, sought"
 _VERSION = "v.document, v.client, v.clock, v.register, v.parent_client, v.parent_clock, v.value, v.bundle"
 _SPAN = "s.document, s.client, s.clock, s.length, s.root, s.bundle, s.deleted"
@@ -43,77 +42,8 @@ _DERIVED = (
 )
 
 
-class _Transaction:
-    """A durable write transaction. A class, as it is entered for every commit: a generator costs several times more."""
-
-    __slots__ = ("_connection", "_path")
-
-    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
-        self._connection = connection
-        self._path = path
-
-    def __enter__(self) -> None:
-        try:
-            self._connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.Error as error:
-            raise explain(error, self._path) from error
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
-        if error is None:
-            try:
-                self._connection.execute("COMMIT")
-                return
-            except sqlite3.Error as fault:
-                error = fault
-        if self._connection.in_transaction:
-            with suppress(sqlite3.Error):  # what went wrong first is what is told
-                self._connection.execute("ROLLBACK")
-        if isinstance(error, sqlite3.Error):
-            raise explain(error, self._path) from error
-
-
-class SqliteStorage:
+class SqliteStorage(Oplog):
     """One workspace file. Not thread-safe: one owner calls it."""
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-        self._connection = connect(path)
-
-    def close(self) -> None:
-        self._connection.close()
-
-    def _execute(self, sql: str, parameters: Sequence[object] = ()) -> None:
-        try:
-            self._connection.execute(sql, parameters)
-        except FAULTS as error:
-            raise explain(error, self.path) from error
-
-    def _executemany(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
-        try:
-            self._connection.executemany(sql, rows)
-        except FAULTS as error:
-            raise explain(error, self.path) from error
-
-    def _row(self, sql: str, parameters: Sequence[object] = ()) -> Any:
-        try:
-            return self._connection.execute(sql, parameters).fetchone()
-        except FAULTS as error:
-            raise explain(error, self.path) from error
-
-    def _rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Any]:
-        try:
-            return self._connection.execute(sql, parameters).fetchall()
-        except FAULTS as error:
-            raise explain(error, self.path) from error
-
-    def _stream(self, sql: str, parameters: Sequence[object] = ()) -> Iterator[Any]:
-        try:
-            yield from self._connection.execute(sql, parameters)
-        except FAULTS as error:
-            raise explain(error, self.path) from error
-
-    def transaction(self) -> _Transaction:
-        return _Transaction(self._connection, self.path)
 
     # -- meta, tokens, quarantine --------------------------------------------------------------------------
 
@@ -138,79 +68,6 @@ class SqliteStorage:
 
     def quarantined(self) -> list[tuple[str, bytes, str, str]]:
         return self._rows("SELECT document, bytes, why, at FROM quarantine ORDER BY number")
-
-    # -- oplog ---------------------------------------------------------------------------------------------
-
-    def add_bundle(self, row: BundleRow, body: bytes, signature: bytes) -> None:
-        self._execute("INSERT INTO bundle VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", (*row, body, signature))
-
-    def bundle(self, id: str) -> BundleRow | None:
-        row = self._row(f"SELECT {_BUNDLE} FROM bundle b WHERE id = ?", (id,))
-        return BundleRow(*row) if row else None
-
-    def bundles_like(self, prefix: str) -> list[BundleRow]:
-        rows = self._rows(
-            f"SELECT {_BUNDLE} FROM bundle b WHERE id >= ? AND id < ? ORDER BY id LIMIT 2", (prefix, prefix + "g")
-        )
-        return [BundleRow(*row) for row in rows]
-
-    def bundle_numbered(self, number: int) -> BundleRow | None:
-        row = self._row(f"SELECT {_BUNDLE} FROM bundle b WHERE number = ?", (number,))
-        return BundleRow(*row) if row else None
-
-    def bundles(
-        self, *, after: int = 0, limit: int = -1, newest_first: bool = False, before: int | None = None
-    ) -> list[BundleRow]:
-        order = "DESC" if newest_first else "ASC"
-        rows = self._rows(
-            f"SELECT {_BUNDLE} FROM bundle b WHERE number > ? AND number < ? ORDER BY number {order} LIMIT ?",
-            (after, 2**62 if before is None else before, limit),
-        )
-        return [BundleRow(*row) for row in rows]
-
-    def bundle_bytes(self, *, after: int = 0) -> Iterator[tuple[int, bytes, bytes]]:
-        while True:
-            rows = self._rows(
-                "SELECT number, body, signature FROM bundle WHERE number > ? ORDER BY number LIMIT 256",
-                (after,),
-            )
-            if not rows:
-                return
-            yield from rows
-            after = rows[-1][0]
-
-    def bundle_body(self, number: int) -> tuple[bytes, bytes]:
-        row = self._row("SELECT body, signature FROM bundle WHERE number = ?", (number,))
-        return row[0], row[1]
-
-    def logs(self) -> dict[str, tuple[int, bytes]]:
-        rows = self._rows("SELECT log, max(seq), hash FROM bundle GROUP BY log")
-        return {log: (seq, digest) for log, seq, digest in rows}
-
-    def bundle_at(self, log: str, seq: int) -> bytes | None:
-        """The body of one bundle of a log."""
-        row = self._row("SELECT body FROM bundle WHERE log = ? AND seq = ?", (log, seq))
-        return row[0] if row else None
-
-    def logs_of(self, log: str) -> tuple[int, bytes]:
-        """(last seq, its hash) of one log; (0, b"") when it isn't here."""
-        row = self._row("SELECT seq, hash FROM bundle WHERE log = ? ORDER BY seq DESC LIMIT 1", (log,))
-        return (row[0], row[1]) if row else (0, b"")
-
-    def newest_hlc(self, log: str) -> str:
-        """The highest timestamp of a log, "" when it is empty."""
-        row = self._row("SELECT hlc FROM bundle WHERE log = ? ORDER BY seq DESC LIMIT 1", (log,))
-        return row[0] if row else ""
-
-    def add_deps(self, log: str, seq: int, deps: dict[str, int]) -> None:
-        self._executemany(
-            "INSERT OR IGNORE INTO dependency (log, seq, on_log, on_seq) VALUES (?,?,?,?)",
-            [(log, seq, *dep) for dep in deps.items()],
-        )
-
-    def bundles_by_user(self, user: str, *, limit: int) -> list[BundleRow]:
-        rows = self._rows(f"SELECT {_BUNDLE} FROM bundle b WHERE user = ? ORDER BY number DESC LIMIT ?", (user, limit))
-        return [BundleRow(*row) for row in rows]
 
     # -- registers and versions ----------------------------------------------------------------------------
 
@@ -292,7 +149,7 @@ class SqliteStorage:
 
     def version(self, document: str, client: int, clock: int) -> VersionWithAuthor | None:
         row = self._row(
-            f"SELECT {_VERSION}, {_BUNDLE} FROM version v JOIN bundle b ON b.number = v.bundle"
+            f"SELECT {_VERSION}, {BUNDLE} FROM version v JOIN bundle b ON b.number = v.bundle"
             " WHERE v.document = ? AND v.client = ? AND v.clock = ?",
             (document, client, clock),
         )
@@ -300,7 +157,7 @@ class SqliteStorage:
 
     def versions_of(self, register: int) -> list[VersionWithAuthor]:
         rows = self._rows(
-            f"SELECT {_VERSION}, {_BUNDLE} FROM version v JOIN bundle b ON b.number = v.bundle WHERE v.register = ?"
+            f"SELECT {_VERSION}, {BUNDLE} FROM version v JOIN bundle b ON b.number = v.bundle WHERE v.register = ?"
             " ORDER BY v.document, v.client, v.clock",
             (register,),
         )
@@ -316,7 +173,7 @@ class SqliteStorage:
 
     def versions_of_root(self, root: str) -> Iterator[tuple[int, VersionWithAuthor]]:
         rows = self._stream(
-            f"SELECT g.id, {_VERSION}, {_BUNDLE} FROM register g JOIN version v ON v.register = g.id"
+            f"SELECT g.id, {_VERSION}, {BUNDLE} FROM register g JOIN version v ON v.register = g.id"
             " JOIN bundle b ON b.number = v.bundle WHERE g.root = ? ORDER BY g.id, v.document, v.client, v.clock",
             (root,),
         )
@@ -330,7 +187,7 @@ class SqliteStorage:
     def clears_of(self, register: int) -> list[tuple[ClearRow, BundleRow]]:
         rows = self._rows(
             "SELECT c.document, c.client, c.clock, c.register, c.bundle, "
-            f"{_BUNDLE} FROM clearing c JOIN bundle b ON b.number = c.bundle WHERE c.register = ?"
+            f"{BUNDLE} FROM clearing c JOIN bundle b ON b.number = c.bundle WHERE c.register = ?"
             " ORDER BY b.hlc, b.id, c.document, c.client, c.clock",
             (register,),
         )
@@ -347,7 +204,7 @@ class SqliteStorage:
 
     def spans_of(self, document: str, root: str) -> list[tuple[SpanRow, BundleRow]]:
         rows = self._rows(
-            f"SELECT {_SPAN}, {_BUNDLE} FROM span s JOIN bundle b ON b.number = s.bundle"
+            f"SELECT {_SPAN}, {BUNDLE} FROM span s JOIN bundle b ON b.number = s.bundle"
             " WHERE s.document = ? AND s.root = ? ORDER BY b.hlc, b.id, s.client, s.clock, s.deleted",
             (document, root),
         )
@@ -396,7 +253,7 @@ class SqliteStorage:
 
     def _resolutions(self, where: str, parameters: tuple[str, ...]) -> list[tuple[ResolutionRow, BundleRow]]:
         rows = self._rows(
-            f"SELECT {_RESOLUTION}, {_BUNDLE} FROM resolution r JOIN bundle b ON b.number = r.bundle"
+            f"SELECT {_RESOLUTION}, {BUNDLE} FROM resolution r JOIN bundle b ON b.number = r.bundle"
             f" WHERE {where} ORDER BY b.hlc, b.id, r.document, r.client, r.clock",
             parameters,
         )
