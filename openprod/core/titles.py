@@ -48,6 +48,11 @@ def day(value: Any) -> str:
     return f"{_DAYS[found.weekday()]} {found.day} {_MONTHS[found.month - 1]}"
 
 
+def without_fields(template: str) -> str:
+    """What a template says beside its fields."""
+    return _PLACE.sub("", template)
+
+
 def plain(value: Any) -> str:
     """A value as people write it: ``3``, ``10:30``, ``yes``, ``LX, SND``."""
     value = values_.normal(value)

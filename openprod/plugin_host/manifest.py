@@ -19,6 +19,10 @@
     entry = "jobs/sheet_out.py:export"
     needs_now = false                # true: the exporter is told what time it is
     options = { order = "number or name" }   # what it may be asked, if anything
+    [[migration]]                    # where a change of the schema isn't free
+    from = "1"                       # adopted: 1, 1.2, 1.2.3
+    to = "2"                         # this version
+    entry = "jobs/to_two.py:plan"
     [sample]                         # only in a folder that brings a sample production; see sample.py
 
 ``schema.toml`` beside it is read by ``schema_file``; a plugin without one declares no data.
@@ -32,10 +36,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from openprod.core import evolution
 from openprod.core.schema import Schema
+from openprod.errors import InvalidManifest
 from openprod.plugin_api.exports import safe_name
 from openprod.plugin_host.schema_file import NAME, read_schema
-from openprod.plugin_host.toml_lines import TomlFile
+from openprod.plugin_host.toml_lines import TomlFile, refuse
 
 RESERVED = frozenset({"core", "edge", "text", "rich", "openprod", "plugin"})
 """Names that documents and storage keys already use."""
@@ -43,8 +49,9 @@ RESERVED = frozenset({"core", "edge", "text", "rich", "openprod", "plugin"})
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _VERSION = re.compile(r"\d+(\.\d+){0,2}([-+][0-9A-Za-z.-]+)?")
 _ENTRY = re.compile(r"(?P<file>[A-Za-z0-9_][A-Za-z0-9_/-]*\.py):(?P<function>[a-z_][a-z0-9_]*)")
-_KEYS = frozenset({"name", "version", "label", "description", "importer", "exporter", "sample"})
+_KEYS = frozenset({"name", "version", "label", "description", "importer", "exporter", "migration", "sample"})
 _IMPORTER_KEYS = frozenset({"id", "label", "files", "entry"})
+_MIGRATION_KEYS = frozenset({"from", "to", "entry"})
 _EXPORTER_KEYS = frozenset({"id", "label", "file", "entry", "needs_now", "options"})
 HOST_OPTIONS = frozenset({"now", "private"})
 """Options of exporters that only the host sets."""
@@ -90,6 +97,16 @@ class Exporter:
 
 
 @dataclass(frozen=True, slots=True)
+class Migration:
+    """What becomes of the data of version ``before`` under version ``after``; ``1`` stands for every 1.x."""
+
+    before: str
+    after: str
+    file: str
+    function: str
+
+
+@dataclass(frozen=True, slots=True)
 class SampleStep:
     """Either an import of ``file`` with ``importer``, or an edge drawn where fields match (see sample.py)."""
 
@@ -118,8 +135,18 @@ class Manifest:
     description: str
     importers: tuple[Importer, ...]
     exporters: tuple[Exporter, ...]
+    migrations: tuple[Migration, ...]
     schema: Schema | None
     sample: SampleManifest | None
+
+    def migration(self, before: str) -> Migration | None:
+        """How to come from version ``before`` to this one: the one that names it most exactly, if any."""
+        found = [
+            one
+            for one in self.migrations
+            if is_version_of(before, one.before) and is_version_of(self.version, one.after)
+        ]
+        return max(found, key=lambda one: (len(one.before), len(one.after)), default=None)
 
     @property
     def facets(self) -> tuple[str, ...]:
@@ -132,38 +159,100 @@ class Manifest:
         return tuple(f"{self.name}.{edge}" for edge in self.schema.edges) if self.schema else ()
 
 
+def is_version_of(version: str, general: str) -> bool:
+    """Whether ``version`` (1.2.0) is what ``general`` (1, 1.2 or 1.2.0) stands for."""
+    return version == general or version.startswith((f"{general}.", f"{general}-", f"{general}+"))
+
+
 def read_manifest(folder: Path) -> Manifest:
-    """Read and check a plugin folder. Raises InvalidManifest, naming file, line and what to do."""
+    """Read and check a plugin folder. Raises InvalidManifest: the first of what is wrong by file and line, and all."""
     file = TomlFile(folder / "plugin.toml", f"{folder.name}/plugin.toml")
     data = file.data
-    file.only(data, _KEYS, ())
-    name = file.required(data, "name", ())
-    if not NAME.fullmatch(name) or name in RESERVED:
-        raise file.problem(
-            f"“{name}” can't be a plugin's name.",
-            "Lower-case letters, digits and underscores, starting with a letter; not core, edge, text or rich.",
-            "name",
-        )
-    version = file.required(data, "version", ())
-    if not _VERSION.fullmatch(version):
-        raise file.problem(f"“{version}” isn't a version.", 'Write version = "1.0.0".', "version")
-    label = file.text(data, "label", ()) or name.replace("_", " ").capitalize()
+    with file.part():
+        file.only(data, _KEYS, ())
+    name = version = label = description = ""
+    with file.part():
+        name = file.required(data, "name", ())
+        if not NAME.fullmatch(name) or name in RESERVED:
+            raise file.problem(
+                f"“{name}” can't be a plugin's name.",
+                "Lower-case letters, digits and underscores, starting with a letter; "
+                f"not {', '.join(sorted(RESERVED))}.",
+                "name",
+            )
+    with file.part():
+        version = file.required(data, "version", ())
+        if not _VERSION.fullmatch(version):
+            raise file.problem(f"“{version}” isn't a version.", 'Write version = "1.0.0".', "version")
+    with file.part():
+        label = file.text(data, "label", ()) or name.replace("_", " ").capitalize()
+        description = file.text(data, "description", ())
+    importers: tuple[Importer, ...] = ()
+    exporters: tuple[Exporter, ...] = ()
+    migrations: tuple[Migration, ...] = ()
+    sample = schema = None
+    with file.part():
+        importers = _importers(file, folder, name)
+    with file.part():
+        exporters = _exporters(file, folder, name)
     schema_path = folder / "schema.toml"
-    schema = None
+    with file.part():
+        migrations = _migrations(file, folder, version, has_data=schema_path.exists())
+    with file.part():
+        sample = _sample(file, folder) if "sample" in data else None
     if schema_path.exists():
-        schema_file = TomlFile(schema_path, f"{folder.name}/schema.toml")
-        schema = read_schema(schema_file, plugin=name, version=version, label=label)
+        schema_file = None
+        try:
+            schema_file = TomlFile(schema_path, f"{folder.name}/schema.toml")
+            schema = read_schema(schema_file, plugin=name, version=version, label=label)
+        except InvalidManifest as problem:
+            refuse([*file.problems, *(schema_file.problems if schema_file and schema_file.problems else [problem])])
+    file.finish()
     return Manifest(
-        folder=folder,
-        name=name,
-        version=version,
-        label=label,
-        description=file.text(data, "description", ()),
-        importers=_importers(file, folder, name),
-        exporters=_exporters(file, folder, name),
-        schema=schema,
-        sample=_sample(file, folder) if "sample" in data else None,
-    )
+        folder=folder, name=name, version=version, label=label, description=description, importers=importers,
+        exporters=exporters, migrations=migrations, schema=schema, sample=sample,
+    )  # fmt: skip
+
+
+def _entry(file: TomlFile, folder: Path, table: dict[str, Any], where: tuple[str | int, ...]) -> tuple[str, str]:
+    """(file, function) of what ``entry`` names."""
+    entry = file.required(table, "entry", where)
+    match = _ENTRY.fullmatch(entry)
+    if match is None or not (folder / match["file"]).is_file():
+        raise file.problem(
+            f"“{entry}” names no function in this folder.",
+            "Write a Python file inside the plugin's folder and a function: jobs/sheet.py:plan.",
+            *where,
+            "entry",
+        )
+    return match["file"], match["function"]
+
+
+def _migrations(file: TomlFile, folder: Path, version: str, *, has_data: bool) -> tuple[Migration, ...]:
+    migrations: dict[tuple[str, str], Migration] = {}
+    for index, table in enumerate(file.tables(file.data, "migration", ("migration",))):
+        where = ("migration", index)
+        file.only(table, _MIGRATION_KEYS, where)
+        before, after = file.required(table, "from", where), file.required(table, "to", where)
+        for key, given in (("from", before), ("to", after)):
+            if not _VERSION.fullmatch(given):
+                raise file.problem(f"“{given}” isn't a version.", f'Write {key} = "1" or "1.2.0".', *where, key)
+        if evolution.version_key(before) >= evolution.version_key(after):
+            raise file.problem(f"a migration from {before} to {after} goes nowhere.", "Go to a later one.", *where)
+        if not is_version_of(version, after) and evolution.version_key(after) > evolution.version_key(version):
+            raise file.problem(
+                f"a migration to {after} is later than this version, {version}.",
+                f'Write to = "{version}", or raise the version.',
+                *where,
+                "to",
+            )
+        if (before, after) in migrations:
+            raise file.problem(f"there are two migrations from {before} to {after}.", "Keep one.", *where)
+        module, function = _entry(file, folder, table, where)
+        migrations[before, after] = Migration(before=before, after=after, file=module, function=function)
+    if migrations and not has_data:
+        raise file.problem("there is no schema.toml whose data could migrate.", "Take it away.", "migration", 0)
+    return tuple(migrations.values())
 
 
 def _importers(file: TomlFile, folder: Path, plugin: str) -> tuple[Importer, ...]:
@@ -179,15 +268,7 @@ def _importers(file: TomlFile, folder: Path, plugin: str) -> tuple[Importer, ...
                 *where,
                 "id",
             )
-        entry = file.required(table, "entry", where)
-        match = _ENTRY.fullmatch(entry)
-        if match is None or not (folder / match["file"]).is_file():
-            raise file.problem(
-                f"“{entry}” names no function in this folder.",
-                "Write a Python file inside the plugin's folder and a function: jobs/sheet.py:plan.",
-                *where,
-                "entry",
-            )
+        module, function = _entry(file, folder, table, where)
         files = table.get("files", [])
         if not isinstance(files, list) or not files or not all(isinstance(item, str) for item in files):
             raise file.problem(
@@ -201,8 +282,8 @@ def _importers(file: TomlFile, folder: Path, plugin: str) -> tuple[Importer, ...
             id=identifier,
             label=file.text(table, "label", where) or identifier,
             files=tuple(files),
-            file=match["file"],
-            function=match["function"],
+            file=module,
+            function=function,
         )
     return tuple(importers.values())
 
@@ -220,15 +301,7 @@ def _exporters(file: TomlFile, folder: Path, plugin: str) -> tuple[Exporter, ...
                 *where,
                 "id",
             )
-        entry = file.required(table, "entry", where)
-        match = _ENTRY.fullmatch(entry)
-        if match is None or not (folder / match["file"]).is_file():
-            raise file.problem(
-                f"“{entry}” names no function in this folder.",
-                "Write a Python file inside the plugin's folder and a function: jobs/sheet_out.py:export.",
-                *where,
-                "entry",
-            )
+        module, function = _entry(file, folder, table, where)
         name = file.required(table, "file", where)
         if safe_name(name) != name:
             raise file.problem(
@@ -241,8 +314,8 @@ def _exporters(file: TomlFile, folder: Path, plugin: str) -> tuple[Exporter, ...
             file=name,
             needs_now=file.flag(table, "needs_now", where),
             options=_options(file, table, where),
-            module=match["file"],
-            function=match["function"],
+            module=module,
+            function=function,
         )
     return tuple(exporters.values())
 

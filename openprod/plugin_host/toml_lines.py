@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -11,19 +13,29 @@ from openprod.errors import InvalidManifest
 
 Where: TypeAlias = "tuple[str | int, ...]"
 
+BYTES_MAX = 1024 * 1024
+
 _TABLE = re.compile(r"^\s*\[(\[)?\s*([^\]]+?)\s*\]")
 _KEY = re.compile(r"^\s*((?:[A-Za-z0-9_-]+|\"[^\"]*\")(?:\s*\.\s*(?:[A-Za-z0-9_-]+|\"[^\"]*\"))*)\s*=")
 _SYNTAX_LINE = re.compile(r"\(at line (\d+), column \d+\)")
 
 
 class TomlFile:
-    """One TOML file: ``data`` as tomllib gives it, and ``problem`` to complain about a place in it."""
+    """One TOML file: ``data`` as tomllib gives it, and ``problem`` to complain about a place in it.
+
+    Whatever is read within ``part()`` and is wrong is put down; ``finish()`` complains of all that was put down.
+    """
 
     def __init__(self, path: Path, name: str) -> None:
         """``name`` is how errors call the file. Raises InvalidManifest when it can't be read or isn't TOML."""
         self.name = name
+        self.problems: list[InvalidManifest] = []
         try:
-            text = path.read_text(encoding="utf-8-sig")
+            with path.open("rb") as file:
+                data = file.read(BYTES_MAX + 1)
+            if len(data) > BYTES_MAX:
+                raise InvalidManifest(f"{name} is larger than 1 MiB.", hint="Descriptions belong into README.md.")
+            text = data.decode("utf-8-sig")
         except FileNotFoundError:
             raise InvalidManifest(
                 f"{name} is missing.", hint="Every plugin folder has a plugin.toml with at least a name and a version."
@@ -38,11 +50,18 @@ class TomlFile:
             match = _SYNTAX_LINE.search(str(error))
             line = int(match.group(1)) if match else text.count("\n") + 1
             what = _SYNTAX_LINE.sub("", str(error)).strip().replace("(at end of document)", "at the end of the file")
+            twice = any(word in what for word in ("twice", "overwrite", "Cannot declare", "Cannot mutate"))
             raise InvalidManifest(
                 f"{name}, line {line}: this isn't valid TOML ({what}).",
-                hint='Keys on one line go into braces: number = { type = "decimal", label = "Q" }.',
+                hint="Each name may be declared once: rename one of the two, or take it away."
+                if twice
+                else 'Keys on one line go into braces: number = { type = "decimal", label = "Q" }.',
                 details={"file": name, "line": line},
             ) from error
+        except RecursionError:
+            raise InvalidManifest(
+                f"{name} is nested too deeply.", hint="Tables in tables in tables are all it takes."
+            ) from None
         self._lines = _index(text)
 
     def line(self, *where: str | int) -> int:
@@ -60,6 +79,18 @@ class TomlFile:
         return InvalidManifest(
             f"{self.name}, line {line}: {what}", hint=hint, details={"file": self.name, "line": line}
         )
+
+    @contextmanager
+    def part(self) -> Iterator[None]:
+        """Put down what is wrong in here, and go on with the rest."""
+        try:
+            yield
+        except InvalidManifest as problem:
+            self.problems.append(problem)
+
+    def finish(self) -> None:
+        """Raises InvalidManifest: the first that was put down, with all of them in ``details``."""
+        refuse(self.problems)
 
     def only(self, table: dict[str, Any], known: frozenset[str], where: Where) -> None:
         """Complain about a key that means nothing: it is a typing error more often than not."""
@@ -103,13 +134,24 @@ class TomlFile:
         return value
 
 
+def refuse(problems: list[InvalidManifest]) -> None:
+    """Raises the first of several, with all of them in its details; nothing when there is none."""
+    if len(problems) > 1:
+        first = problems[0]
+        records = [{"sentence": one.sentence, "hint": one.hint, **one.details} for one in problems]
+        raise InvalidManifest(first.sentence, hint=first.hint, details={**first.details, "problems": records})
+    if problems:
+        raise problems[0]
+
+
 def _index(text: str) -> dict[Where, int]:
     """{path of keys: line}. A reading by line: values that span lines are skipped over, not understood."""
     lines: dict[Where, int] = {}
     counts: dict[Where, int] = {}
     table: Where = ()
     fence = ""
-    for number, line in enumerate(text.splitlines(), start=1):
+    # TOML ends lines with LF or CRLF alone.
+    for number, line in enumerate(text.split("\n"), start=1):
         if fence:
             fence = "" if line.count(fence) % 2 else fence
             continue

@@ -84,7 +84,7 @@ def test_a_bad_schema_names_file_line_and_remedy(make_plugin: MakePlugin, schema
     assert refused.value.sentence.startswith(f"things/schema.toml, line {line}:")
     assert word in refused.value.sentence
     assert refused.value.hint
-    assert refused.value.details == {"file": "things/schema.toml", "line": line}
+    assert (refused.value.details["file"], refused.value.details["line"]) == ("things/schema.toml", line)
 
 
 BAD_PLUGINS = {
