@@ -126,6 +126,22 @@ def _definition(value: Any) -> str:
     return f"version {version}" if isinstance(version, str) else "another definition"
 
 
+def bond_sentence(
+    thing: str, label: str, candidates: tuple[tuple[Candidate, str], ...], *, decided: Decision | None, status: str
+) -> str:
+    """``candidates``: each with where its author set it, as people call that."""
+    what = f"{thing} {label}".strip()
+    said = ", ".join(f"{_set(candidate)} on {where}" if where else _set(candidate) for candidate, where in candidates)
+    if status == "open":
+        earlier = f" It had been decided: {say(decided.value)} ({decided.by})." if decided is not None else ""
+        if len({candidate.user for candidate, _where in candidates}) > 1:
+            return f"{what}: {said} without seeing each other.{earlier} Choose a value."
+        return f"{what}: {said}, and these are one thing.{earlier} Choose a value."
+    if status == "resolved" and decided is not None:
+        return f"{what}: decided {say(decided.value)} ({decided.by})."
+    return f"{what}: {said}; settled when its author typed again."
+
+
 def edit_delete_sentence(
     thing: str, deleted_by: str, edits: tuple[tuple[str, Candidate], ...], *, decided: Decision | None, status: str
 ) -> str:

@@ -41,6 +41,15 @@ class Changes(NamedTuple):
     over: set[Bond]
 
 
+def is_structure(entry: Entry) -> bool:
+    """Whether a register says what stands for what, and what means what."""
+    if entry.root not in _ROOTS or entry.document != layout.CORE or not entry.entity:
+        return False
+    if entry.root == layout.ENTITY_ROOT:
+        return entry.field == layout.REDIRECT_FIELD
+    return entry.root != layout.CONCEPT_ENTITY_ROOT or not entry.field
+
+
 class Bonds:
     def __init__(self, storage: Storage, index: Index, is_gone: Callable[[str, str], bool]) -> None:
         self._storage = storage
@@ -142,6 +151,10 @@ class Bonds:
                 return owner
         return None
 
+    def all(self) -> list[tuple[tuple[str, str], str]]:
+        """((facet, entity), concept entity) of everything bound, by facet."""
+        return sorted((member, owner) for owner in self._members for member in self.members(owner))
+
     def memberships(self, entity: str) -> list[tuple[str, str]]:
         """(facet, concept entity) of an entity, by facet."""
         found = {facet: owner for facet in self.bindings if (owner := self.concept_entity(facet, entity)) is not None}
@@ -219,15 +232,7 @@ class Bonds:
 
     def update(self, touched: Iterable[Entry]) -> Changes:
         """Take in what the touched registers of ``core`` show now."""
-        touched = [
-            entry
-            for entry in touched
-            if entry.root in _ROOTS
-            and entry.document == layout.CORE
-            and entry.entity
-            and (entry.root != layout.CONCEPT_ENTITY_ROOT or not entry.field)
-            and (entry.root != layout.ENTITY_ROOT or entry.field == layout.REDIRECT_FIELD)
-        ]
+        touched = list(filter(is_structure, touched))
         if not touched:
             return Changes(set(), set())
         owners = self._owners(touched)

@@ -554,7 +554,7 @@ class Committer:
 
     def _complete(self, drafts: list[_Draft], runs: list[_Run]) -> None:
         """Carry what was written to one register of a bond to the others, in the same bundle (CRDT.md §4)."""
-        due = {draft.number: draft for draft in drafts if not draft.id and draft.foreign is None}
+        due = {draft.number: draft for draft in drafts if not draft.id and draft.intent == "sync"}
         for number, writes in projection.completions(self.index, self.detector, self.storage, due).items():
             draft = due[number]
             for name in sorted(writes):

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
+
 from openprod.core import conflicts as words
 from openprod.core import ids, resolutions
 from openprod.core.clock import moment
 from openprod.core.conflicts import Candidate, Conflict, Decision
 from openprod.core.versions import NULL, Version
-from openprod.engine import trees
+from openprod.engine import semantic, trees
+from openprod.engine.bonds import Bond
 from openprod.engine.detect import Detector
+from openprod.engine.index import Entry
 from openprod.engine.schemas import Schemas
 from openprod.storage.ports import BundleRow, ConflictRow, RegisterRow, Storage
 from openprod.yjs import layout
@@ -24,6 +28,8 @@ class Describer:
         self._detector = detector
 
     def describe(self, row: ConflictRow) -> Conflict:
+        if row.kind == "semantic":
+            return self._bond(row)
         if row.kind == "edit-delete":
             return self._edit_delete(row)
         if row.kind == "duplicate":
@@ -37,6 +43,9 @@ class Describer:
     def thing(self, entity: str, *, facet: str = "") -> str:
         """How people call an entity, by its last values where it has been deleted."""
         facets: dict[str, dict[str, Any]] = {}
+        concept = self._detector.bonds.concepts.get(self._detector.bonds.concept_entities.get(entity, ""))
+        if concept is not None:
+            return self._schemas.concept_thing(concept, self.canonical(entity), entity)
         for row in self._storage.registers_of_entity(entity):
             root = layout.parse_root(row.root)
             if root.kind == "facet" and row.field:
@@ -44,6 +53,16 @@ class Describer:
         if facet in facets:
             return self._schemas.thing({facet: facets[facet]}, entity)
         return self._schemas.thing(facets, entity)
+
+    def canonical(self, owner: str) -> dict[str, Any]:
+        """The values of a concept entity: until a choice, a fixed one of those that its bound fields show."""
+        found: dict[str, Any] = {}
+        for bond in self._detector.bonds.owned(owner):
+            entries = self._detector.bond_entries(bond)
+            if not bond.facet:
+                shown = next((one.value for one in entries if one.value not in (None, NULL)), None)
+                found[bond.field] = None if shown is None else json.loads(shown)
+        return found
 
     def _last(self, row: RegisterRow) -> Any:
         if row.value not in (None, NULL):
@@ -87,6 +106,52 @@ class Describer:
     def _standing(decisions: tuple[Decision, ...]) -> Decision | None:
         return next((decision for decision in reversed(decisions) if not decision.withdrawn), None)
 
+    # -- bonds ---------------------------------------------------------------------------------------------
+
+    def _bond(self, row: ConflictRow) -> Conflict:
+        bond = Bond(*json.loads(row.subject)["bond"])
+        state = self._detector.bond_state(bond)
+        records = {
+            resolution.id.partition(".")[0]: (resolution, bundle)
+            for _entry, history in state.registers
+            for resolution, bundle, record in reversed(history.decisions)
+            if record.chosen is not None or resolution.id.partition(".")[0] == resolution.id
+        }
+        decisions = self._decisions(sorted(records.values(), key=lambda one: (one[1].hlc, one[0].id)))
+        decided = self._standing(decisions)
+        sides = state.sides if row.status == "open" else ()
+        said: list[tuple[Candidate, str]] = []
+        for side in sorted(sides, key=lambda one: (one.bundle.hlc, one.text)):
+            entry, version = side.places[0]
+            candidate = self._candidate(entry.document, version, side.bundle, (), self._place(entry))
+            others = tuple(other.text for other in semantic.apart(state, side))
+            where = "" if len(side.places) > 1 or len(state.registers) == 1 else self._schemas.facet_label(entry.root)
+            said.append((msgspec.structs.replace(candidate, unaware_of=others), where))
+        thing = self.thing(bond.owner, facet=bond.facet)
+        if bond.facet:
+            label = self._schemas.label(bond.facet, bond.field)
+        else:
+            concept = self._detector.bonds.concepts[self._detector.bonds.concept_entities[bond.owner]]
+            label = concept.fields[bond.field].label or bond.field
+        if not said:
+            said = [
+                (self._candidate(entry.document, version, history.bundles[version.id], (), self._place(entry)), "")
+                for entry, history in state.registers[:1]
+                for version in self._sides(history, history.state.heads)
+            ]
+        sentence = words.bond_sentence(thing, label, tuple(said), decided=decided, status=row.status)
+        shown, _value = semantic.shown(state)
+        return Conflict(
+            id=row.id, kind=row.kind, status=row.status, reopened=row.reopened, heads=tuple(json.loads(row.heads)),
+            entity=row.entity, facet=row.facet, field=row.field, title=thing, label=label, sentence=sentence, base=None,
+            shown=ids.version_text(shown.document, (shown.client, shown.clock)) if shown.client >= 0 else None,
+            candidates=tuple(candidate for candidate, _where in said), resolution=decided, resolutions=decisions,
+        )  # fmt: skip
+
+    @staticmethod
+    def _place(entry: Entry) -> str:
+        return f"{entry.root}/{entry.field}"
+
     # -- kinds ---------------------------------------------------------------------------------------------
 
     def _register(self, row: ConflictRow) -> Conflict:
@@ -106,6 +171,10 @@ class Describer:
             for head in shown_candidates
         )
         thing, label = self.thing(row.entity, facet=row.facet), self._schemas.label(row.facet, row.field)
+        if row.facet == layout.ENTITY_ROOT:
+            label = "merged into"
+        elif row.facet == layout.BINDING_ROOT and row.field:
+            label = f"({self._schemas.facet_label(row.field)}) belongs to"
         if row.kind == "invalid":
             declared = self._schemas.field(row.facet, row.field)
             why = (
@@ -115,7 +184,9 @@ class Describer:
         elif row.kind == "schema":
             sentence = words.schema_sentence(f"“{row.entity}”", candidates, decided=decided, status=row.status)
         else:
-            sentence = words.field_sentence(thing, label, candidates, decided=decided, status=row.status)
+            sentence = words.field_sentence(
+                thing, label, self._named(row, candidates), decided=decided, status=row.status
+            )
         shown = history.state.shown
         base = history.state.base
         return Conflict(
@@ -126,6 +197,15 @@ class Describer:
             shown=None if shown is None else ids.version_text(row.document, shown), candidates=candidates,
             resolution=decided, resolutions=decisions,
         )  # fmt: skip
+
+    def _named(self, row: ConflictRow, candidates: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
+        """Of what points to other things: those things' names."""
+        if row.kind != "cardinality":
+            return candidates
+        return tuple(
+            msgspec.structs.replace(one, value=self.thing(one.value)) if isinstance(one.value, str) else one
+            for one in candidates
+        )
 
     @staticmethod
     def _sides(history: trees.History, heads: tuple[Version, ...]) -> tuple[Version, ...]:

@@ -148,6 +148,11 @@ class Detector:
         if bond is None or self.is_gone(entry.root, entry.entity):
             self._register(entry, history, changed)
 
+    def is_disputed(self, entry: Entry) -> bool:
+        """Whether people disagree about a register."""
+        row = self._storage.conflict(ids.conflict_id(self._workspace, entry.document, entry.root, entry.key))
+        return entry.forked and row is not None and row.status == "open"
+
     # -- bonds ---------------------------------------------------------------------------------------------
 
     def bond_id(self, bond: Bond) -> str:

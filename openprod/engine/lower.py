@@ -9,6 +9,8 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from openprod.core import validity, values
 from openprod.core.operations import (
     AddEdge,
@@ -18,14 +20,17 @@ from openprod.core.operations import (
     DeleteEntity,
     DetachFacet,
     EditText,
+    MergeEntities,
     Operation,
     RemoveEdge,
     RestoreEntity,
     SetEdgeProperty,
     SetField,
+    SplitEntity,
 )
 from openprod.core.schema import Edge, Facet
-from openprod.engine import inverse
+from openprod.engine import inverse, merging, projection
+from openprod.engine.concepts import Concepts
 from openprod.errors import InvalidOperation, NotFound
 from openprod.storage.ports import RegisterRow
 from openprod.yjs import layout
@@ -77,6 +82,18 @@ class Lowering:
             return
         self._writes[(document, root, key)] = value
 
+    def keys(self, document: str, root: str) -> list[str]:
+        """The keys of a root that this bundle writes."""
+        return [key for at, of, key in self._writes if (at, of) == (document, root)]
+
+    def agree(self, places: Sequence[tuple[str, str, str]]) -> None:
+        """Where registers show one value, or none yet, let all of them show it."""
+        entries = [entry for place in places if (entry := self._committer.index.find(*place)) is not None]
+        shown = {values.canonical(value): value for place in places if (value := self.read(*place)) is not None}
+        if len(shown) == 1 and not any(map(self._committer.detector.is_disputed, entries)):
+            for place in places:
+                self.write(*place, next(iter(shown.values())))
+
     # -- what is there -------------------------------------------------------------------------------------
 
     def exists(self, entity: str) -> bool:
@@ -113,7 +130,7 @@ class Lowering:
             for row in self._committer.storage.registers_of_entity(entity)
         )
 
-    def _require_entity(self, entity: str) -> None:
+    def require_entity(self, entity: str) -> None:
         if not layout.is_id(entity):
             raise InvalidOperation(f"“{entity[:80]}” can't be the id of an entity.", hint="Ids hold no “/”.")
         if not self.exists(entity):
@@ -138,7 +155,7 @@ class Lowering:
 
     def add(self, operations: Sequence[Operation]) -> None:
         """Raises InvalidOperation or NotFound, naming the operation; the collected writes are then useless."""
-        for operation in operations:
+        for operation in map(self._standing_for, operations):
             match operation:
                 case CreateEntity():
                     self._create(operation)
@@ -147,7 +164,7 @@ class Lowering:
                 case RestoreEntity():
                     self.restore(operation.entity)
                 case AttachFacet():
-                    self._require_entity(operation.entity)
+                    self.require_entity(operation.entity)
                     self._attach(operation.entity, operation.facet, operation.fields)
                 case DetachFacet():
                     self._require_facet(operation.entity, operation.facet)
@@ -166,6 +183,22 @@ class Lowering:
                     self._end_edge(operation.edge, operation.id)
                 case SetEdgeProperty():
                     self._set_property(operation)
+                case MergeEntities():
+                    merging.merge(self._committer, self, operation)
+                case SplitEntity():
+                    merging.split(self._committer, self, operation.entity)
+                case _:
+                    Concepts(self._committer, self).add(operation)
+
+    def _standing_for(self, operation: Operation) -> Operation:
+        """What is said of a merged entity is said of the one that it stands for."""
+        bonds = self._committer.detector.bonds
+        if isinstance(operation, AddEdge):
+            source, target = bonds.survivor(operation.source), bonds.survivor(operation.target)
+            return msgspec.structs.replace(operation, source=source, target=target)
+        if isinstance(operation, (AttachFacet, DetachFacet, SetField, ClearField, EditText, DeleteEntity)):
+            return msgspec.structs.replace(operation, entity=bonds.survivor(operation.entity))
+        return operation
 
     def _create(self, operation: CreateEntity) -> None:
         entity = operation.entity
@@ -187,7 +220,7 @@ class Lowering:
 
     def _require_facet(self, entity: str, facet: str) -> None:
         self._facet(facet)
-        self._require_entity(entity)
+        self.require_entity(entity)
         if not self.has_facet(entity, facet):
             raise InvalidOperation(
                 f"The entity {entity} doesn't have the facet {facet}.", hint="Attach it first (attach_facet)."
@@ -201,14 +234,19 @@ class Lowering:
         where = f"{facet}/{field} of {entity}"
         value = values.check(value, where=where)
         if declared.type == "text":
-            self._set_text(entity, facet, field, value)
+            self.set_text(entity, facet, field, value)
             return
         wrong = validity.fault(declared, value)
         if wrong:
             raise InvalidOperation(f"The value for {where} {wrong}.", hint=f"The field is of type {declared.type}.")
-        self.write(facet.partition(".")[0], facet, layout.field_key(entity, field), value)
+        place = (facet.partition(".")[0], facet, layout.field_key(entity, field))
+        for at in projection.along(self._committer.detector, self._committer.storage, place):
+            self.write(*at, value)
 
-    def _set_text(self, entity: str, facet: str, field: str, value: Any) -> None:
+    def splice(self, document: str, splice: SpliceText) -> None:
+        self._texts.append((document, splice))
+
+    def set_text(self, entity: str, facet: str, field: str, value: Any) -> None:
         if value is not None and not isinstance(value, str):
             raise InvalidOperation(f"{facet}/{field} of {entity} is a text.")
         document, root, new = facet.partition(".")[0], layout.text_root(facet, entity, field), value or ""
@@ -242,7 +280,7 @@ class Lowering:
     # -- ending and bringing back --------------------------------------------------------------------------
 
     def _delete(self, entity: str) -> None:
-        self._require_entity(entity)
+        self.require_entity(entity)
         for row in self._committer.storage.registers_of_entity(entity):
             if layout.parse_root(row.root).kind == "facet" and row.value not in (None, "null"):
                 self.write(row.document, row.root, row.key, None)
@@ -312,7 +350,7 @@ class Lowering:
     def _add_edge(self, operation: AddEdge) -> None:
         declared = self._edge(operation.edge)
         for end, facet in ((operation.source, declared.source), (operation.target, declared.target)):
-            self._require_entity(end)
+            self.require_entity(end)
             plugin = operation.edge.partition(".")[0]
             name = facet if "." in facet or facet == "*" else f"{plugin}.{facet}"
             if name != "*" and not self.has_facet(end, name):

@@ -6,7 +6,7 @@ import json
 from collections.abc import Container
 
 from openprod.core.versions import NULL
-from openprod.engine.bonds import Bond, Register
+from openprod.engine.bonds import Bond, Register, is_structure
 from openprod.engine.detect import Detector
 from openprod.engine.index import Entry, Index
 from openprod.storage.ports import Storage
@@ -39,6 +39,8 @@ def completions(
     """
     found: dict[int, dict[str, list[Write]]] = {}
     touched = list(index.touched.values())
+    if any(map(is_structure, touched)):
+        return {}  # who changes what stands for what writes what they mean
     ending = {(entry.root, entry.entity) for entry in touched if not entry.field and entry.value in (None, NULL)}
     for entry in touched:
         bond = detector.bonds.of(entry.document, entry.root, entry.entity, entry.field)

@@ -14,6 +14,8 @@ from openprod.core.bundles import Actor
 from openprod.core.clock import time_text
 from openprod.core.resolutions import Author, Resolution
 from openprod.core.versions import NULL
+from openprod.engine import semantic
+from openprod.engine.bonds import Bond
 from openprod.engine.lower import Lowering
 from openprod.errors import InvalidOperation, NotFound, Stale
 from openprod.storage.ports import ConflictRow, RegisterRow
@@ -106,7 +108,9 @@ def plan(
     if (choose is None) == (value is UNSET):
         raise InvalidOperation("Choose one of the values, or give a value of your own.")
     match row.kind:
-        case "field" | "invalid" | "schema":
+        case "semantic":
+            _bond(committer, row, choose, value, deciding)
+        case "field" | "invalid" | "schema" | "cardinality":
             _register(committer, row, choose, value, deciding)
         case "edit-delete":
             _edit_delete(committer, row, choose, value, deciding)
@@ -147,6 +151,43 @@ def _register(committer: Committer, row: ConflictRow, choose: str | None, value:
         if wrong:
             raise InvalidOperation(f"The value for {row.facet}/{row.field} {wrong}.")
     deciding.join(register, joined, chosen, value)
+
+
+def _bond(committer: Committer, row: ConflictRow, choose: str | None, value: Any, deciding: Deciding) -> None:
+    """Every register of the bond says the same from then on."""
+    detector = committer.detector
+    state = detector.bond_state(Bond(*json.loads(row.subject)["bond"]))
+    if choose is not None:
+        document, key = ids.parse_version(choose)
+        values_there = [
+            history.tree.versions[key].value
+            for entry, history in state.registers
+            if entry.document == document and key in history.tree.versions
+        ]
+        if not values_there:
+            raise InvalidOperation("That value isn't one of this field's.", hint="Choose one of the candidates.")
+        if values_there[0] is None:
+            raise InvalidOperation(
+                "That value was not kept by the program that sent it.", hint="Give the value itself."
+            )
+        value = json.loads(values_there[0])
+    else:
+        value = values.check(value, where=row.field)
+    histories = {(entry.document, entry.root, entry.key): history for entry, history in state.registers}
+    for place in detector.bonds.places(state.bond):
+        document, root, key_text = place
+        named = layout.place(*place)
+        declared = committer.schemas.field(root, named.field)
+        wrong = validity.fault(declared, value) if declared is not None and choose is None else ""
+        if wrong:
+            raise InvalidOperation(f"The value for {root}/{named.field} {wrong}.")
+        history = histories.get(place)
+        register = committer.storage.register_at(*place) or RegisterRow(
+            0, document, root, key_text, named.entity, named.field, -1, -1, False, None
+        )  # fmt: skip
+        heads = [resolutions.local_text(head.id) for head in history.state.heads] if history is not None else []
+        chosen = semantic.chosen_in(history, choose, document) if history is not None and choose is not None else None
+        deciding.join(register, heads, chosen, value)
 
 
 def _edit_delete(committer: Committer, row: ConflictRow, choose: str | None, value: Any, deciding: Deciding) -> None:

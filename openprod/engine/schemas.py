@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from openprod.core import evolution, titles
+from openprod.core.concepts import Concept
 from openprod.core.schema import Edge, Facet, Field, Schema
 from openprod.storage.ports import RegisterRow, Storage
 from openprod.yjs import layout
@@ -75,6 +76,18 @@ class Schemas(dict[str, Schema]):
     def label(self, facet: str, field: str) -> str:
         declared = self.field(facet, field)
         return (declared.label if declared and declared.label else field) if field else ""
+
+    def facet_label(self, name: str) -> str:
+        facet = self.facet(name)
+        return facet.label if facet is not None and facet.label else name
+
+    @staticmethod
+    def concept_thing(concept: Concept, shown: Mapping[str, Any], entity: str) -> str:
+        """How people call a concept entity: its concept, and its name or else its first value."""
+        said = shown.get("name")
+        if said is None:
+            said = next((shown[field] for field in sorted(shown) if shown[field] is not None), None)
+        return _short(f"{concept.label or concept.name} {said}") if said is not None else entity
 
     def thing(self, facets: Mapping[str, Mapping[str, Any]], entity: str) -> str:
         """How people call an entity: the facet's label and title of the first facet that gives one."""

@@ -16,6 +16,7 @@ from openprod.core.clock import moment
 from openprod.engine import text_history, trees
 from openprod.engine.commit import Committer
 from openprod.engine.describe import Describer
+from openprod.engine.identities import Identities
 from openprod.errors import InputError, NotFound
 from openprod.storage.ports import BundleRow, RegisterRow
 from openprod.yjs import layout
@@ -27,6 +28,7 @@ class Views:
         self._storage = committer.storage
         self._schemas = committer.schemas
         self.describer = Describer(committer.storage, committer.schemas, committer.detector)
+        self.identities = Identities(committer, self)
 
     # -- bundles -------------------------------------------------------------------------------------------
 
@@ -68,7 +70,16 @@ class Views:
         return self.find_bundle(as_of).hlc if as_of else None
 
     def entity(self, id: str, *, as_of: str | None = None) -> dict[str, Any]:
+        """A merged entity is shown as the one that it stands for; of a concept entity, its values and members.
+
+        Raises NotFound.
+        """
         time = self._time_of(as_of)
+        bonds = self._committer.detector.bonds
+        if time is None:
+            id = bonds.survivor(id)
+            if id in bonds.concept_entities:
+                return self._concept_entity(id)
         rows = self._storage.registers_of_entity(id)
         facets: dict[str, dict[str, Any]] = {}
         markers: dict[str, Any] = {}
@@ -102,13 +113,37 @@ class Views:
             self._add_texts(name, id, fields, time)
         return {
             "id": id, "title": self.describer.thing(id) if time is None else self._schemas.thing(facets, id),
-            "deleted": deleted, "facets": facets, "edges": self._edges(id, time),
+            "deleted": deleted, "facets": facets,
+            "edges": self.edges(id) if time is None else self._edges(id, time),
+            **({} if time is not None else self.identities.identity(id)),
             "conflicts": [
                 row.id
                 for row in self._storage.conflicts_of(id)
                 if row.status == "open" and not self._schemas.is_hidden(row.facet, row.document)
             ],
         }  # fmt: skip
+
+    def _concept_entity(self, id: str) -> dict[str, Any]:
+        found = self.identities.concept_entity(id)
+        edges = {
+            (edge["edge"], edge["id"]): edge
+            for entity in sorted({member["entity"] for member in found["bound"]})
+            for edge in self.edges(entity)
+        }
+        return {**found, "deleted": False, "facets": {}, "edges": [edges[name] for name in sorted(edges)]}
+
+    def edges(self, entity: str) -> list[dict[str, Any]]:
+        """The edges of an entity and of those merged into it, between what stands for their ends."""
+        bonds = self._committer.detector.bonds
+        ids = bonds.one(entity)
+        found = [edge for id in ids for edge in self._edges(id, None)]
+        if len(ids) == 1 and not bonds:
+            return found
+        by_name = {(edge["edge"], edge["id"]): edge for edge in found}
+        for edge in by_name.values():
+            for end in ("from", "to"):
+                edge[end] = bonds.survivor(edge[end]) if isinstance(edge[end], str) else edge[end]
+        return [by_name[name] for name in sorted(by_name)]
 
     def _existed(self, row: RegisterRow, time: str) -> bool:
         return any(version.bundle.hlc <= time for version in self._storage.versions_of(row.id))

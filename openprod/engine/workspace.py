@@ -350,6 +350,17 @@ class Workspace:
     async def entity(self, id: str, *, as_of: str | None = None) -> dict[str, Any]:
         return await self._read(lambda views, _committer: views.entity(id, as_of=as_of))
 
+    async def concepts(self) -> list[dict[str, Any]]:
+        return await self._read(lambda views, _committer: views.identities.concepts())
+
+    async def concept_entities(self, concept: str) -> list[dict[str, Any]]:
+        """Raises NotFound."""
+        return await self._read(lambda views, _committer: views.identities.concept_entities(concept))
+
+    async def preview_merge(self, survivor: str, absorbed: str) -> dict[str, Any]:
+        """What ``MergeEntities`` will do. Raises InvalidOperation or NotFound."""
+        return await self._read(lambda views, _committer: views.identities.preview_merge(survivor, absorbed))
+
     async def query(self, query: dict[str, Any]) -> dict[str, Any]:
         return await self._read(lambda views, _committer: views.query(query))
 

@@ -1,0 +1,120 @@
+"""Reading concepts and identities: definitions, what is bound to what, previews of merges and assertions, proposals.
+
+Nothing here writes. Proposals follow from rules that people set (``core.rule``) and are computed when asked for.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from openprod.engine import merging
+from openprod.engine.lower import Lowering
+from openprod.errors import NotFound
+from openprod.yjs import layout
+
+if TYPE_CHECKING:
+    from openprod.engine.commit import Committer
+    from openprod.engine.views import Views
+
+
+class Identities:
+    def __init__(self, committer: Committer, views: Views) -> None:
+        self._committer = committer
+        self._storage = committer.storage
+        self._bonds = committer.detector.bonds
+        self._views = views
+        self._thing = views.describer.thing
+
+    def concepts(self) -> list[dict[str, Any]]:
+        """Definitions with their bindings, by name."""
+        return [
+            {
+                "concept": concept.name, "label": concept.label,
+                "fields": {
+                    name: {"type": field.type, "label": field.label} for name, field in sorted(concept.fields.items())
+                },
+                "bindings": [
+                    {"facet": binding.facet, "fields": binding.fields}
+                    for _facet, binding in sorted(self._bonds.bindings.items())
+                    if binding.concept == concept.name
+                ],
+                "concept_entities": sum(1 for name in self._bonds.concept_entities.values() if name == concept.name),
+            }
+            for _name, concept in sorted(self._bonds.concepts.items())
+        ]  # fmt: skip
+
+    def concept_entities(self, concept: str) -> list[dict[str, Any]]:
+        """Raises NotFound."""
+        if concept not in self._bonds.concepts:
+            known = ", ".join(sorted(self._bonds.concepts)) or "none yet"
+            raise NotFound(f"There is no concept “{concept[:80]}”.", hint=f"Concepts: {known}.")
+        return [self.concept_entity(id) for id, name in sorted(self._bonds.concept_entities.items()) if name == concept]
+
+    def concept_entity(self, id: str) -> dict[str, Any]:
+        """``{id, concept, title, values, bound: [{facet, entity, title, fields}], conflicts}``. Raises NotFound."""
+        name = self._bonds.concept_entities.get(id)
+        if name is None:
+            raise NotFound(f"There is no concept entity {id[:80]}.", hint="`openprod concept show` lists them.")
+        bound = []
+        for facet, entity in self._bonds.members(id):
+            mapping = self._bonds.bindings[facet].fields
+            shown = {own: self._shown(facet, entity, field) for own, field in sorted(mapping.items())}
+            bound.append({"facet": facet, "entity": entity, "title": self._thing(entity, facet=facet), "values": shown})
+        return {
+            "id": id, "concept": name, "title": self._thing(id), "values": self._views.describer.canonical(id),
+            "bound": bound,
+            "conflicts": [row.id for row in self._storage.conflicts_of(id) if row.status == "open"],
+        }  # fmt: skip
+
+    def _shown(self, facet: str, entity: str, field: str) -> Any:
+        row = self._storage.register_at(facet.partition(".")[0], facet, layout.field_key(entity, field))
+        return None if row is None or row.value is None else json.loads(row.value)
+
+    def identity(self, entity: str) -> dict[str, Any]:
+        """What an entity stands for and what stands for it."""
+        return {
+            "merged": [{"id": id, "title": self._thing(id)} for id in self._bonds.absorbed(entity)],
+            "belongs_to": [
+                {"facet": facet, "concept_entity": owner, "title": self._thing(owner)}
+                for facet, owner in self._bonds.memberships(entity)
+            ],
+        }  # fmt: skip
+
+    def preview_merge(self, survivor: str, absorbed: str) -> dict[str, Any]:
+        """What a merge will do: which fields agree, are filled in, or disagree, and which edges will count for the
+        survivor. Raises InvalidOperation or NotFound.
+        """
+        it = Lowering(self._committer)
+        survivor, absorbed = merging.check(self._committer, it, survivor, absorbed)
+        fields, attached, texts = [], [], []
+        for facet in merging.facets_of(self._committer, it, absorbed):
+            if not it.has_facet(survivor, facet):
+                attached.append(facet)
+            for field in merging.fields_of(self._committer, facet, survivor, absorbed):
+                here, there = self._shown(facet, survivor, field), self._shown(facet, absorbed, field)
+                state = "fills" if here is None or there is None else "differs"
+                fields.append(
+                    {
+                        "facet": facet, "field": field, "label": self._committer.schemas.label(facet, field),
+                        "survivor": here, "absorbed": there, "state": "same" if here == there else state,
+                    }
+                )  # fmt: skip
+            texts += self._texts(facet, survivor, absorbed)
+        return {
+            "survivor": {"id": survivor, "title": self._thing(survivor)},
+            "absorbed": {"id": absorbed, "title": self._thing(absorbed)},
+            "fields": fields, "attaches": attached, "texts": texts, "edges": self._views.edges(absorbed),
+        }  # fmt: skip
+
+    def _texts(self, facet: str, survivor: str, absorbed: str) -> list[dict[str, Any]]:
+        declared = self._committer.schemas.facet(facet)
+        live = self._committer.document(facet.partition(".")[0])
+        found = []
+        for name, field in declared.fields.items() if declared is not None else ():
+            if field.type == "text":
+                here, there = (live.text(layout.text_root(facet, id, name)) for id in (survivor, absorbed))
+                if there and there != here:
+                    state = "stays" if here else "fills"  # a text that both have stays with each of them
+                    found.append({"facet": facet, "field": name, "survivor": here, "absorbed": there, "state": state})
+        return found
