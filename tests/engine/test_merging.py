@@ -1,0 +1,203 @@
+"""Two entities that turn out to be one: merged, edited, split again, on one laptop and on two."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from openprod.core.operations import (
+    AddEdge,
+    AssertSame,
+    BindFacet,
+    CreateEntity,
+    DeleteEntity,
+    MergeEntities,
+    SetField,
+    SplitEntity,
+)
+from openprod.core.schema import Facet, Field, Schema
+from openprod.engine.workspace import Workspace
+from openprod.errors import InvalidOperation, NotFound
+from tests.engine.laptops import Program, carry, identity, laptop
+from tests.engine.test_concepts import CONTACTS, PERSON, SCHEDULE, attendee, contact
+
+pytestmark = pytest.mark.anyio
+
+CREW = Schema(plugin="crew", facets={"member": Facet(label="Member", title="{role}", fields={"role": Field()})})
+MERGE = MergeEntities(survivor="jane", absorbed="jd")
+
+
+async def janes(ws: Workspace) -> None:
+    await ws.commit(
+        [
+            contact("jane", name="Jane Doe", email="jane@example.org"),
+            contact("jd", name="J. Doe", phone="0123", notes="allergic to haze"),
+            CreateEntity(entity="rehearsal", facets={"schedule.event": {"title": "Rehearsal"}}),
+            attendee("at", displayName="x"),
+        ]
+    )
+    await ws.commit(
+        [
+            CreateEntity(entity="fight", facets={"schedule.event": {"title": "Fight"}}),
+            AddEdge(edge="crew.on", source="jd", target="rehearsal", id="edge_1"),
+        ]
+    )
+
+
+def crew() -> Schema:
+    from openprod.core.schema import Edge
+
+    return Schema(plugin="crew", facets=CREW.facets, edges={"on": Edge(label="on")})
+
+
+async def person(ws: Workspace, id: str) -> dict[str, Any]:
+    found = await ws.entity(id)
+    return {key: value for key, value in found["facets"]["contacts.person"].items() if value not in (None, "")}
+
+
+def _said(entity: dict[str, Any]) -> dict[str, Any]:
+    return {
+        f"{facet}/{field}": value
+        for facet, fields in entity["facets"].items()
+        for field, value in fields.items()
+        if value not in (None, "")
+    }
+
+
+async def test_a_merge_is_previewed_applied_and_split_again(tmp_path: Path) -> None:
+    async with laptop(tmp_path / "a", "sam", CONTACTS, SCHEDULE, crew()) as ws:
+        await janes(ws)
+        before = [await ws.entity(id) for id in ("jane", "jd")]
+        hash_ = await ws.state_hash()
+        plan = await ws.preview_merge("jane", "jd")
+        assert await ws.state_hash() == hash_
+        assert [(one["field"], one["state"]) for one in plan["fields"]] == [
+            ("email", "fills"), ("name", "differs"), ("phone", "fills"),
+        ]  # fmt: skip
+        assert [(one["field"], one["state"]) for one in plan["texts"]] == [("notes", "fills")]
+        assert [(one["edge"], one["from"], one["to"]) for one in plan["edges"]] == [("crew.on", "jd", "rehearsal")]
+
+        await ws.commit(
+            [MergeEntities(survivor="jane", absorbed="jd", values={"contacts.person": {"name": "Jane Doe"}})]
+        )
+        assert await ws.conflicts() == []
+        merged = {
+            "name": "Jane Doe", "email": "jane@example.org", "phone": "0123", "notes": "allergic to haze",
+        }  # fmt: skip
+        assert await person(ws, "jane") == await person(ws, "jd") == merged
+        assert (await ws.entity("jd"))["id"] == "jane"
+        assert [one["id"] for one in (await ws.entity("jane"))["merged"]] == ["jd"]
+        assert [(one["from"], one["to"]) for one in (await ws.entity("jane"))["edges"]] == [("jane", "rehearsal")]
+        assert [(one["from"], one["to"]) for one in (await ws.entity("rehearsal"))["edges"]] == [("jane", "rehearsal")]
+        # What is said of the one that was absorbed is said of the survivor.
+        await ws.commit([SetField(entity="jd", facet="contacts.person", field="phone", value="0456")])
+        assert (await person(ws, "jane"))["phone"] == "0456"
+
+        await ws.commit([SplitEntity(entity="jd")])
+        now = [await ws.entity(id) for id in ("jane", "jd")]
+        assert _said(now[1]) == _said(before[1])
+        assert [one["from"] for one in now[1]["edges"]] == ["jd"]
+        assert _said(now[0]) == {
+            **_said(before[0]),
+            "contacts.person/phone": "0456",
+        }  # what was set since the merge stays with the survivor
+        assert await ws.conflicts() == []
+
+
+async def test_what_nobody_chose_stays_a_conflict(tmp_path: Path) -> None:
+    async with laptop(tmp_path / "a", "sam", CONTACTS, SCHEDULE, crew()) as ws:
+        await janes(ws)
+        await ws.commit([MERGE])
+        (conflict,) = await ws.conflicts()
+        assert (conflict.kind, conflict.entity, conflict.field) == ("semantic", "jane", "name")
+        assert {one.value for one in conflict.candidates} == {"Jane Doe", "J. Doe"}
+        await ws.resolve(conflict.id, value="Jane")
+        assert (await person(ws, "jane"))["name"] == "Jane"
+        await ws.commit([SplitEntity(entity="jd")])
+        assert ((await person(ws, "jane"))["name"], (await person(ws, "jd"))["name"]) == ("Jane", "J. Doe")
+        assert await ws.conflicts() == []
+
+
+async def test_a_late_edit_to_the_absorbed_one_is_a_conflict_of_the_survivor(tmp_path: Path) -> None:
+    async with laptop(tmp_path / "a", "sam", CONTACTS, SCHEDULE, crew()) as ws:
+        await janes(ws)
+        away = Program("lee", 8, document="contacts")
+        await away.sync(ws)
+        late = away.keys({"jd/name": "Janet"}, root="contacts.person")
+        await ws.commit(
+            [MergeEntities(survivor="jane", absorbed="jd", values={"contacts.person": {"name": "Jane Doe"}})]
+        )
+        await away.send(ws, late)
+        (conflict,) = await ws.conflicts()
+        assert (conflict.entity, {one.value for one in conflict.candidates}) == ("jane", {"Jane Doe", "Janet"})
+
+
+async def test_opposite_directions_converge(tmp_path: Path) -> None:
+    async with laptop(tmp_path / "a", "sam", CONTACTS, SCHEDULE, crew()) as ws:
+        await janes(ws)
+        await ws.backup(tmp_path / "copy")
+        async with Workspace.open(tmp_path / "copy", identity_=identity("kim")) as other:
+            await ws.commit([MERGE])
+            await other.commit([MergeEntities(survivor="jd", absorbed="jane")])
+            await carry(ws, other, tmp_path)
+            await carry(other, ws, tmp_path)
+            assert await ws.state_hash() == await other.state_hash()
+            for one in (ws, other):
+                assert [(await one.entity(id))["id"] for id in ("jane", "jd")] == ["jane", "jane"]
+                (conflict,) = await one.conflicts()
+                assert (conflict.entity, conflict.field) == ("jane", "name")
+
+
+async def test_chains_and_circles(tmp_path: Path) -> None:
+    async with laptop(tmp_path / "a", "sam", CONTACTS, SCHEDULE, crew()) as ws:
+        await janes(ws)
+        await ws.commit([contact("third", name="Jane Doe")])
+        await ws.commit([MERGE])
+        with pytest.raises(InvalidOperation, match="one already"):
+            await ws.commit([MergeEntities(survivor="jd", absorbed="jane")])
+        with pytest.raises(InvalidOperation, match="already"):
+            await ws.commit([MergeEntities(survivor="third", absorbed="jd")])
+        await ws.commit([MergeEntities(survivor="third", absorbed="jane")])
+        assert (await ws.entity("jd"))["id"] == "third"
+        await ws.commit([SplitEntity(entity="jane")])
+        assert (await ws.entity("jd"))["id"] == "jane"
+        with pytest.raises(NotFound):
+            await ws.commit([SplitEntity(entity="jane")])
+        await ws.commit([DeleteEntity(entity="third")])
+        with pytest.raises(NotFound):
+            await ws.commit([MergeEntities(survivor="third", absorbed="jane")])
+
+
+async def test_undo_takes_a_merge_back(tmp_path: Path) -> None:
+    async with laptop(tmp_path / "a", "sam", CONTACTS, SCHEDULE, crew()) as ws:
+        await janes(ws)
+        before = [await ws.entity(id) for id in ("jane", "jd")]
+        await ws.commit([MERGE])
+        await ws.undo()
+        after = [await ws.entity(id) for id in ("jane", "jd")]
+        assert list(map(_said, after)) == list(map(_said, before))
+        assert await ws.conflicts() == []
+
+
+async def test_a_merged_thing_keeps_its_concept_entity(tmp_path: Path) -> None:
+    async with laptop(tmp_path / "a", "sam", CONTACTS, SCHEDULE, crew()) as ws:
+        await janes(ws)
+        await ws.commit([PERSON])
+        await ws.commit(
+            [
+                BindFacet(facet="contacts.person", concept="Person", fields={"name": "name"}),
+                BindFacet(facet="schedule.attendee", concept="Person", fields={"name": "displayName"}),
+            ]
+        )
+        await ws.commit([SetField(entity="at", facet="schedule.attendee", field="displayName", value="J. Doe")])
+        await ws.commit([AssertSame(concept="Person", entities=("jd", "at"))])
+        values = {"contacts.person": {"name": "Jane Doe"}}
+        await ws.commit([MergeEntities(survivor="jane", absorbed="jd", values=values)])
+        assert await ws.conflicts() == []
+        (one,) = await ws.concept_entities("Person")
+        assert {member["entity"] for member in one["bound"]} == {"jane", "jd", "at"}
+        assert (await ws.entity("at"))["facets"]["schedule.attendee"]["displayName"] == "Jane Doe"
+        await ws.commit([SetField(entity="jane", facet="contacts.person", field="name", value="Janet")])
+        assert (await ws.entity("at"))["facets"]["schedule.attendee"]["displayName"] == "Janet"
