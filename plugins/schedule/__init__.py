@@ -1,0 +1,1 @@
+"""Events, the people who attend them, and rooms."""
