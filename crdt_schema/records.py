@@ -207,6 +207,7 @@ class Candidate(_Record):
     unaware_of: Annotated[tuple[Version, ...], Field(description="The candidates its author hadn't seen.")]
     known: Annotated[bool, Field(description="False when no program kept the value.")] = True
     field: Annotated[str, Field(description="Which field, where the conflict is about several.")] = ""
+    title: Annotated[str, Field(description="How people call the entity that the value names.")] = ""
 
 
 class Decision(_Record):
@@ -223,6 +224,7 @@ class Decision(_Record):
     heads: Annotated[tuple[Version, ...], Field(description="The versions that it joined.")]
     withdrawn: Annotated[bool, Field(description="Taken back since.")] = False
     bundle: str = ""
+    title: Annotated[str, Field(description="How people call the entity that the value names.")] = ""
 
 
 class Conflict(_Record):

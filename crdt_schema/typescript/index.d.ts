@@ -107,6 +107,8 @@ export interface Candidate {
   known?: boolean;
   /** Which field, where the conflict is about several. */
   field?: string;
+  /** How people call the entity that the value names. */
+  title?: string;
 }
 
 /** A resolution as it is shown with its conflict. */
@@ -128,6 +130,8 @@ export interface Decision {
   /** Taken back since. */
   withdrawn?: boolean;
   bundle?: string;
+  /** How people call the entity that the value names. */
+  title?: string;
 }
 
 /** A disagreement, what it is about, who said what, and what was decided, in the words of the domain. */

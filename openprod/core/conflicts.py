@@ -11,7 +11,10 @@ STATUSES: Final = ("open", "resolved", "overtaken")
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the values that disagree. ``at`` is ISO 8601 UTC; ``known`` False when no program kept the value."""
+    """One of the values that disagree. ``at`` is ISO 8601 UTC; ``known`` False when no program kept the value.
+
+    ``title``: how people call the entity that the value names.
+    """
 
     version: str
     value: Any
@@ -23,6 +26,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     unaware_of: tuple[str, ...]
     known: bool = True
     field: str = ""
+    title: str = ""
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +41,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     heads: tuple[str, ...]
     withdrawn: bool = False
     bundle: str = ""
+    title: str = ""
 
 
 class Conflict(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,7 +90,11 @@ def say(value: Any, *, known: bool = True) -> str:
 def _set(candidate: Candidate) -> str:
     if candidate.value is None and candidate.known:
         return f"{candidate.author} cleared it"
-    return f"{candidate.author} set {say(candidate.value, known=candidate.known)}"
+    return f"{candidate.author} set {_named(candidate)}"
+
+
+def _named(said: Candidate | Decision) -> str:
+    return said.title or say(said.value, known=not isinstance(said, Candidate) or said.known)
 
 
 def field_sentence(
@@ -99,10 +108,10 @@ def field_sentence(
         unseen = "without seeing each other" if len(people) > 1 else "in two places without seeing the other value"
         earlier = ""
         if decided is not None:
-            earlier = f" It had been decided: {say(decided.value)} ({decided.by})."
+            earlier = f" It had been decided: {_named(decided)} ({decided.by})."
         return f"{what}: {said} {unseen}.{earlier} Choose a value."
     if status == "resolved" and decided is not None:
-        return f"{what}: decided {say(decided.value)} ({decided.by})."
+        return f"{what}: decided {_named(decided)} ({decided.by})."
     return f"{what}: {said}; settled when its author typed again."
 
 
@@ -155,6 +164,34 @@ def edit_delete_sentence(
     )
 
 
+def edge_end_sentence(
+    thing: str, label: str, target: str, ended_by: str, edits: tuple[tuple[str, Candidate], ...], *,
+    decided: Decision | None, status: str,
+) -> str:  # fmt: skip
+    """A relation that one ended while another changed it. ``edits``: (property's label or "" for the target, by whom)."""
+    what = " ".join(part for part in (thing, label, target) if part)
+    if status == "resolved" and decided is not None:
+        return f"{what}: decided to {'keep it' if decided.value is True else 'leave it ended'} ({decided.by})."
+    said = ", ".join(
+        f"{edit.author} set {property} to {_named(edit)}" if property else f"{edit.author} set it to {_named(edit)}"
+        for property, edit in edits
+    )
+    return (
+        f"{what} was ended by {ended_by} while {said or 'somebody drew it again'} without seeing each other. "
+        "Restore it or leave it ended."
+    )
+
+
+def siblings_sentence(
+    thing: str, label: str, candidates: tuple[Candidate, ...], *, decided: Decision | None, status: str
+) -> str:
+    """Several relations where there is place for one."""
+    if status == "resolved" and decided is not None:
+        return f"{thing} {label}: decided {_named(decided)} ({decided.by})."
+    said = ", ".join(_set(candidate) for candidate in candidates)
+    return f"{thing} {label}: {said}, and there is place for one only. Choose one."
+
+
 def duplicate_sentence(things: tuple[str, ...], what: str, *, decided: Decision | None, status: str) -> str:
     if status == "resolved" and decided is not None:
         return f"{len(things)} entries share {what}: decided to keep them all ({decided.by})."
@@ -163,8 +200,8 @@ def duplicate_sentence(things: tuple[str, ...], what: str, *, decided: Decision 
 
 def invalid_sentence(thing: str, label: str, candidate: Candidate, why: str, *, decided: Decision | None) -> str:
     if decided is not None:
-        return f"{thing} {label}: {say(candidate.value)} was accepted as it is ({decided.by})."
-    return f"{thing} {label}: {candidate.author} set {say(candidate.value)}, which {why}. Correct it or accept it."
+        return f"{thing} {label}: {_named(candidate)} was accepted as it is ({decided.by})."
+    return f"{thing} {label}: {candidate.author} set {_named(candidate)}, which {why}. Correct it or accept it."
 
 
 def overlap_sentence(thing: str, label: str, authors: tuple[str, ...], *, decided: Decision | None) -> str:

@@ -619,6 +619,8 @@ class Committer:
                 self.index.forget()
                 rows = list(self.storage.registers_of_root(f"{plugin}.{facet}"))
                 self.detector.recheck(rows, changed)
+            for edge in sorted({*(old.edges if old else ()), *(new.edges if new else ())}):
+                self.detector.edges.judge_all(f"{plugin}.{edge}", changed)
 
     def past(self, name: str, time: str) -> LiveDocument:
         """A document as of a timestamp: replayed from the oplog."""

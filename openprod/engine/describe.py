@@ -12,12 +12,13 @@ from openprod.core import ids, resolutions
 from openprod.core.clock import moment
 from openprod.core.conflicts import Candidate, Conflict, Decision
 from openprod.core.versions import NULL, Version
-from openprod.engine import semantic, trees
+from openprod.engine import edge_words, edges, semantic, trees
 from openprod.engine.bonds import Bond
 from openprod.engine.detect import Detector
+from openprod.engine.edge_words import EdgeWords
 from openprod.engine.index import Entry
 from openprod.engine.schemas import Schemas
-from openprod.storage.ports import BundleRow, ConflictRow, RegisterRow, Storage
+from openprod.storage.ports import BundleRow, ConflictRow, Storage
 from openprod.yjs import layout
 
 
@@ -26,8 +27,13 @@ class Describer:
         self._storage = storage
         self._schemas = schemas
         self._detector = detector
+        self._edges = EdgeWords(
+            storage, schemas, detector.history, thing=self.thing, candidate=self._candidate, decisions=self._decisions
+        )
 
     def describe(self, row: ConflictRow) -> Conflict:
+        if edge_words.is_about_edges(row):
+            return self._edges.describe(row)
         if row.kind == "semantic":
             return self._bond(row)
         if row.kind == "edit-delete":
@@ -49,7 +55,7 @@ class Describer:
         for row in self._storage.registers_of_entity(entity):
             root = layout.parse_root(row.root)
             if root.kind == "facet" and row.field:
-                facets.setdefault(root.name, {})[row.field] = self._last(row)
+                facets.setdefault(root.name, {})[row.field] = edges.last(self._storage, row)
         if facet in facets:
             return self._schemas.thing({facet: facets[facet]}, entity)
         return self._schemas.thing(facets, entity)
@@ -63,17 +69,6 @@ class Describer:
                 shown = next((one.value for one in entries if one.value not in (None, NULL)), None)
                 found[bond.field] = None if shown is None else json.loads(shown)
         return found
-
-    def _last(self, row: RegisterRow) -> Any:
-        if row.value not in (None, NULL):
-            return json.loads(row.value or NULL)
-        version = self._storage.version(row.document, row.client, row.clock)
-        while version is not None and version.version.parent_client is not None:
-            parent = version.version
-            version = self._storage.version(row.document, parent.parent_client or 0, parent.parent_clock or 0)
-            if version is not None and version.version.value not in (None, NULL):
-                return json.loads(version.version.value or NULL)
-        return None
 
     # -- parts ---------------------------------------------------------------------------------------------
 
@@ -175,11 +170,13 @@ class Describer:
             label = "merged into"
         elif row.facet == layout.BINDING_ROOT and row.field:
             label = f"({self._schemas.facet_label(row.field)}) belongs to"
+        elif layout.parse_root(register.root).kind == "edge":
+            label = self._edges.label(register)
+            candidates = self._edges.titled(candidates, row.field)
+            decisions = self._edges.titled(decisions, row.field)
+            decided = self._standing(decisions)
         if row.kind == "invalid":
-            declared = self._schemas.field(row.facet, row.field)
-            why = (
-                self._detector.why_invalid(declared, candidates[0].value) if declared and candidates else "doesn't fit"
-            )
+            why = self._detector.why_invalid(register, candidates[0].value) if candidates else "doesn't fit"
             sentence = words.invalid_sentence(thing, label, candidates[0], why, decided=None)
         elif row.kind == "schema":
             sentence = words.schema_sentence(f"“{row.entity}”", candidates, decided=decided, status=row.status)

@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 
-from openprod.core import ids, resolutions, validity
-from openprod.core.schema import Facet, Field
+from openprod.core import ids, resolutions, validity, values
+from openprod.core.schema import Facet
 from openprod.core.versions import NULL, Version
 from openprod.engine import overlaps, semantic, trees
 from openprod.engine.bonds import Bond, Bonds
+from openprod.engine.edge_conflicts import EdgeJudge
 from openprod.engine.index import Entry, Index
 from openprod.engine.schemas import Schemas
 from openprod.storage.ports import ConflictRow, RegisterRow, Storage
@@ -30,6 +31,7 @@ class Detector:
         self._schemas = schemas
         self._document = document
         self._workspace = workspace
+        self.edges = EdgeJudge(self, storage, index, schemas, workspace)
         self.load()
 
     def load(self) -> None:
@@ -103,6 +105,7 @@ class Detector:
             self._drop(self.bond_id(bond), changed)
         for bond in sorted(bonds):
             self._bond(bond, changed)
+        self.edges.settle(touched, changed)
 
     def _mark(self, entry: Entry) -> None:
         kind = layout.parse_root(entry.root).kind
@@ -212,6 +215,9 @@ class Detector:
         if layout.parse_root(entry.root).kind == "facet" and self.is_gone(entry.root, entry.entity):
             self._drop(id, changed)  # judged with its entity: one thing, one conflict
             return
+        if layout.parse_root(entry.root).kind == "edge" and self.edges.has_ended(entry):
+            self._drop(id, changed)  # judged as a whole
+            return
         row: ConflictRow | None = None
         if wrong or not bound:
             row = self._field_row(id, entry, history or self.history(entry.row()), subject)
@@ -246,9 +252,12 @@ class Detector:
                 status = "overtaken"
             else:
                 return None
-        root = layout.parse_root(entry.root)
+        root, entity = layout.parse_root(entry.root), entry.entity
+        if root.kind == "edge":
+            entity = self.edges.owner(entry.document, entry.root, entry.entity)
+            kind = self.edges.kind(entry) if kind == "field" else kind
         return ConflictRow(
-            id, kind, status, reopened, entry.entity, root.name, entry.field, entry.document, entry.id,
+            id, kind, status, reopened, entity, root.name, entry.field, entry.document, entry.id,
             _heads(entry.document, heads), json.dumps({"subject": subject}), self._first(history),
         )  # fmt: skip
 
@@ -259,6 +268,8 @@ class Detector:
     def _fault(self, entry: Entry, value: str | None = None) -> str:
         """Why the shown (or the given) value doesn't fit its field, or ""."""
         text = entry.value if value is None else value
+        if layout.parse_root(entry.root).kind == "edge":
+            return self.edges.fault(entry, text)
         if text is None or text == NULL or not entry.field:
             return ""
         root = layout.parse_root(entry.root)
@@ -269,9 +280,9 @@ class Detector:
             return ""  # the common case, without decoding
         return validity.fault(field, json.loads(text))
 
-    @staticmethod
-    def why_invalid(field: Field, value: object) -> str:
-        return validity.fault(field, value) or "doesn't fit the field"
+    def why_invalid(self, register: RegisterRow, value: object) -> str:
+        entry = self._index.find(register.document, register.root, register.key)
+        return (self._fault(entry, values.canonical(value)) if entry else "") or "doesn't fit the field"
 
     # -- edit-delete ---------------------------------------------------------------------------------------
 
@@ -473,6 +484,37 @@ class Detector:
             if entity in gone or (self._named and self._edit_delete_id(entity) in self._named):
                 self._edit_delete(entity, changed)
 
+    # -- for what judges more than a register --------------------------------------------------------------
+
+    def judge(self, row: RegisterRow, changed: dict[str, set[int]]) -> None:
+        entry = self._index.find(row.document, row.root, row.key)
+        assert entry is not None
+        self._register(entry, None, changed)
+
+    def is_recorded(self, row: RegisterRow) -> bool:
+        """Whether somebody recorded a decision about the register."""
+        return f"{row.document}/{row.root}/{row.key}" in self._recorded
+
+    def is_heard_of(self, id: str) -> bool:
+        """Whether the conflict is here, or a decision about it."""
+        return id in self._known or id in self._named
+
+    def about(self, subject: str) -> list[str]:
+        """Ids of the conflicts about something, by id."""
+        return sorted(self._subjects.get(subject, ()))
+
+    def decisions_about(self, id: str) -> tuple[bool, bool]:
+        """Whether anything was ever decided about a conflict, and whether a decision stands."""
+        records = [
+            (row.id, row.client, record)
+            for row, _bundle in self._storage.resolutions_of(id)
+            if (record := resolutions.parse(row.body)) is not None
+        ]
+        return any(not record.withdraws for _id, _client, record in records), resolutions.standing(records)
+
+    def put(self, id: str, row: ConflictRow | None, changed: dict[str, set[int]]) -> None:
+        self._put(id, row, changed)
+
     # -- rows ----------------------------------------------------------------------------------------------
 
     def _remember(self, row: ConflictRow) -> None:
@@ -515,4 +557,6 @@ def _subjects(row: ConflictRow) -> set[str]:
     subject = json.loads(row.subject)
     if row.kind == "duplicate":
         return {f"duplicate/{entity}" for entity in subject["entities"]}
+    if row.kind == "cardinality" and row.register is None:
+        return {f"cardinality/{subject['root']}/{edge}" for edge in subject["edges"]}
     return {subject["subject"]}

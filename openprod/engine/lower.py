@@ -28,9 +28,10 @@ from openprod.core.operations import (
     SetField,
     SplitEntity,
 )
-from openprod.core.schema import Edge, Facet
+from openprod.core.schema import Facet
 from openprod.engine import inverse, merging, projection
 from openprod.engine.concepts import Concepts
+from openprod.engine.edges import EdgeWrites
 from openprod.errors import InvalidOperation, NotFound
 from openprod.storage.ports import RegisterRow
 from openprod.yjs import layout
@@ -52,6 +53,7 @@ class Lowering:
         self._schemas = committer.schemas if schemas is None else schemas
         self._writes: dict[tuple[str, str, str], Any] = {}
         self._texts: list[tuple[str, SpliceText]] = []
+        self.edges = EdgeWrites(self, committer.storage, self._schemas)
 
     def plan(self) -> dict[str, list[Write]]:
         plan: dict[str, list[Write]] = {}
@@ -70,6 +72,15 @@ class Lowering:
             return value
         entry = self._committer.index.find(document, root, key)
         return None if entry is None or entry.value is None else json.loads(entry.value)
+
+    def lookup(self, document: str, root: str, key: str) -> tuple[bool, Any]:
+        """Whether there is such a register, and its value as this bundle sees it."""
+        known = (document, root, key) in self._writes or self._committer.index.find(document, root, key) is not None
+        return known, self.read(document, root, key)
+
+    def force(self, document: str, root: str, key: str, value: Any) -> None:
+        """Write even what shows already, or null where nothing was."""
+        self._writes[(document, root, key)] = value
 
     def write(self, document: str, root: str, key: str, value: Any) -> None:
         """Set a register, unless it shows that value and nobody disagrees."""
@@ -145,12 +156,6 @@ class Lowering:
             raise InvalidOperation(f"No adopted plugin has the facet “{name[:80]}”.", hint=f"Known facets: {known}.")
         return found
 
-    def _edge(self, name: str) -> Edge:
-        found = self._schemas.edge(name)
-        if found is None:
-            raise InvalidOperation(f"No adopted plugin has the edge “{name[:80]}”.")
-        return found
-
     # -- operations ----------------------------------------------------------------------------------------
 
     def add(self, operations: Sequence[Operation]) -> None:
@@ -178,11 +183,11 @@ class Lowering:
                 case EditText():
                     self._edit_text(operation)
                 case AddEdge():
-                    self._add_edge(operation)
+                    self.edges.add(operation)
                 case RemoveEdge():
-                    self._end_edge(operation.edge, operation.id)
+                    self.edges.remove(operation)
                 case SetEdgeProperty():
-                    self._set_property(operation)
+                    self.edges.set_property(operation)
                 case MergeEntities():
                     merging.merge(self._committer, self, operation)
                 case SplitEntity():
@@ -287,23 +292,15 @@ class Lowering:
         for (document, root, key), value in list(self._writes.items()):
             if value is not None and root in self._facets() and key.partition("/")[0] == entity:
                 self.write(document, root, key, None)
-        for plugin, schema in (*self._schemas.items(), *self._schemas.dropped.items()):
-            for short in schema.edges:
-                self._end_edges(plugin, layout.edge_root(f"{plugin}.{short}"), entity)
+        self.edges.end_at(entity)
         # The marker is written even where there was none: it is what says "deleted".
         self._writes[(layout.CORE, layout.ENTITY_ROOT, entity)] = None
-
-    def _end_edges(self, document: str, root: str, entity: str) -> None:
-        text = values.canonical(entity)
-        for end in (layout.FROM_FIELD, layout.TO_FIELD):
-            for row in self._committer.storage.registers_valued(root, end, text):
-                if self.read(document, root, row.entity) is not None:
-                    self.write(document, root, row.entity, None)
 
     def _detach(self, entity: str, facet: str) -> None:
         for row in self._committer.storage.registers_of_entity(entity):
             if row.root == facet and row.value not in (None, "null"):
                 self.write(row.document, row.root, row.key, None)
+        self.edges.end_at(entity, facet)
         self._writes[(facet.partition(".")[0], facet, layout.marker_key(entity))] = None
 
     def values(self) -> dict[tuple[str, str, str], Any]:
@@ -323,18 +320,24 @@ class Lowering:
         """The values that the bundle which took a thing away had written over: those of that thing alone."""
         version = self._committer.storage.version(marker.document, marker.client, marker.clock)
         assert version is not None
-        for document, root, key, value in inverse.of_bundle(self._committer, version.bundle).values:
-            if value is not None and self._is_of(document, root, key, marker.entity, facet):
+        before = inverse.of_bundle(self._committer, version.bundle).values
+        edges = self.edges.ended_with(before, marker.entity, facet)
+        for document, root, key, value in before:
+            owner = layout.place(document, root, key).entity
+            own = layout.parse_root(root).kind == "facet" and owner == marker.entity and facet in ("", root)
+            if value is not None and own:
                 self.write(document, root, key, value)
+            elif value is not None and (root, owner) in edges:
+                self.edges.write(document, root, key, value)
 
-    def _is_of(self, document: str, root: str, key: str, entity: str, facet: str) -> bool:
-        kind, owner = layout.parse_root(root).kind, layout.place(document, root, key).entity
-        if kind == "facet":
-            return owner == entity and facet in ("", root)
-        if kind != "edge" or facet:
-            return False
-        ends = (self.read(document, root, layout.field_key(owner, end)) for end in (layout.FROM_FIELD, layout.TO_FIELD))
-        return entity in ends
+    def reattach_edge(self, marker: RegisterRow) -> None:
+        """Bring an ended edge back, with the values it had. ``marker``: its marker's register."""
+        version = self._committer.storage.version(marker.document, marker.client, marker.clock)
+        assert version is not None
+        for document, root, key, value in inverse.of_bundle(self._committer, version.bundle).values:
+            if root == marker.root and value is not None and layout.place(document, root, key).entity == marker.entity:
+                self.edges.write(document, root, key, value)
+        self._writes[(marker.document, marker.root, marker.key)] = True
 
     def restore(self, entity: str) -> None:
         if not layout.is_id(entity):
@@ -344,55 +347,3 @@ class Lowering:
             raise InvalidOperation(f"The entity {entity} isn't deleted.")
         self._bring_back(marker)
         self._writes[(layout.CORE, layout.ENTITY_ROOT, entity)] = True
-
-    # -- edges ---------------------------------------------------------------------------------------------
-
-    def _add_edge(self, operation: AddEdge) -> None:
-        declared = self._edge(operation.edge)
-        for end, facet in ((operation.source, declared.source), (operation.target, declared.target)):
-            self.require_entity(end)
-            plugin = operation.edge.partition(".")[0]
-            name = facet if "." in facet or facet == "*" else f"{plugin}.{facet}"
-            if name != "*" and not self.has_facet(end, name):
-                raise InvalidOperation(
-                    f"{operation.edge} joins {declared.source} to {declared.target}; {end} isn't one."
-                )
-        if declared.cardinality == "one":
-            edge = operation.source
-        elif declared.unique_pair:
-            edge = layout.pair_edge_id(operation.source, operation.target)
-        else:
-            edge = operation.id
-            if not layout.is_id(edge):
-                raise InvalidOperation("An edge of this kind needs an id.", hint="Give a new id such as edge_<ULID>.")
-        document, root = operation.edge.partition(".")[0], layout.edge_root(operation.edge)
-        self.write(document, root, layout.marker_key(edge), True)
-        self.write(document, root, layout.field_key(edge, layout.FROM_FIELD), operation.source)
-        self.write(document, root, layout.field_key(edge, layout.TO_FIELD), operation.target)
-        for name, value in operation.properties.items():
-            self._property(operation.edge, declared, edge, name, value)
-
-    def _require_edge(self, name: str, edge: str) -> tuple[str, str]:
-        self._edge(name)
-        document, root = name.partition(".")[0], layout.edge_root(name)
-        if not layout.is_id(edge) or self.read(document, root, edge) is None:
-            raise NotFound(f"There is no edge {edge[:80]} in {name}.")
-        return document, root
-
-    def _end_edge(self, name: str, edge: str) -> None:
-        document, root = self._require_edge(name, edge)
-        self.write(document, root, edge, None)
-
-    def _set_property(self, operation: SetEdgeProperty) -> None:
-        self._require_edge(operation.edge, operation.id)
-        self._property(operation.edge, self._edge(operation.edge), operation.id, operation.property, operation.value)
-
-    def _property(self, name: str, declared: Edge, edge: str, property: str, value: Any) -> None:
-        field = declared.properties.get(property)
-        if field is None:
-            raise InvalidOperation(f"{name} has no property “{property[:80]}”.")
-        value = values.check(value, where=f"{name}/{property}")
-        wrong = validity.fault(field, value)
-        if wrong:
-            raise InvalidOperation(f"The value for {name}/{property} {wrong}.")
-        self.write(name.partition(".")[0], layout.edge_root(name), layout.field_key(edge, property), value)

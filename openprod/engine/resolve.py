@@ -14,7 +14,7 @@ from openprod.core.bundles import Actor
 from openprod.core.clock import time_text
 from openprod.core.resolutions import Author, Resolution
 from openprod.core.versions import NULL
-from openprod.engine import semantic
+from openprod.engine import edge_decisions, edge_words, semantic
 from openprod.engine.bonds import Bond
 from openprod.engine.lower import Lowering
 from openprod.errors import InvalidOperation, NotFound, Stale
@@ -44,7 +44,7 @@ class Deciding:
     def plan(self) -> dict[str, list[Write]]:
         return self._writes
 
-    def _write(self, document: str, write: SetKey) -> str:
+    def write(self, document: str, write: SetKey) -> str:
         """Add a write; returns the version that it will be, within its document."""
         live = self._committer.document(document)
         clock = self._clocks.setdefault(document, live.gate.state.get(live.client_id, 0))
@@ -56,11 +56,11 @@ class Deciding:
         key = self._id if not self._records else f"{self._id}.{self._records}"
         self._records += 1
         record = Resolution(conflict=self.conflict, by=self._by, at=self._at, **fields)
-        self._write(document, SetKey(layout.RESOLUTION_ROOT, key, resolutions.to_record(record)))
+        self.write(document, SetKey(layout.RESOLUTION_ROOT, key, resolutions.to_record(record)))
 
     def join(self, register: RegisterRow, heads: Sequence[str], chosen: str | None, value: Any) -> None:
         """Set a register and say which heads that joins."""
-        wrote = self._write(register.document, SetKey(register.root, register.key, value))
+        wrote = self.write(register.document, SetKey(register.root, register.key, value))
         self._record(
             register.document, register_=(register.root, register.key), heads=tuple(heads), wrote=(wrote,),
             chosen=chosen, value=value, supersedes=self.latest(register),
@@ -76,7 +76,7 @@ class Deciding:
     def repeat(self, register: RegisterRow, record: Resolution, decision: str) -> None:
         """Decide the same again, knowing what stands now."""
         heads = [resolutions.local_text(head.id) for head in self._committer.detector.history(register).state.heads]
-        wrote = self._write(register.document, SetKey(register.root, register.key, record.value))
+        wrote = self.write(register.document, SetKey(register.root, register.key, record.value))
         self._record(
             register.document, register_=(register.root, register.key), heads=tuple(heads), wrote=(wrote,),
             chosen=record.chosen, value=record.value, supersedes=decision,
@@ -107,6 +107,9 @@ def plan(
         )
     if (choose is None) == (value is UNSET):
         raise InvalidOperation("Choose one of the values, or give a value of your own.")
+    if edge_words.is_about_edges(row):
+        edge_decisions.plan(committer, row, choose, value, deciding)
+        return deciding.plan()
     match row.kind:
         case "semantic":
             _bond(committer, row, choose, value, deciding)
@@ -146,11 +149,13 @@ def _register(committer: Committer, row: ConflictRow, choose: str | None, value:
             return
     else:
         value = values.check(value, where=f"{row.facet}/{row.field}")
+        edge_decisions.check(committer, register, value)
         declared = committer.schemas.field(row.facet, row.field) if row.facet else None
         wrong = validity.fault(declared, value) if declared else ""
         if wrong:
             raise InvalidOperation(f"The value for {row.facet}/{row.field} {wrong}.")
     deciding.join(register, joined, chosen, value)
+    edge_decisions.complete(committer, register, value, deciding)
 
 
 def _bond(committer: Committer, row: ConflictRow, choose: str | None, value: Any, deciding: Deciding) -> None:
@@ -233,6 +238,9 @@ def _edit_delete(committer: Committer, row: ConflictRow, choose: str | None, val
                 deciding.join(register, heads, None, before[key_])
         elif any(head.value != NULL for head in history.state.heads):  # also a value that wasn't kept
             deciding.join(register, heads, None, None)
+    for (document, root, key), before_ in before.items():
+        if layout.parse_root(root).kind == "edge":
+            deciding.write(document, SetKey(root, key, before_))  # what ended with it is back with it
     deciding.accept(layout.CORE, [head.partition(":")[2] for head in json.loads(row.heads)], value=restore)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from openprod.core import ids, queries, resolutions
 from openprod.core.clock import moment
-from openprod.engine import text_history, trees
+from openprod.engine import edges, text_history, trees
 from openprod.engine.commit import Committer
 from openprod.engine.describe import Describer
 from openprod.engine.identities import Identities
@@ -80,6 +80,22 @@ class Views:
             id = bonds.survivor(id)
             if id in bonds.concept_entities:
                 return self._concept_entity(id)
+        facets, deleted = self._facets(id, time)
+        for name, fields in facets.items():
+            self._add_texts(name, id, fields, time)
+        return {
+            "id": id, "title": self.describer.thing(id) if time is None else self._schemas.thing(facets, id),
+            "deleted": deleted, "facets": facets, "edges": self.edges(id) if time is None else self._edges(id, time),
+            **({} if time is not None else self.identities.identity(id)),
+            "conflicts": [
+                row.id
+                for row in self._storage.conflicts_of(id)
+                if row.status == "open" and not self._schemas.is_hidden(row.facet, row.document)
+            ],
+        }  # fmt: skip
+
+    def _facets(self, id: str, time: str | None) -> tuple[dict[str, dict[str, Any]], bool]:
+        """The attached facets with their registers' values, and whether the entity is deleted. Raises NotFound."""
         rows = self._storage.registers_of_entity(id)
         facets: dict[str, dict[str, Any]] = {}
         markers: dict[str, Any] = {}
@@ -109,19 +125,7 @@ class Views:
                 facets.pop(name, None)
             else:
                 facets.setdefault(name, {})
-        for name, fields in facets.items():
-            self._add_texts(name, id, fields, time)
-        return {
-            "id": id, "title": self.describer.thing(id) if time is None else self._schemas.thing(facets, id),
-            "deleted": deleted, "facets": facets,
-            "edges": self.edges(id) if time is None else self._edges(id, time),
-            **({} if time is not None else self.identities.identity(id)),
-            "conflicts": [
-                row.id
-                for row in self._storage.conflicts_of(id)
-                if row.status == "open" and not self._schemas.is_hidden(row.facet, row.document)
-            ],
-        }  # fmt: skip
+        return facets, deleted
 
     def _concept_entity(self, id: str) -> dict[str, Any]:
         found = self.identities.concept_entity(id)
@@ -162,29 +166,56 @@ class Views:
         return self._committer.past(document, time).text(root)
 
     def _edges(self, entity: str, time: str | None) -> list[dict[str, Any]]:
-        text = json.dumps(entity, ensure_ascii=False)
+        """The standing edges from and to an entity, with what people call the one at the other end."""
         found: list[dict[str, Any]] = []
-        for plugin, schema in sorted(self._schemas.items()):
-            for short in sorted(schema.edges):
-                root = layout.edge_root(f"{plugin}.{short}")
-                names = {
-                    row.entity
-                    for end in (layout.FROM_FIELD, layout.TO_FIELD)
-                    for row in self._storage.registers_valued(root, end, text)
-                }
-                edges = (self._edge(plugin, f"{plugin}.{short}", root, edge, time) for edge in sorted(names))
-                found += [edge for edge in edges if edge is not None]
+        for name, declared in edges.names(self._schemas):
+            document, root = edges.place(name)
+            ids = self._ids_of_edges(root, entity, time)
+            drawn = (self._edge(document, root, edge, time) for edge in sorted(ids))
+            for id, source, target, properties in (one for one in drawn if one is not None):
+                if entity not in (source, target):
+                    continue
+                other = target if source == entity else source
+                found.append(
+                    {
+                        "id": id, "edge": name, "label": declared.label or name.partition(".")[2], "from": source,
+                        "to": target, "direction": "out" if source == entity else "in",
+                        "title": self._title(other, time), "properties": properties,
+                    }
+                )  # fmt: skip
         return found
 
-    def _edge(self, plugin: str, name: str, root: str, edge: str, time: str | None) -> dict[str, Any] | None:
-        values: dict[str, Any] = {}
-        for row in self._storage.registers_of_entity(edge):
-            if row.root == root and row.document == plugin:
-                values[row.field] = self._value(row, time)
-        if values.pop("", None) is None:
+    def _ids_of_edges(self, root: str, entity: str, time: str | None) -> set[str]:
+        if time is None:
+            return {edge for end in edges.ENDS for edge in edges.ids_at(self._storage, root, end, entity)}
+        text = json.dumps(entity, ensure_ascii=False)
+        numbers = {id for id, one in self._storage.versions_of_root(root) if one.version.value == text}
+        registers = (self._storage.register(id) for id in numbers)
+        return {row.entity for row in registers if row is not None and row.field in edges.ENDS}
+
+    def _title(self, id: Any, time: str | None) -> str:
+        """How people call what stands at an end; "" for nothing, the id for what isn't there."""
+        if not isinstance(id, str):
+            return ""
+        if time is None:
+            return self.describer.thing(self._committer.detector.bonds.survivor(id))
+        try:
+            facets: dict[str, dict[str, Any]] = self._facets(id, time)[0]
+        except NotFound:
+            return id
+        return self._schemas.thing(facets, id)
+
+    def _edge(
+        self, document: str, root: str, edge: str, time: str | None
+    ) -> tuple[str, Any, Any, dict[str, Any]] | None:
+        rows = edges.rows(self._storage, document, root, edge)
+        if time is not None:
+            rows = {field: row for field, row in rows.items() if self._existed(row, time)}
+        values = {field: self._value(row, time) for field, row in rows.items()}
+        source, target = values.get(layout.FROM_FIELD), values.get(layout.TO_FIELD)
+        if values[""] is None if "" in values else source is None and target is None:
             return None
-        source, target = values.pop(layout.FROM_FIELD, None), values.pop(layout.TO_FIELD, None)
-        return {"id": edge, "edge": name, "from": source, "to": target, "properties": values}
+        return edge, source, target, {name: value for name, value in values.items() if name and name not in edges.ENDS}
 
     # -- queries -------------------------------------------------------------------------------------------
 

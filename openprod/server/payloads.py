@@ -168,6 +168,9 @@ class EdgeRecord(BaseModel):
     edge: str
     source: Annotated[str | None, Field(alias="from")]
     target: Annotated[str | None, Field(alias="to")]
+    label: Annotated[str, Field(description="How people call the edge")]
+    direction: Annotated[Literal["out", "in"], Field(description="Whether it starts from this entity or leads here")]
+    title: Annotated[str, Field(description="How people call the entity at the other end")]
     properties: dict[str, Any]
 
 

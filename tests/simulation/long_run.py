@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 
-from tests.simulation.world import ENTITIES, FIELDS, OUTSIDERS, REPLICAS, VALUES, World
+from openprod.yjs import layout
+from tests.simulation.world import EDGES, ENTITIES, FIELDS, OUTSIDERS, REPLICAS, VALUES, World
 
+RELATING = ("relate", "unrelate", "place_near", "weigh", "part", "outside_relate")
 TEXTS = ("slow fade", "slow\nfade", "slow fade\nthen out", "", "then out")
 
 
@@ -23,6 +25,19 @@ def walk(seed: int, steps: int, *, texts: bool = False, edges: bool = False, tra
     def value() -> object:
         return chance.choice(VALUES)
 
+    def edge() -> tuple[str, str, dict[str, object]]:
+        """Whole ones and scraps: known ids and others, to entities that are there, were, or never will be."""
+        name = chance.choice(EDGES)
+        id = chance.choice([*ENTITIES, "edge_x", layout.pair_edge_id(*ENTITIES)])
+        keys: dict[str, object] = {
+            "": chance.choice([True, True, True, None]),
+            "from": chance.choice([*ENTITIES, *ENTITIES, None, "cue_never"]),
+            "to": chance.choice([*ENTITIES, *ENTITIES, None, "cue_never", 7]),
+            "weight": chance.choice([1, 2, None, "heavy"]),
+        }
+        fields = chance.choice([["", "from", "to"], ["", "from", "to"], ["to"], [""], ["weight"], ["from", "to"]])
+        return name, id, {field: keys[field] for field in fields}
+
     moves = {
         "set_field": (10, lambda: (chance.choice(REPLICAS), entity(), *place(), value())),
         "create": (2, lambda: (chance.choice(REPLICAS), entity())),
@@ -37,6 +52,10 @@ def walk(seed: int, steps: int, *, texts: bool = False, edges: bool = False, tra
         "reopen": (2, lambda: (chance.choice(REPLICAS), chance.randrange(9))),
         "relate": (2, lambda: (chance.choice(REPLICAS), *chance.sample(ENTITIES, 2))),
         "unrelate": (1, lambda: (chance.choice(REPLICAS), entity())),
+        "place_near": (2, lambda: (chance.choice(REPLICAS), *chance.sample(ENTITIES, 2), chance.randrange(3))),
+        "weigh": (2, lambda: (chance.choice(REPLICAS), *chance.sample(ENTITIES, 2), chance.randrange(3))),
+        "part": (1, lambda: (chance.choice(REPLICAS), *chance.sample(ENTITIES, 2))),
+        "outside_relate": (4, lambda: (chance.choice(OUTSIDERS), *edge())),
         "write_text": (3, lambda: (chance.choice(REPLICAS), entity(), chance.choice(TEXTS))),
         "outside_type": (
             5,
@@ -66,7 +85,7 @@ def walk(seed: int, steps: int, *, texts: bool = False, edges: bool = False, tra
         "reload": (1, lambda: (chance.choice(OUTSIDERS),)),
         "forge": (1, lambda: (chance.choice(OUTSIDERS), entity(), chance.randrange(50))),
     }
-    left_out = {*(() if texts else ("write_text", "outside_type")), *(() if edges else ("relate", "unrelate"))}
+    left_out = {*(() if texts else ("write_text", "outside_type")), *(() if edges else RELATING)}
     names = [name for name in moves if name not in left_out]
     weights = [moves[name][0] for name in names]
     for step in range(steps):

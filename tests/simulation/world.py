@@ -11,6 +11,7 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 from pycrdt import Doc, Map, Text, merge_updates
 
 from openprod.core.bundles import SignedBundle
@@ -22,8 +23,10 @@ from openprod.core.operations import (
     DetachFacet,
     RemoveEdge,
     RestoreEntity,
+    SetEdgeProperty,
     SetField,
 )
+from openprod.core.schema import Edge, Field
 from openprod.core.values import canonical
 from openprod.core.versions import NULL
 from openprod.engine.commit import OutsideUpdate, Submission
@@ -36,8 +39,19 @@ from tests.simulation.outsiders import DOCUMENTS, Outsider
 
 ENTITIES = ("cue_1", "cue_2")
 FIELDS = {"cues.cue": ("list", "start", "number"), "cues.note": ("body",)}
+EDGES = ("follows", "near")
+SCHEMA = msgspec.structs.replace(
+    CUES,
+    edges={
+        **CUES.edges,
+        "near": Edge(
+            label="near", source="cue", target="*", unique_pair=True, properties={"weight": Field(type="integer")}
+        ),
+    },
+)
 MAPS = (
-    "cues.cue", "cues.note", "edge:cues.follows", layout.ENTITY_ROOT, layout.RESOLUTION_ROOT, layout.ADOPTION_ROOT,
+    "cues.cue", "cues.note", "edge:cues.follows", "edge:cues.near", layout.ENTITY_ROOT, layout.RESOLUTION_ROOT,
+    layout.ADOPTION_ROOT,
 )  # fmt: skip
 VALUES = ("10:00", "10:15", "10:30", "10:45", None, "later")
 REPLICAS = ("alex", "blake", "casey")
@@ -62,7 +76,7 @@ class World:
             self.replicas[name] = Replica(name, time=self.times[name], chance=self.chance)
             self.heard[name] = 0
         first = self.replicas[REPLICAS[0]]
-        self.acknowledged[first.name].add(first.adopt(CUES).bundle)
+        self.acknowledged[first.name].add(first.adopt(SCHEMA).bundle)
         self.native(
             first.name,
             CreateEntity(entity="cue_1", facets={"cues.cue": {"list": "LX", "number": "1", "start": "09:00"}}),
@@ -123,6 +137,17 @@ class World:
     def unrelate(self, name: str, source: str) -> bool:
         return self.native(name, RemoveEdge(edge="cues.follows", id=source))
 
+    def place_near(self, name: str, source: str, target: str, weight: int) -> bool:
+        edge = AddEdge(edge="cues.near", source=source, target=target, properties={"weight": weight})
+        return self.native(name, edge)
+
+    def weigh(self, name: str, source: str, target: str, weight: int) -> bool:
+        id = layout.pair_edge_id(source, target)
+        return self.native(name, SetEdgeProperty(edge="cues.near", id=id, property="weight", value=weight))
+
+    def part(self, name: str, source: str, target: str) -> bool:
+        return self.native(name, RemoveEdge(edge="cues.near", id=layout.pair_edge_id(source, target)))
+
     def write_text(self, name: str, entity: str, text: str) -> bool:
         return self.set_field(name, entity, "cues.cue", "notes", text)
 
@@ -144,6 +169,8 @@ class World:
             choice: dict[str, Any] = {"value": bool(side % 2)} if side < 2 else {"choose": heads[side % len(heads)]}
         elif side < 0 and row.kind == "duplicate":
             choice = {"value": {json.loads(row.subject)["entities"][0]: {"number": str(100 + which)}}}
+        elif side < 0 and row.kind == "cardinality":
+            choice = {"value": ENTITIES[which % 2]}
         elif side < 0:
             choice = {"value": own}
         else:
@@ -328,6 +355,16 @@ class World:
 
         return bool(self.outsiders[outsider].edit("cues", change))
 
+    def outside_relate(self, outsider: str, edge: str, id: str, keys: dict[str, Any]) -> bool:
+        """Draw an edge, or parts of one, in one transaction; whatever comes to somebody's mind. Key "": the marker."""
+
+        def change(doc: Doc[Any]) -> None:
+            drawn = doc.get(f"edge:cues.{edge}", type=Map)
+            for field, value in keys.items():
+                drawn[f"{id}/{field}" if field else id] = value
+
+        return bool(self.outsiders[outsider].edit("cues", change))
+
     def outside_mark(self, outsider: str, entity: str, value: Any) -> bool:
         return bool(self.outsiders[outsider].set("core", layout.ENTITY_ROOT, entity, value))
 
@@ -422,8 +459,11 @@ class World:
         for register in replica.storage.all_registers():
             if register.root in (layout.RESOLUTION_ROOT, layout.ADOPTION_ROOT):
                 continue
-            if register.root.startswith("edge:") and not register.field:
-                continue  # a relation ended here and begun there: not judged yet
+            ended = (
+                register.root.startswith("edge:")
+                and register.field
+                and not self._edges(replica)[register.root, register.entity].get("", True)
+            )
             history = committer.detector.history(register)
             # A decision taken back stands for what it had decided about.
             withdrawn = {record.supersedes for _id, _client, record in history.records if record.withdraws}
@@ -440,7 +480,7 @@ class World:
                 cleared = committer.document(register.document).gate.deleted.contains(*id) and (
                     id == history.state.shown or (*id, 1) in history.tree.versions or register.value is None
                 )
-                if version.value in (NULL, None) or version.value == register.value or cleared:
+                if version.value in (NULL, None) or cleared or (version.value == register.value and not ended):
                     continue
                 if not register.field and (not register.forked or register.value != NULL):
                     continue  # a mark of attachment carries no words: it matters where another took it away
@@ -451,6 +491,55 @@ class World:
                 id for id in maxima if history.tree.versions[id].value == register.value
             }, ("INV-CONFLICT-1: true concurrency isn't among the heads", register)
         self._check_no_false_alarm(name)
+        self._check_edges(name)
+
+    @staticmethod
+    def _edges(replica: Replica) -> dict[tuple[str, str], dict[str, Any]]:
+        """{(root, edge): {field: value}} of every edge; "" is the marker, None where it is absent."""
+        found: dict[tuple[str, str], dict[str, Any]] = {}
+        for row in replica.storage.all_registers():
+            if row.root.startswith("edge:"):
+                value = None if row.value is None else json.loads(row.value)
+                found.setdefault((row.root, row.entity), {})[row.field] = value
+        return found
+
+    def _check_edges(self, name: str) -> None:
+        """INV-EDGE-1: standing edges that lead where they can't, or are two in one place, are listed."""
+        replica = self.replicas[name]
+        rows = {(row.root, row.key): row.value not in (None, NULL) for row in replica.storage.all_registers()}
+        fields: dict[tuple[str, str], bool] = {}
+        for row in replica.storage.all_registers():
+            if row.root in FIELDS and row.field and row.value not in (None, NULL):
+                fields[row.root, row.entity] = True
+        listed = {(row.facet, row.entity, row.field): row for row in replica.conflicts()}
+        of_registers = {row.register: row for row in replica.conflicts() if row.register}
+        single: dict[str, set[Any]] = {}
+        for (root, edge), values in self._edges(replica).items():
+            ends = {end: values.get(end) for end in ("from", "to")}
+            if not values[""] if "" in values else ends == {"from": None, "to": None}:
+                continue
+            for end, entity in ends.items():
+                cue = rows.get(("cues.cue", entity), fields.get(("cues.cue", entity), False)) if entity else False
+                note = rows.get(("cues.note", entity), fields.get(("cues.note", entity), False)) if entity else False
+                there = rows.get((layout.ENTITY_ROOT, entity), True) and (
+                    cue or (root, end) == ("edge:cues.near", "to")
+                )
+                there = there and (cue or note or (layout.ENTITY_ROOT, entity) in rows)
+                register = replica.storage.register_at("cues", root, f"{edge}/{end}")
+                if not there and register is not None:
+                    assert register.id in of_registers, (
+                        "INV-EDGE-1: leads nowhere, unnoticed",
+                        root,
+                        edge,
+                        end,
+                        values,
+                    )
+            if root == "edge:cues.follows" and ends["to"] is not None:
+                single.setdefault(ends["from"], set()).add(ends["to"])
+        for source, targets in single.items():
+            if source is not None and len(targets) > 1:
+                row = listed.get(("cues.follows", source, "to"))
+                assert row is not None, ("INV-EDGE-1: two where there is place for one", source, targets)
 
     def _check_no_false_alarm(self, name: str) -> None:
         """INV-CONFLICT-2: an open conflict about a field holds two values of which neither author knew the other."""
@@ -526,7 +615,7 @@ class World:
             for document in DOCUMENTS:
                 if committer.document(document).gate.parked:
                     continue
-                for root in ("cues.cue", "cues.note", layout.ENTITY_ROOT):
+                for root in ("cues.cue", "cues.note", "edge:cues.follows", "edge:cues.near", layout.ENTITY_ROOT):
                     assert dict(outsider.map(document, root).items()) == dict(
                         committer.document(document)._map(root).items()
                     ), "INV-SHOWN-2"
