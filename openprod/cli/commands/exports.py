@@ -64,7 +64,10 @@ def export(
         print_json(found)
         return
     files = found["files"]
-    say(f"{files[0]} is written." if len(files) == 1 else f"{plural(len(files), 'file')} are written to {target}.")
+    if len(files) > 1:
+        say(f"{plural(len(files), 'file')} are written to {target}.")
+    else:
+        say(f"{target / Path(files[0]).name if target.is_dir() else target} is written.")
 
 
 def _list(folder: Path, *, as_json: bool) -> None:

@@ -226,7 +226,7 @@ class PeopleWriter:
             else:
                 self._changes.link(MEMBER_OF, person, entity)
         if missing:
-            self.skip(found.where, f"{missing} of its members are neither in this file nor here.")
+            self.skip(found.where, f"Members that are neither in this file nor here: {missing}.")
 
     def _known_card(self, facet: str, uid: str, uids: Mapping[str, str]) -> str | None:
         if not uid:

@@ -21,7 +21,7 @@ NUMBERS_MAX = 20
 
 def is_nothing(text: str) -> bool:
     """Whether a cell only says that nothing is known."""
-    return text.strip().casefold() in _NOTHING
+    return text.strip(" \"'“”‘’.").casefold() in _NOTHING
 
 
 def is_cut(text: str) -> bool:
