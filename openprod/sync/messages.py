@@ -84,9 +84,10 @@ class RosterEntry(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Stored(msgspec.Struct, array_like=True, frozen=True):
-    """How far a device has the receiver's own log on its disk."""
+    """How far a device has a log of the receiver's on its disk."""
 
     device: DeviceId
+    log: LogId
     seq: Count
 
 
@@ -234,11 +235,14 @@ class Roster(msgspec.Struct, array_like=True, frozen=True, tag=17):
 
 
 class Announce(msgspec.Struct, array_like=True, frozen=True, tag=18):
-    """``leader`` leads from now on. ``history``: the terms that this one goes on from, newest first."""
+    """``leader`` leads from now on. ``rank``: its place in the roster, 0 for whoever joined first; part of the claim.
+    ``history``: the stretches that this one goes on from.
+    """
 
     gathering: GatheringId
     term: Count
     leader: DeviceId
+    rank: Count
     history: Annotated[list[Stretch], Meta(max_length=16)]
 
 

@@ -1,0 +1,67 @@
+"""Two plans and two people: what may move over one connection, until both have said yes to the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from openprod.sync import plans
+from openprod.sync.messages import Plan, Tip
+from openprod.sync.plans import Coming, Offer
+
+
+class Deciding:
+    """``mine``, ``theirs``: what both hold. A change of either makes another plan, and earlier approvals void."""
+
+    def __init__(self, caller: bool) -> None:
+        self._caller = caller
+        self.mine: list[Tip] | None = None
+        self.theirs: list[Tip] | None = None
+        self.plan_of: Plan | None = None
+        self._offer: Offer | None = None
+        self._prints: list[bytes] = []
+        self.asked = self.approved = self.approved_of = b""
+
+    def mine_is(self, tips: Sequence[Tip]) -> None:
+        self.mine = list(tips)
+        self._void()
+
+    def theirs_is(self, tips: Sequence[Tip]) -> None:
+        self.theirs = list(tips)
+        self._void()
+
+    def _void(self) -> None:
+        self._offer = None
+        self.asked = self.approved = self.approved_of = b""
+
+    @property
+    def id(self) -> bytes:
+        """Of the plan for what both hold now."""
+        assert self.mine is not None
+        assert self.theirs is not None
+        sides = (self.mine, self.theirs) if self._caller else (self.theirs, self.mine)
+        return plans.plan_id(*sides)
+
+    def propose(self, offer: Offer, secret: bytes) -> Plan:
+        self._offer, self._prints = offer, plans.fingerprints(secret, offer.touched)
+        return plans.message(self.id, offer, self._prints)
+
+    def coming(self, device: str, name: str) -> Coming | None:
+        """What a person is asked, once both sides' plans for the same state are here; None before, and when the person
+        has approved it already.
+        """
+        offer, plan = self._offer, self.plan_of
+        if offer is None or plan is None or plan.id != self.id or self.approved == plan.id:
+            return None
+        self.asked = plan.id
+        prints = self._prints[: plans.TOUCHED_MAX]
+        return Coming(
+            id=plan.id, device=device, name=name, bundles=plan.bundles, size=plan.size, authors=plan.authors,
+            sends=offer.bundles, sends_size=offer.size,
+            conflicts=plans.conflicts_to_come(prints, plan.touched),
+            at_least=not plan.all_touched or len(self._prints) > plans.TOUCHED_MAX,
+        )  # fmt: skip
+
+    @property
+    def is_mutual(self) -> bool:
+        """Whether both sides have said yes to the plan for what both hold now; a yes to an earlier one is none."""
+        return bool(self.approved) and self.approved == self.approved_of == self.id

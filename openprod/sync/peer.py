@@ -1,0 +1,379 @@
+"""A node among others, without sockets and without a replica: every connection's PeerSession, and the election.
+
+The host (``openprod.sync.service``, or a simulation) owns sockets, the replica and the clocks. It tells what happened
+and does what comes back:
+
+====================================  =====================================================================
+it tells                              it does
+====================================  =====================================================================
+``opened`` ``received`` ``closed``    ``Transmit`` a frame · ``Disconnect`` · ``Connect`` to a device
+``tick`` once a second                ``Do``: an output of one connection that the host has to answer
+``held`` ``compared`` ``supplied``
+``took`` ``approve`` ``decline``      ``Notice``: something that people or pages may want to know
+``committed`` ``presence``
+``host`` ``leave`` ``end`` ``want``
+====================================  =====================================================================
+
+``Now.mono`` must count the time that the machine slept (CLOCK_BOOTTIME): a leader that slept has to notice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, NamedTuple, TypeAlias
+
+import msgspec
+
+from openprod.core.ids import device_id
+from openprod.sync import messages as m
+from openprod.sync.catchup import Survey, spread
+from openprod.sync.election import Changed, Dial, Drop, Election, Role, Tell, Wish
+from openprod.sync.flow import Outbound
+from openprod.sync.outputs import Closed, Config, Heard, Joined, Now, Output, Proven, Send, State
+from openprod.sync.plans import Offer
+from openprod.sync.session import PeerSession
+
+CONNECTIONS_MAX: Final = 64
+STORED_MAX: Final = 200
+
+
+class Transmit(NamedTuple):
+    connection: int
+    frame: bytes
+
+
+class Disconnect(NamedTuple):
+    """Once what was transmitted before has gone out."""
+
+    connection: int
+    device: str
+    code: str
+    sentence: str
+
+
+class Connect(NamedTuple):
+    device: str
+
+
+class Do(NamedTuple):
+    """``output``: Proven → ``held``; Compare → ``compared``; Fetch → ``supplied``; TakeIn → ``took``; Ask → ``approve``
+    or ``decline``; RecordsCame; Heard for presence, membership, manifests, chunks and blobs.
+    """
+
+    connection: int
+    device: str
+    output: Output
+
+
+class Notice(NamedTuple):
+    """``what``: joined, resumed, lost, changed (who leads or who is here)."""
+
+    what: str
+    device: str = ""
+    sentence: str = ""
+
+
+Effect: TypeAlias = Transmit | Disconnect | Connect | Do | Notice
+
+
+class PeerConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """As in ``outputs.Config``. ``nonce``: 32 fresh random bytes at each call."""
+
+    workspace: str
+    key: bytes
+    sign: Callable[[bytes], bytes]
+    nonce: Callable[[], bytes]
+    admit: Callable[[bytes, bool], str]
+    name: str = ""
+    address: str = ""
+    hub: bool = False
+
+
+class _Link:
+    __slots__ = ("caller", "device", "entry", "session")
+
+    def __init__(self, session: PeerSession, caller: bool) -> None:
+        self.session, self.caller, self.device = session, caller, ""
+        self.entry: m.RosterEntry | None = None
+
+
+class Peer:
+    def __init__(self, config: PeerConfig) -> None:
+        self.config = config
+        self.device = device_id(config.key)
+        self.election = Election(m.RosterEntry(self.device, config.name[:60], config.address, config.hub))
+        self._links: dict[int, _Link] = {}
+        self._acknowledged: dict[str, dict[str, int]] = {}
+        self._out: list[Effect] = []
+
+    # -- what is so ----------------------------------------------------------------------------------------
+
+    @property
+    def gathering(self) -> str:
+        return self.election.gathering
+
+    @property
+    def leads(self) -> bool:
+        return self.election.role is Role.LEADER
+
+    @property
+    def joined(self) -> list[str]:
+        return sorted(self.election.joined)
+
+    def spread(self, log: str, seq: int) -> tuple[bool, int]:
+        """(on the leader's disk, on how many other devices), as far as is known here."""
+        leader = self.election.leader
+        on_leader = self.leads or self._acknowledged.get(leader, {}).get(log, 0) >= seq
+        return on_leader, spread(log, seq, self._acknowledged)
+
+    # -- what people do ------------------------------------------------------------------------------------
+
+    def host(self, gathering: str, now: Now) -> list[Effect]:
+        """Begin a gathering and lead it. ``gathering``: 32 random hex digits."""
+        self._do(self.election.host(gathering, now.mono))
+        return self._take()
+
+    def leave(self, now: Now) -> list[Effect]:
+        """Everybody keeps what they have. A leader hands over."""
+        self._do(self.election.leave(now.mono))
+        self._goodbye("left", "The other device has left.", now)
+        return self._take()
+
+    def end(self, now: Now) -> list[Effect]:
+        """Close the gathering for all; as a member: leave."""
+        self._do(self.election.end(now.mono))
+        self._goodbye("ended", "The gathering was closed.", now)
+        return self._take()
+
+    def want(self, device: str) -> list[Effect]:
+        """Connect to a device that was found or named, unless that is so already."""
+        if device != self.device and all(link.device != device for link in self._links.values()):
+            self._out.append(Connect(device))
+        return self._take()
+
+    # -- connections ---------------------------------------------------------------------------------------
+
+    def opened(
+        self,
+        connection: int,
+        now: Now,
+        *,
+        caller: bool,
+        certificate: bytes = b"",
+        expected: str = "",
+        secret: bytes = b"",
+    ) -> list[Effect]:
+        """``connection``: any number that isn't in use."""
+        config = self.config
+        session = PeerSession(
+            Config(
+                caller=caller, workspace=config.workspace, key=config.key, sign=config.sign, nonce=config.nonce(),
+                admit=config.admit, gathering=self.gathering, history=self.election.course.history(now.mono),
+                certificate=certificate, secret=secret, expected=expected, name=config.name[:60], hub=config.hub,
+            ),
+            now,
+        )  # fmt: skip
+        self._links[connection] = _Link(session, caller)
+        if len(self._links) > CONNECTIONS_MAX:
+            self._handle(connection, session.refuse("full", "Too many devices are connected."), now)
+        else:
+            self._handle(connection, session.start(now), now)
+        return self._take()
+
+    def received(self, connection: int, frame: bytes, now: Now) -> list[Effect]:
+        link = self._links.get(connection)
+        if link is not None:
+            self._handle(connection, link.session.receive(frame, now), now)
+        return self._take()
+
+    def closed(self, connection: int, now: Now) -> list[Effect]:
+        """The connection is gone, whoever ended it."""
+        self._gone(connection, now, "closed", "The connection was lost.", left=False)
+        return self._take()
+
+    def tick(self, now: Now) -> list[Effect]:
+        for connection, link in list(self._links.items()):
+            self._handle(connection, link.session.tick(now), now)
+        pulling = any(link.session.state in (State.PROVING, State.COMPARING) for link in self._links.values())
+        self._do(self.election.tick(now.mono, pulling=pulling))
+        for connection, link in list(self._links.items()):
+            self._handle(connection, link.session.say(self._heartbeat(link.device, now)), now)
+        return self._take()
+
+    def _heartbeat(self, device: str, now: Now) -> m.Heartbeat:
+        election = self.election
+        stored = [
+            m.Stored(other, log, seq)
+            for other, logs in self._acknowledged.items()
+            if self.leads and device and other != device
+            for log, seq in logs.items()
+            if log.startswith(device + "-")
+        ]
+        leader = "" if election.role is Role.LOST else election.leader
+        return m.Heartbeat(election.term, leader, election.is_direct(now.mono), now.wall, stored[:STORED_MAX])
+
+    # -- the host's answers --------------------------------------------------------------------------------
+
+    def held(
+        self,
+        connection: int,
+        tips: Mapping[str, m.Tip],
+        membership: Sequence[bytes],
+        now: Now,
+        *,
+        approved: bool = False,
+    ) -> list[Effect]:
+        """To ``Proven``; also whenever the replica grew by a merge before that connection had joined."""
+        return self._answer(connection, now, lambda session: session.have(tips, membership, approved=approved))
+
+    def compared(self, connection: int, survey: Survey, offer: Offer | None, now: Now) -> list[Effect]:
+        return self._answer(connection, now, lambda session: session.surveyed(survey, offer, now))
+
+    def supplied(self, connection: int, items: Sequence[Outbound], cursor: int, end: bool, now: Now) -> list[Effect]:
+        term = self.election.term
+        return self._answer(connection, now, lambda session: session.supply(items, cursor, end, term, now))
+
+    def took(
+        self, connection: int, tips: Mapping[str, m.Tip], known: Mapping[str, int], size: int, now: Now
+    ) -> list[Effect]:
+        """``TakeIn`` is dealt with and durable: these branches grew. Everybody else hears of it."""
+        effects = self._answer(connection, now, lambda session: session.took(tips, known, size))
+        return effects + (self.committed(tips, now, but=connection) if tips else [])
+
+    def refused(self, connection: int, code: str, sentence: str, now: Now) -> list[Effect]:
+        """What ``TakeIn`` gave was no good: end the connection."""
+        return self._answer(connection, now, lambda session: session.refuse(code, sentence))
+
+    def approve(self, connection: int, plan: bytes, now: Now) -> list[Effect]:
+        return self._answer(connection, now, lambda session: session.approve(plan))
+
+    def decline(self, connection: int, now: Now) -> list[Effect]:
+        return self._answer(connection, now, lambda session: session.decline())
+
+    def committed(self, tips: Mapping[str, m.Tip], now: Now, *, but: int | None = None) -> list[Effect]:
+        """The replica grew: whoever has joined gets it."""
+        for connection, link in list(self._links.items()):
+            if connection != but:
+                self._handle(connection, link.session.news(tips), now)
+        return self._take()
+
+    def say(self, message: msgspec.Struct, now: Now, *, connection: int | None = None) -> list[Effect]:
+        """Presence to everybody; manifests, chunks and blobs to one."""
+        for at, link in list(self._links.items()):
+            if connection is None or at == connection:
+                self._handle(at, link.session.say(message), now)
+        return self._take()
+
+    def send_records(self, connection: int, records: Sequence[bytes], now: Now) -> list[Effect]:
+        return self._answer(connection, now, lambda session: session.send_records(records))
+
+    def _answer(self, connection: int, now: Now, answer: Callable[[PeerSession], list[Output]]) -> list[Effect]:
+        link = self._links.get(connection)
+        if link is not None:
+            self._handle(connection, answer(link.session), now)
+        return self._take()
+
+    # -- inside --------------------------------------------------------------------------------------------
+
+    def _handle(self, connection: int, outputs: Iterable[Output], now: Now) -> None:
+        link = self._links.get(connection)
+        if link is None:
+            return
+        for output in outputs:
+            if isinstance(output, Send):
+                self._out.append(Transmit(connection, output.frame))
+            elif isinstance(output, Closed):
+                self._out.append(Disconnect(connection, link.session.device, output.code, output.sentence))
+                self._gone(connection, now, output.code, output.sentence, left=output.theirs and output.code == "left")
+            elif isinstance(output, Proven):
+                if self._is_second(connection, link, output, now):
+                    return
+                self._out.append(Do(connection, output.device, output))
+            elif isinstance(output, Joined):
+                self._joined(link, output, now)
+            elif isinstance(output, Heard):
+                self._heard(connection, link, output, now)
+            else:
+                self._out.append(Do(connection, link.device, output))
+
+    def _is_second(self, connection: int, link: _Link, proven: Proven, now: Now) -> bool:
+        """Two connections with one device: the one that its lower id called stays; a newer by the same takes over."""
+        link.device = proven.device
+        link.entry = m.RosterEntry(proven.device, proven.name[:60], "", proven.hub)
+        for other, old in list(self._links.items()):
+            if other == connection or old.device != proven.device:
+                continue
+            lower_calls = (self.device < proven.device) == link.caller
+            worse = connection if old.caller != link.caller and not lower_calls else other
+            loser = self._links[worse]
+            self._handle(worse, loser.session.leave("second", "There is another connection already."), now)
+            if worse == connection:
+                return True
+        return False
+
+    def _joined(self, link: _Link, output: Joined, now: Now) -> None:
+        assert link.entry is not None
+        self._out.append(Notice("resumed" if output.resumed else "joined", link.device))
+        self._do(self.election.connected(link.entry, now.mono))
+
+    def _heard(self, connection: int, link: _Link, output: Heard, now: Now) -> None:
+        message = output.message
+        if isinstance(message, (m.Ack, m.Have)):
+            logs = self._acknowledged.setdefault(link.device, {})
+            for tip in message.tips:
+                logs[tip.log] = max(tip.seq, logs.get(tip.log, 0))
+        if isinstance(message, m.Heartbeat):
+            for stored in message.stored:
+                self._acknowledged.setdefault(stored.device, {})[stored.log] = stored.seq
+        if isinstance(message, (m.Heartbeat, m.Announce, m.Roster, m.End)):
+            if link.session.state is State.JOINED:
+                self._do(self.election.heard(link.device, message, now.mono))
+        elif not isinstance(message, m.Ack):
+            self._out.append(Do(connection, link.device, output))
+
+    def _gone(self, connection: int, now: Now, code: str, sentence: str, *, left: bool) -> None:
+        link = self._links.pop(connection, None)
+        if link is None or not link.device:
+            return
+        if any(other.device == link.device and other.session.state is State.JOINED for other in self._links.values()):
+            return
+        if link.device in self.election.joined:
+            self._out.append(Notice("lost", link.device, sentence))
+        self._do(self.election.lost(link.device, now.mono, left=left))
+
+    def _goodbye(self, code: str, sentence: str, now: Now) -> None:
+        for connection, link in list(self._links.items()):
+            self._handle(connection, link.session.leave(code, sentence), now)
+
+    def _do(self, wishes: Iterable[Wish]) -> None:
+        for wish in wishes:
+            if isinstance(wish, Tell):
+                for connection, link in self._links.items():
+                    if not wish.to or link.device == wish.to:
+                        for output in link.session.say(wish.message):
+                            assert isinstance(output, Send)
+                            self._out.append(Transmit(connection, output.frame))
+            elif isinstance(wish, Dial):
+                self.want_again(wish.device)
+            elif isinstance(wish, Drop):
+                self._drop(wish.device)
+            elif isinstance(wish, Changed):
+                self._out.append(Notice("changed"))
+
+    def want_again(self, device: str) -> None:
+        if device != self.device and all(link.device != device for link in self._links.values()):
+            self._out.append(Connect(device))
+
+    def _drop(self, device: str) -> None:
+        for connection, link in list(self._links.items()):
+            if link.device == device:
+                for output in link.session.leave("spare", "Both hear the leader directly."):
+                    if isinstance(output, Send):
+                        self._out.append(Transmit(connection, output.frame))
+                self._out.append(Disconnect(connection, device, "spare", ""))
+                self._links.pop(connection)
+                self.election.joined.discard(device)
+
+    def _take(self) -> list[Effect]:
+        out, self._out = self._out, []
+        return out

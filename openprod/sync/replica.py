@@ -1,0 +1,169 @@
+"""The replica as the protocol sees it: what it holds, what it would send, how it takes in. The only part that touches
+the engine; everything is called on the thread that owns the workspace (``Worker.call``).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from openprod.core.bundles import SignedBundle, bundle_id, read
+from openprod.core.values import canonical
+from openprod.engine.commit import Committer, Foreign
+from openprod.engine.events import Committed
+from openprod.errors import OpenprodError
+from openprod.storage.ports import BundleRow
+from openprod.sync.catchup import Branch, Fork, Intake
+from openprod.sync.messages import Author, Tip
+from openprod.sync.plans import TOUCHED_MAX, Offer, Touched
+from openprod.yjs import layout
+
+PAGE: Final = 256
+
+
+class Held:
+    """What a replica holds, as of now: a ``History``."""
+
+    def __init__(self, committer: Committer) -> None:
+        self._storage = committer.storage
+        self._branches: dict[str, Branch] = {}
+        for name, (seq, digest) in self._storage.logs().items():
+            log, _plus, first = name.partition("+")
+            base = self._base(name) if first else 0
+            self._branches[name] = Branch(name, log, base, base + seq, digest)
+
+    def _base(self, name: str) -> int:
+        body = self._storage.bundle_at(name, 1)
+        assert body is not None
+        return read(body).seq - 1
+
+    def branches(self) -> list[Branch]:
+        return list(self._branches.values())
+
+    def branch(self, name: str) -> Branch:
+        return self._branches[name]
+
+    def tips(self) -> list[Tip]:
+        return [branch.tip for branch in self._branches.values()]
+
+    def find(self, log: str, hash: bytes) -> tuple[str, int] | None:
+        row = self._storage.bundle(bundle_id(hash))
+        if row is None or row.hash != hash or row.log.partition("+")[0] != log:
+            return None
+        branch = self._branches.get(row.log)
+        return (row.log, row.seq + branch.base) if branch is not None else None
+
+    def hash_at(self, branch: Branch, seq: int) -> bytes:
+        from hashlib import sha256
+
+        body = self._storage.bundle_at(branch.name, seq - branch.base)
+        assert body is not None, (branch, seq)
+        return sha256(body).digest()
+
+
+class Outgoing(NamedTuple):
+    """A bundle to be sent. ``number``: its place in this replica's order; ``seq``: as its author gave it."""
+
+    number: int
+    branch: str
+    log: str
+    seq: int
+    hash: bytes
+    signed: SignedBundle
+
+
+def outgoing(
+    committer: Committer, known: Mapping[str, int], *, cursor: int, size: int, most: int = PAGE
+) -> tuple[list[Outgoing], int, bool]:
+    """(bundles beyond ``known`` ({branch: seq}) in an order in which each follows what it builds on, where to go on
+    from, whether that is the end). At most ``most``, and about ``size`` bytes: at least one.
+    """
+    found: list[Outgoing] = []
+    bases = {branch.name: branch.base for branch in Held(committer).branches()}
+    for row in _rows(committer, cursor):
+        if row.seq + bases[row.log] > known.get(row.log, bases[row.log]):
+            if found and (len(found) >= most or size <= 0):
+                return found, cursor, False
+            body, signature = committer.storage.bundle_body(row.number)
+            size -= len(body)
+            log = row.log.partition("+")[0]
+            seq = row.seq + bases[row.log]
+            found.append(Outgoing(row.number, row.log, log, seq, row.hash, SignedBundle(body, signature)))
+        cursor = row.number
+    return found, cursor, True
+
+
+def _rows(committer: Committer, after: int) -> Iterator[BundleRow]:
+    while rows := committer.storage.bundles(after=after, limit=PAGE):
+        yield from rows
+        after = rows[-1].number
+
+
+def offer(committer: Committer, known: Mapping[str, int], after: Mapping[str, int]) -> Offer:
+    """What would be sent of the branches in ``after`` beyond ``known``; nothing of its content leaves here."""
+    authors: Counter[tuple[str, str]] = Counter()
+    numbers: set[int] = set()
+    size = 0
+    bases = {branch.name: branch.base for branch in Held(committer).branches()}
+    for row in _rows(committer, 0):
+        if row.log in after and row.seq + bases[row.log] > known.get(row.log, 0):
+            authors[row.name, row.device] += 1
+            numbers.add(row.number)
+            size += len(committer.storage.bundle_body(row.number)[0])
+    listed = [Author(name, device, count) for (name, device), count in sorted(authors.items())]
+    return Offer(len(numbers), size, listed, _touched(committer, numbers) if numbers else [])
+
+
+def _touched(committer: Committer, numbers: set[int]) -> list[Touched]:
+    """The registers that these bundles wrote, each with the value that the last of them gave it."""
+    storage = committer.storage
+    found: list[Touched] = []
+    for register in storage.all_registers():
+        if register.root in (layout.RESOLUTION_ROOT,):
+            continue
+        versions = [one for one in storage.versions_of(register.id) if one.version.bundle in numbers]
+        if not versions:
+            continue
+        newest = max(versions, key=lambda one: (one.bundle.hlc, one.version.client, one.version.clock))
+        place = canonical([register.document, register.root, register.key])
+        marks = register.root == layout.ENTITY_ROOT and not register.field
+        found.append(Touched(place, register.entity, newest.version.value, marks))
+        if len(found) > TOUCHED_MAX:
+            break
+    return found
+
+
+class Intaken(NamedTuple):
+    """``tips``: those of the branches that grew; ``known``: how far, by branch; ``fault``: what was wrong, if anything.
+
+    ``left_log``: the replica met its own log's other end, and writes another from here on.
+    """
+
+    tips: list[Tip]
+    known: dict[str, int]
+    bundles: int
+    forks: list[Fork]
+    events: list[Committed]
+    fault: OpenprodError | None
+    left_log: bool
+
+
+def take_in(committer: Committer, intake: Intake, bundles: Sequence[SignedBundle]) -> Intaken:
+    """Verify, put in order, commit. Raises Untrusted with nothing taken in, StorageError likewise."""
+    held = Held(committer)
+    own = committer.log
+    taken = intake.take(held, bundles)
+    if not taken.ready:
+        return Intaken([], {}, 0, [], [], None, False)
+    outcomes, events = committer.commit([Foreign(signed=one.signed, bundle=one.bundle) for one in taken.ready])
+    fault = next((one for one in outcomes if isinstance(one, OpenprodError)), None)
+    now = Held(committer)
+    grown = {one.bundle.log for one in taken.ready}
+    branches = [branch for branch in now.branches() if branch.name in grown]
+    return Intaken(
+        [branch.tip for branch in branches],
+        {branch.name: branch.seq for branch in branches},
+        sum(1 for one in outcomes if not isinstance(one, OpenprodError)),
+        taken.forks, events, fault, committer.log != own,
+    )  # fmt: skip

@@ -1,0 +1,76 @@
+"""Whether two nodes are still in the same stretch of a gathering, so that going on needs nobody's approval.
+
+A stretch is (term, leader). Each node remembers the stretches it went through and when it was last in touch with each:
+with its leader, or, having led, when it last did. Two nodes that meet again go on without asking when
+
+* both belong to the same gathering, and one's present stretch is among those that the other went through, and
+* the one that stayed behind lost touch with it no later than the other did: it was alone, or gone. Had it stayed in
+  touch longer, its half went on without the other's half, and people decide when halves merge;
+* and that wasn't long ago.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from openprod.sync.messages import Stretch
+
+RESUME_MS: Final = 60_000
+SLACK_MS: Final = 2_000
+HISTORY_MAX: Final = 16
+
+
+class Course:
+    """The stretches that this node went through."""
+
+    def __init__(self) -> None:
+        self.term = 0
+        self.leader = ""
+        self._last: dict[tuple[int, str], int] = {}
+
+    def go_on(self, term: int, leader: str, now: int) -> None:
+        """This is the present stretch from now on, and this node is in touch with it."""
+        self.term, self.leader = term, leader
+        self._last[term, leader] = now
+        self._bound()
+
+    def touch(self, now: int) -> None:
+        """In touch with the leader just now, or leading."""
+        if self.leader:
+            self._last[self.term, self.leader] = max(now, self._last.get((self.term, self.leader), now))
+
+    def learn(self, history: Sequence[Stretch], now: int) -> None:
+        """Stretches that others, now joined with this node, were in touch with."""
+        for one in history:
+            seen = now - one.age_ms
+            self._last[one.term, one.leader] = max(seen, self._last.get((one.term, one.leader), seen))
+        self._bound()
+
+    def history(self, now: int) -> list[Stretch]:
+        """Newest first; the present one first of all."""
+        places = sorted(
+            self._last, key=lambda one: (one == (self.term, self.leader), one[0], self._last[one]), reverse=True
+        )
+        return [Stretch(term, leader, max(0, now - self._last[term, leader])) for term, leader in places[:HISTORY_MAX]]
+
+    def _bound(self) -> None:
+        for place in sorted(self._last, key=lambda one: self._last[one])[: -2 * HISTORY_MAX]:
+            if place != (self.term, self.leader):
+                del self._last[place]
+
+
+def may_resume(my_gathering: str, mine: Sequence[Stretch], their_gathering: str, theirs: Sequence[Stretch]) -> bool:
+    """The same on both sides, but for the clock's resolution: each gives its own answer, and both must say yes."""
+    if not my_gathering or my_gathering != their_gathering or not mine or not theirs:
+        return False
+    return _stayed_behind(mine, theirs) or _stayed_behind(theirs, mine)
+
+
+def _stayed_behind(behind: Sequence[Stretch], ahead: Sequence[Stretch]) -> bool:
+    present = behind[0]
+    other = next((one for one in ahead if (one.term, one.leader) == (present.term, present.leader)), None)
+    if other is None or present.age_ms > RESUME_MS:
+        return False
+    same = (ahead[0].term, ahead[0].leader) == (present.term, present.leader)
+    return same or present.age_ms >= other.age_ms - SLACK_MS
