@@ -28,6 +28,7 @@ CONCEPT_ENTITY_ROOT: Final = "core.concept_entity"
 ADOPTION_ROOT: Final = "core.adoption"
 MEMBER_ROOT: Final = "core.member"
 REVISION_ROOT: Final = "core.revision"
+RULE_ROOT: Final = "core.rule"
 
 RECORD_ROOTS: Final = (
     CONCEPT_ROOT,
@@ -36,6 +37,7 @@ RECORD_ROOTS: Final = (
     ADOPTION_ROOT,
     MEMBER_ROOT,
     REVISION_ROOT,
+    RULE_ROOT,
 )
 """Roots of ``core`` whose keys are records and their fields."""
 

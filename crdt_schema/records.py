@@ -171,6 +171,36 @@ class Adoption(_Record):
     edges: dict[_Name, EdgeSchema] = {}
 
 
+# --- core.concept, core.binding, core.rule --------------------------------------------------------
+
+
+class ConceptField(_Record):
+    """One field of a concept."""
+
+    type: FieldType = "string"
+    label: str = ""
+
+
+class Concept(_Record):
+    """A meaning that several plugins share: the value of its name in ``core.concept``."""
+
+    name: str
+    label: str = ""
+    fields: dict[_Name, ConceptField] = {}
+
+
+class Binding(_Record):
+    """What a facet's fields mean: the value of the facet's name in ``core.binding``. It fuses nothing."""
+
+    facet: str
+    concept: str
+    fields: Annotated[dict[_Name, _Name], Field(description="Field of the concept: field of the facet.")] = {}
+
+
+Rule: TypeAlias = tuple[tuple[_Name, ...], ...]
+"""Sets of fields whose equal values let two entities be proposed as one: a value in ``core.rule``."""
+
+
 # --- what programs see over HTTP ------------------------------------------------------------------
 
 ConflictKind = Literal[
@@ -255,6 +285,8 @@ PUBLISHED: Final[dict[str, TypeAdapter[Any]]] = {
     "Marker": TypeAdapter(Marker),
     "Resolution": TypeAdapter(Resolution),
     "Adoption": TypeAdapter(Adoption),
+    "Concept": TypeAdapter(Concept),
+    "Binding": TypeAdapter(Binding),
     "Conflict": TypeAdapter(Conflict),
 }
 """Name → what reads and checks it. Each has a file in ``json/`` and a type in ``typescript/``."""

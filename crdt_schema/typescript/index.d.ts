@@ -79,6 +79,27 @@ export interface Adoption {
   edges?: Record<string, EdgeSchema>;
 }
 
+/** One field of a concept. */
+export interface ConceptField {
+  type?: "string" | "integer" | "decimal" | "number" | "boolean" | "date" | "time" | "datetime" | "duration" | "choice" | "color" | "reference" | "list" | "blob" | "text" | "richtext";
+  label?: string;
+}
+
+/** A meaning that several plugins share: the value of its name in `core.concept`. */
+export interface Concept {
+  name: string;
+  label?: string;
+  fields?: Record<string, ConceptField>;
+}
+
+/** What a facet's fields mean: the value of the facet's name in `core.binding`. It fuses nothing. */
+export interface Binding {
+  facet: string;
+  concept: string;
+  /** Field of the concept: field of the facet. */
+  fields?: Record<string, string>;
+}
+
 /** The last value that all candidates grew from. */
 export interface Base {
   /** A version: <document>:<client>:<clock>; ':cleared' names its removal. */

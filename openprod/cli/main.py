@@ -19,6 +19,7 @@ from openprod.cli.commands import (
     exchange,
     exports,
     history,
+    identity,
     imports,
     plugins,
     query,
@@ -50,6 +51,7 @@ for command in (
     demo.demo, workspace.new, serve.serve, imports.import_, exports.export, query.query, history.log, history.history,
     conflicts.conflicts, conflicts.resolve, edits.undo, edits.redo, exchange.have, exchange.pack, exchange.merge,
     upkeep.hash_, upkeep.doctor, upkeep.rebuild, upkeep.backup, workspace.restore, tokens.token, plugins.plugin,
+    identity.concept, identity.bind, identity.unbind, identity.assert_, identity.entity, identity.duplicates,
 ):  # fmt: skip
     cli.add_command(command)
 

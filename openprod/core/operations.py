@@ -161,6 +161,15 @@ class SplitEntity(_Operation, frozen=True, kw_only=True, tag="split_entity"):
     entity: str
 
 
+class SetRule(_Operation, frozen=True, kw_only=True, tag="set_rule"):
+    """Say by which fields entities are proposed as one. ``about``: a facet or a concept; ``fields``: sets of its
+    fields, none to end the rule. Nothing is ever merged by a rule.
+    """
+
+    about: str
+    fields: tuple[tuple[str, ...], ...] = ()
+
+
 Operation: TypeAlias = (
     CreateEntity
     | DeleteEntity
@@ -181,4 +190,5 @@ Operation: TypeAlias = (
     | SetConceptField
     | MergeEntities
     | SplitEntity
+    | SetRule
 )

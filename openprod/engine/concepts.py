@@ -15,9 +15,8 @@ from openprod.core.operations import (
     AssertSame,
     BindFacet,
     DefineConcept,
-    MergeEntities,
     SetConceptField,
-    SplitEntity,
+    SetRule,
     Unbind,
     UnbindFacet,
 )
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from openprod.engine.commit import Committer
     from openprod.engine.lower import Lowering
 
-Said = DefineConcept | BindFacet | UnbindFacet | AssertSame | Unbind | SetConceptField | MergeEntities | SplitEntity
+Said = DefineConcept | BindFacet | UnbindFacet | AssertSame | Unbind | SetConceptField | SetRule
 
 
 class Concepts:
@@ -57,6 +56,8 @@ class Concepts:
                 self._unbind(operation.entity, operation.facet)
             case SetConceptField():
                 self._set(operation)
+            case SetRule():
+                self._rule(operation)
 
     # -- reading what this bundle sees ---------------------------------------------------------------------
 
@@ -200,6 +201,21 @@ class Concepts:
         place = (layout.CORE, layout.CONCEPT_ENTITY_ROOT, layout.field_key(operation.entity, operation.field))
         for at in projection.along(self._committer.detector, self._committer.storage, place):
             self._it.write(*at, value)
+
+    def _rule(self, operation: SetRule) -> None:
+        facet, concept = self._committer.schemas.facet(operation.about), self._bonds.concepts.get(operation.about)
+        known = facet.fields if facet is not None else concept.fields if concept is not None else None
+        if known is None:
+            raise NotFound(f"There is no facet or concept “{operation.about[:80]}”.")
+        for fields in operation.fields:
+            wrong = sorted(set(fields) - set(known))
+            if wrong or not fields:
+                raise InvalidOperation(
+                    f"{operation.about} has no field “{wrong[0][:80]}”." if wrong else "A rule names fields.",
+                    hint=f"Its fields: {', '.join(sorted(known))}.",
+                )
+        rule = [list(fields) for fields in operation.fields] or None
+        self._it.write(layout.CORE, layout.RULE_ROOT, operation.about, rule)
 
     def _project(self, owner: str, concept: Concept, joining: Iterable[tuple[str, str]]) -> None:
         """Where the fields of a concept entity agree, let all of them say so."""

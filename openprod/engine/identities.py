@@ -107,6 +107,76 @@ class Identities:
             "fields": fields, "attaches": attached, "texts": texts, "edges": self._views.edges(absorbed),
         }  # fmt: skip
 
+    def preview_same(self, concept: str, entities: list[str]) -> list[dict[str, Any]]:
+        """What an assertion will do to each field: ``{field, state, values: [{facet, entity, title, value}]}``; state
+        ``same``, ``fills`` (some have none yet) or ``differs``, which will be a conflict. Raises NotFound.
+        """
+        known = self._bonds.concepts.get(concept)
+        if known is None:
+            raise NotFound(f"There is no concept “{concept[:80]}”.")
+        it = Lowering(self._committer)
+        ids = [self._bonds.survivor(entity) for entity in dict.fromkeys(entities)]
+        bindings = [binding for _facet, binding in sorted(self._bonds.bindings.items()) if binding.concept == concept]
+        members = {(binding.facet, id) for binding in bindings for id in ids if it.has_facet(id, binding.facet)}
+        for facet, id in list(members):
+            owner = self._bonds.concept_entity(facet, id)
+            members.update(self._bonds.members(owner) if owner is not None else ())
+        found = []
+        for field in sorted(known.fields):
+            said = [
+                {
+                    "facet": facet,
+                    "entity": id,
+                    "title": self._thing(id, facet=facet),
+                    "value": self._shown(facet, id, own),
+                }
+                for facet, id in sorted(members)
+                if (own := self._bonds.bindings[facet].fields.get(field)) is not None
+            ]
+            values = {json.dumps(one["value"], sort_keys=True) for one in said}
+            state = "same" if len(values) < 2 else "differs" if len(values - {"null"}) > 1 else "fills"
+            found.append({"field": field, "state": state, "values": said})
+        return found
+
+    def proposals(self) -> list[dict[str, Any]]:
+        """Entities that may be one thing, by the rules that people set: ``{kind: merge | assert, about, by, values,
+        entities: [{id, title}]}``. Texts count as equal whatever their case and spaces. Nothing is written.
+        """
+        found: list[dict[str, Any]] = []
+        for row in self._storage.registers_of_root(layout.RULE_ROOT):
+            rule = json.loads(row.value) if row.value is not None and row.document == layout.CORE else None
+            for fields in rule if isinstance(rule, list) else ():
+                if isinstance(fields, list) and fields and all(isinstance(field, str) for field in fields):
+                    found += self._proposed(row.entity, fields)
+        return found
+
+    def _proposed(self, about: str, fields: list[str]) -> list[dict[str, Any]]:
+        groups: dict[tuple[str, ...], set[str]] = {}
+        sources = [(about, {field: field for field in fields})]
+        if about in self._bonds.concepts:
+            bindings = sorted(self._bonds.bindings.items())
+            sources = [(facet, binding.fields) for facet, binding in bindings if binding.concept == about]
+        for facet, mapping in sources:
+            if self._committer.schemas.facet(facet) is None or not all(field in mapping for field in fields):
+                continue
+            for id, values in self._views.rows_of(facet):
+                key = tuple(_plain(values.get(mapping[field])) for field in fields)
+                if all(key):
+                    groups.setdefault(key, set()).add(self._one(facet, id, about))
+        return [
+            {
+                "kind": "assert" if about in self._bonds.concepts else "merge", "about": about, "by": fields,
+                "values": list(key), "entities": [{"id": id, "title": self._thing(id)} for id in sorted(ids)],
+            }
+            for key, ids in sorted(groups.items())
+            if len(ids) > 1
+        ]  # fmt: skip
+
+    def _one(self, facet: str, id: str, about: str) -> str:
+        """What stands for an entity: two that are one already are no proposal."""
+        owner = self._bonds.concept_entity(facet, id) if about in self._bonds.concepts else None
+        return owner or self._bonds.survivor(id)
+
     def _texts(self, facet: str, survivor: str, absorbed: str) -> list[dict[str, Any]]:
         declared = self._committer.schemas.facet(facet)
         live = self._committer.document(facet.partition(".")[0])
@@ -118,3 +188,7 @@ class Identities:
                     state = "stays" if here else "fills"  # a text that both have stays with each of them
                     found.append({"facet": facet, "field": name, "survivor": here, "absorbed": there, "state": state})
         return found
+
+
+def _plain(value: Any) -> str:
+    return "" if value is None else " ".join(str(value).casefold().split())

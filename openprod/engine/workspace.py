@@ -357,6 +357,14 @@ class Workspace:
         """Raises NotFound."""
         return await self._read(lambda views, _committer: views.identities.concept_entities(concept))
 
+    async def preview_same(self, concept: str, entities: Sequence[str]) -> list[dict[str, Any]]:
+        """What ``AssertSame`` will do, field by field. Raises NotFound."""
+        return await self._read(lambda views, _committer: views.identities.preview_same(concept, list(entities)))
+
+    async def proposals(self) -> list[dict[str, Any]]:
+        """Entities that may be one thing, by the rules that people set."""
+        return await self._read(lambda views, _committer: views.identities.proposals())
+
     async def preview_merge(self, survivor: str, absorbed: str) -> dict[str, Any]:
         """What ``MergeEntities`` will do. Raises InvalidOperation or NotFound."""
         return await self._read(lambda views, _committer: views.identities.preview_merge(survivor, absorbed))

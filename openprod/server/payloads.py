@@ -96,6 +96,10 @@ class UndoRequest(Payload):
     bundle: Annotated[str | None, Field(max_length=64, description="Which; one's own latest if absent")] = None
 
 
+class AdoptRequest(Payload):
+    apply: Annotated[bool, Field(description="Also where a migration changes data")] = False
+
+
 class Nothing(Payload):
     """No options."""
 
@@ -174,6 +178,24 @@ class EdgeRecord(BaseModel):
     properties: dict[str, Any]
 
 
+class Named(BaseModel):
+    id: str
+    title: str
+
+
+class Membership(BaseModel):
+    facet: str
+    concept_entity: str
+    title: str
+
+
+class Member(BaseModel):
+    facet: str
+    entity: str
+    title: str
+    values: Annotated[dict[str, Any], Field(description="{field of the concept: what this one shows}")]
+
+
 class EntityAnswer(BaseModel):
     id: str
     title: str
@@ -181,6 +203,11 @@ class EntityAnswer(BaseModel):
     facets: Annotated[dict[str, dict[str, Any]], Field(description="{plugin.facet: {field: value}}")]
     edges: list[EdgeRecord]
     conflicts: Annotated[list[str], Field(description="Ids of the open ones")]
+    merged: Annotated[list[Named], Field(description="What has been merged into it")] = []
+    belongs_to: Annotated[list[Membership], Field(description="The concept entities that its facets belong to")] = []
+    concept: Annotated[str, Field(description="Only of a concept entity: its concept")] = ""
+    values: Annotated[dict[str, Any], Field(description="Only of a concept entity: {field: value}")] = {}
+    bound: Annotated[list[Member], Field(description="Only of a concept entity: everything that belongs to it")] = []
 
 
 class QueryAnswer(BaseModel):
@@ -326,12 +353,110 @@ class ExportedAnswer(BaseModel):
 
 
 class PluginsAnswer(BaseModel):
+    """``update`` of an installed one: what adopting it would be: "", "free", "migration" or "refused"."""
+
     installed: list[dict[str, Any]]
     adopted: list[str]
+    dropped: Annotated[list[str], Field(description="Hidden: their data are kept and synced")]
     problems: list[ErrorRecord]
+
+
+class AdoptionAnswer(BaseModel):
+    """``migration``: what it changes (or changed) in the data, field by field; null when nothing has to be."""
+
+    version: str
+    applied: bool
+    bundle: str
+    hlc: str
+    conflicts: list[str]
+    changes: Annotated[list[dict[str, Any]], Field(description="What differs from the version before")]
+    migration: dict[str, Any] | None
+
+
+class SuggestionsAnswer(BaseModel):
+    concepts: Annotated[list[dict[str, Any]], Field(description="name, fields: {field: {type, label}}")]
+    bindings: Annotated[
+        list[dict[str, Any]], Field(description="facet, label, concept, fields: {field of the concept: of the facet}")
+    ]
 
 
 class DoctorAnswer(BaseModel):
     model_config = ConfigDict(extra="allow")
     healthy: bool
     faults: list[str]
+
+
+# -- identity ----------------------------------------------------------------------------------------------
+
+
+class SameRequest(Payload):
+    entities: Annotated[list[Id], Field(min_length=1, max_length=1000)]
+
+
+class MergePreviewQuery(Payload):
+    absorbed: Annotated[Id, Field(description="The entity that will stand for this one.")]
+
+
+class ConceptRecord(BaseModel):
+    concept: str
+    label: str
+    fields: Annotated[dict[str, dict[str, str]], Field(description="{field: {type, label}}")]
+    bindings: Annotated[list[dict[str, Any]], Field(description="{facet, fields: {of the concept: of the facet}}")]
+    concept_entities: Annotated[int, Field(description="How many there are")]
+
+
+class ConceptsAnswer(BaseModel):
+    concepts: list[ConceptRecord]
+
+
+class ConceptEntityRecord(BaseModel):
+    id: str
+    concept: str
+    title: str
+    values: dict[str, Any]
+    bound: list[Member]
+    conflicts: list[str]
+
+
+class ConceptEntitiesAnswer(BaseModel):
+    concept_entities: list[ConceptEntityRecord]
+
+
+class SameField(BaseModel):
+    field: str
+    state: Literal["same", "fills", "differs"]
+    values: Annotated[list[dict[str, Any]], Field(description="{facet, entity, title, value}")]
+
+
+class SamePreview(BaseModel):
+    fields: list[SameField]
+
+
+class MergeField(BaseModel):
+    facet: str
+    field: str
+    label: str = ""
+    survivor: Any
+    absorbed: Any
+    state: Literal["same", "fills", "differs", "stays"]
+
+
+class MergePreview(BaseModel):
+    survivor: Named
+    absorbed: Named
+    fields: list[MergeField]
+    attaches: Annotated[list[str], Field(description="Facets that the survivor will get")]
+    texts: list[MergeField]
+    edges: Annotated[list[EdgeRecord], Field(description="Edges that will count for the survivor")]
+
+
+class Proposal(BaseModel):
+    kind: Literal["merge", "assert"]
+    about: str
+    by: list[str]
+    values: list[str]
+    entities: list[Named]
+
+
+class ProposalsAnswer(BaseModel):
+    proposals: list[Proposal]

@@ -8,12 +8,21 @@ import msgspec
 
 from openprod.core.operations import (
     AddEdge,
+    AssertSame,
+    BindFacet,
     CreateEntity,
+    DefineConcept,
     DeleteEntity,
+    MergeEntities,
     Operation,
     RemoveEdge,
     RestoreEntity,
+    SetConceptField,
     SetEdgeProperty,
+    SetRule,
+    SplitEntity,
+    Unbind,
+    UnbindFacet,
 )
 from openprod.engine.events import Receipt
 from openprod.errors import InvalidOperation
@@ -45,6 +54,11 @@ def touched(operation: Operation) -> Iterator[str]:
             yield from (facet.partition(".")[0] for facet in facets or ("",))
         case AddEdge(edge=edge) | RemoveEdge(edge=edge) | SetEdgeProperty(edge=edge):
             yield edge.partition(".")[0]
+        case (
+            DefineConcept() | BindFacet() | UnbindFacet() | AssertSame() | Unbind() | SetConceptField()
+            | MergeEntities() | SplitEntity() | SetRule()
+        ):  # fmt: skip
+            yield ""
         case _:
             yield operation.facet.partition(".")[0]
 
