@@ -61,9 +61,14 @@ def record_path(folder: str | Path) -> Path:
     return Path(folder) / "run" / "node.json"
 
 
+def plugins_folder() -> Path:
+    """Where this person's own plugins are."""
+    return settings.home() / "plugins"
+
+
 def installed_plugins() -> Registry:
     """Those shipped with the program and those of this person."""
-    return Registry.load(settings.home() / "plugins")
+    return Registry.load(plugins_folder())
 
 
 def client_folder() -> Path:

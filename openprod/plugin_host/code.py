@@ -12,6 +12,7 @@ import importlib
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -55,10 +56,17 @@ def describe(error: BaseException, folder: Path) -> str:
 
 
 def _package(manifest: Manifest) -> str:
-    """The plugin's folder as a package, under a name no other folder has."""
+    """The plugin's folder as a package, under a name that no other folder has, nor the same one with other code: a
+    plugin installed again is used at once by nodes that run."""
     folder = manifest.folder.resolve()
-    name = f"_openprod_plugin_{manifest.name}_{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
+    digest = hashlib.sha256(str(folder).encode())
+    for file in sorted(folder.rglob("*.py")):
+        with suppress(OSError):
+            data = file.read_bytes()
+            digest.update(f"\0{file.relative_to(folder).as_posix()}\0{len(data)}\0".encode() + data)
+    name = f"_openprod_plugin_{manifest.name}_{digest.hexdigest()[:12]}"
     if name not in sys.modules:
+        importlib.invalidate_caches()
         package = ModuleType(name, f"The plugin “{manifest.name}”.")
         package.__path__ = [str(folder)]
         sys.modules[name] = package

@@ -9,6 +9,7 @@ from pathlib import Path
 import openprod
 from openprod.core.schema import Schema
 from openprod.errors import InvalidManifest, NotFound
+from openprod.plugin_host.install import recover
 from openprod.plugin_host.manifest import Exporter, Importer, Manifest, read_manifest
 
 
@@ -25,6 +26,7 @@ class Registry:
 
     plugins: dict[str, Manifest]
     problems: tuple[InvalidManifest, ...]
+    user: Path | None = None
 
     @staticmethod
     def load(user: Path | None = None, *, shipped: Path | None = None) -> Registry:
@@ -32,6 +34,8 @@ class Registry:
 
         A folder that can't be used is a problem, never a reason for the others not to work.
         """
+        if user is not None and user.is_dir():
+            recover(user)
         plugins: dict[str, Manifest] = {}
         problems: list[InvalidManifest] = []
         for folder in _folders(shipped_folder() if shipped is None else shipped, user):
@@ -41,12 +45,19 @@ class Registry:
                 problems.append(problem)
             else:
                 plugins[manifest.name] = manifest
-        return Registry(dict(sorted(plugins.items())), tuple(problems))
+        return Registry(dict(sorted(plugins.items())), tuple(problems), user)
+
+    def is_own(self, manifest: Manifest) -> bool:
+        """Whether the person installed it, rather than that it came with the program."""
+        return self.user is not None and manifest.folder.parent == self.user
 
     def plugin(self, name: str) -> Manifest:
-        """Raises NotFound."""
+        """Raises NotFound, or InvalidManifest when its folder can't be used."""
         manifest = self.plugins.get(name)
         if manifest is None:
+            for problem in self.problems:
+                if problem.sentence.startswith(f"{name}/"):
+                    raise problem
             raise NotFound(
                 f"There is no plugin “{name}”.",
                 hint=f"Installed: {', '.join(self.plugins) or 'none'}." + self._problems_hint(),
@@ -108,4 +119,8 @@ class Registry:
 def _folders(*parents: Path | None) -> Iterator[Path]:
     for parent in parents:
         if parent is not None and parent.is_dir():
-            yield from sorted(folder for folder in parent.iterdir() if (folder / "plugin.toml").is_file())
+            yield from sorted(
+                folder
+                for folder in parent.iterdir()
+                if not folder.name.startswith(".") and (folder / "plugin.toml").is_file()
+            )
