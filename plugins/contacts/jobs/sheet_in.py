@@ -121,9 +121,10 @@ class _Reader:
                     self._wrong(where, index, text, "isn't a phone number")
                 label = field.removeprefix("phone").strip().replace("other", "")
                 found += [(number, own or label) for number, own in numbers]
-        main = next((number for number, label in found if label != "fax"), "")
-        others = [phones.shown(number, label) for number, label in found if number != main]
-        fields["phone"], fields["other_phones"] = main, list(dict.fromkeys(others))
+        main = next((place for place, (_number, label) in enumerate(found) if label != "fax"), None)
+        fields["phone"] = "" if main is None else found.pop(main)[0]
+        others = [phones.shown(number, label) for number, label in found]
+        fields["other_phones"] = [one for one in dict.fromkeys(others) if one != fields["phone"]]
 
     def _emails(self, where: str, cells: dict[str, list[tuple[int, str]]], fields: dict[str, Any]) -> None:
         found: list[str] = []

@@ -125,9 +125,9 @@ class _Reader:
         return {field: value for field, value in fields.items() if value}
 
     def _phones(self, card: Card, labels: dict[str, str]) -> dict[str, Any]:
-        found: list[tuple[int, int, str, str]] = []
+        found: list[tuple[int, str, str]] = []
         fields: dict[str, Any] = {}
-        for place, line in enumerate(card.all("TEL")):
+        for line in (line for line in card.lines if line.name == "TEL"):
             number = _number(line)
             if not number:
                 continue
@@ -137,11 +137,11 @@ class _Reader:
                 continue
             label = next((kind for kind in _PHONE_TYPES if kind in line.types), "")
             rank = 9 if label in ("fax", "pager") else 0 if line.preference <= 100 else 1 if not label else 2
-            found.append((rank, place, number, label))
-        found.sort()
-        if found and found[0][0] < 9:
-            fields["phone"] = found.pop(0)[2]
-        others = [phones.shown(number, label) for _rank, _place, number, label in found]
+            found.append((rank, number, label))
+        main = min(range(len(found)), key=lambda place: found[place][0], default=None)
+        if main is not None and found[main][0] < 9:
+            fields["phone"] = found.pop(main)[1]
+        others = [phones.shown(number, label) for _rank, number, label in found]
         fields["other_phones"] = [one for one in dict.fromkeys(others) if one != fields.get("phone")]
         return fields
 
