@@ -186,6 +186,16 @@ class Committer:
         self._seq, self._previous, self._said = 0, b"", {}
         self._vector = {name: seq for name, (seq, _hash) in self.storage.logs().items()}
 
+    def leave_log(self) -> str:
+        """Write another log from here on: somebody holds more of this one. Returns its name. Raises StorageError."""
+        try:
+            with self.storage.transaction():
+                self._leave_log([])
+        except BaseException:
+            self._restore()
+            raise
+        return self.log
+
     def _load(self) -> None:
         """Read the live documents back from the snapshots and what came after them. Raises StorageError."""
         try:

@@ -90,10 +90,12 @@ class PeerConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Link:
-    __slots__ = ("caller", "device", "entry", "session")
+    """``device``: "" until it is proven; ``target``: whom we called."""
 
-    def __init__(self, session: PeerSession, caller: bool) -> None:
-        self.session, self.caller, self.device = session, caller, ""
+    __slots__ = ("caller", "device", "entry", "session", "target")
+
+    def __init__(self, session: PeerSession, caller: bool, target: str) -> None:
+        self.session, self.caller, self.device, self.target = session, caller, "", target
         self.entry: m.RosterEntry | None = None
 
 
@@ -147,8 +149,7 @@ class Peer:
 
     def want(self, device: str) -> list[Effect]:
         """Connect to a device that was found or named, unless that is so already."""
-        if device != self.device and all(link.device != device for link in self._links.values()):
-            self._out.append(Connect(device))
+        self._connect(device)
         return self._take()
 
     # -- connections ---------------------------------------------------------------------------------------
@@ -173,7 +174,7 @@ class Peer:
             ),
             now,
         )  # fmt: skip
-        self._links[connection] = _Link(session, caller)
+        self._links[connection] = _Link(session, caller, expected)
         if len(self._links) > CONNECTIONS_MAX:
             self._handle(connection, session.refuse("full", "Too many devices are connected."), now)
         else:
@@ -354,14 +355,14 @@ class Peer:
                             assert isinstance(output, Send)
                             self._out.append(Transmit(connection, output.frame))
             elif isinstance(wish, Dial):
-                self.want_again(wish.device)
+                self._connect(wish.device)
             elif isinstance(wish, Drop):
                 self._drop(wish.device)
             elif isinstance(wish, Changed):
                 self._out.append(Notice("changed"))
 
-    def want_again(self, device: str) -> None:
-        if device != self.device and all(link.device != device for link in self._links.values()):
+    def _connect(self, device: str) -> None:
+        if device != self.device and all(device not in (link.device, link.target) for link in self._links.values()):
             self._out.append(Connect(device))
 
     def _drop(self, device: str) -> None:

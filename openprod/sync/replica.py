@@ -4,6 +4,7 @@ the engine; everything is called on the thread that owns the workspace (``Worker
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
@@ -44,8 +45,8 @@ class Held:
     def branch(self, name: str) -> Branch:
         return self._branches[name]
 
-    def tips(self) -> list[Tip]:
-        return [branch.tip for branch in self._branches.values()]
+    def tips(self) -> dict[str, Tip]:
+        return {name: branch.tip for name, branch in self._branches.items()}
 
     def find(self, log: str, hash: bytes) -> tuple[str, int] | None:
         row = self._storage.bundle(bundle_id(hash))
@@ -55,11 +56,9 @@ class Held:
         return (row.log, row.seq + branch.base) if branch is not None else None
 
     def hash_at(self, branch: Branch, seq: int) -> bytes:
-        from hashlib import sha256
-
         body = self._storage.bundle_at(branch.name, seq - branch.base)
         assert body is not None, (branch, seq)
-        return sha256(body).digest()
+        return hashlib.sha256(body).digest()
 
 
 class Outgoing(NamedTuple):
@@ -135,12 +134,12 @@ def _touched(committer: Committer, numbers: set[int]) -> list[Touched]:
 
 
 class Intaken(NamedTuple):
-    """``tips``: those of the branches that grew; ``known``: how far, by branch; ``fault``: what was wrong, if anything.
+    """``tips``: those of the branches that grew, by branch; ``known``: how far, by branch; ``fault``: what was wrong, if anything.
 
     ``left_log``: the replica met its own log's other end, and writes another from here on.
     """
 
-    tips: list[Tip]
+    tips: dict[str, Tip]
     known: dict[str, int]
     bundles: int
     forks: list[Fork]
@@ -155,14 +154,14 @@ def take_in(committer: Committer, intake: Intake, bundles: Sequence[SignedBundle
     own = committer.log
     taken = intake.take(held, bundles)
     if not taken.ready:
-        return Intaken([], {}, 0, [], [], None, False)
+        return Intaken({}, {}, 0, [], [], None, False)
     outcomes, events = committer.commit([Foreign(signed=one.signed, bundle=one.bundle) for one in taken.ready])
     fault = next((one for one in outcomes if isinstance(one, OpenprodError)), None)
     now = Held(committer)
     grown = {one.bundle.log for one in taken.ready}
     branches = [branch for branch in now.branches() if branch.name in grown]
     return Intaken(
-        [branch.tip for branch in branches],
+        {branch.name: branch.tip for branch in branches},
         {branch.name: branch.seq for branch in branches},
         sum(1 for one in outcomes if not isinstance(one, OpenprodError)),
         taken.forks, events, fault, committer.log != own,
