@@ -22,7 +22,7 @@ from openprod.core.bundles import Actor
 from openprod.core.conflicts import KINDS, STATUSES, Conflict
 from openprod.core.operations import Operation
 from openprod.core.schema import Schema
-from openprod.engine import adopting, exchange, identity, maintenance, resolve, tokens, undo
+from openprod.engine import adopting, exchange, identity, maintenance, resolve, revisions, tokens, undo
 from openprod.engine.blobs import Blobs
 from openprod.engine.commit import Committer, OutsideUpdate, Submission, Writes
 from openprod.engine.events import Committed, Feed, Receipt
@@ -34,6 +34,7 @@ from openprod.engine.tokens import Grant, Tokens
 from openprod.engine.views import Views
 from openprod.engine.worker import Worker
 from openprod.errors import Busy, InputError, NotFound, WrongFile
+from openprod.plugin_api.snapshot import Written
 from openprod.storage.ports import ConflictRow
 from openprod.storage.sqlite.connection import translated
 from openprod.storage.sqlite.storage import SqliteStorage
@@ -375,6 +376,10 @@ class Workspace:
     async def rows(self, facet: str) -> dict[str, dict[str, Any]]:
         """{entity: {field: value}} of a facet, for importers."""
         return await self._read(lambda views, _committer: dict(views.rows_of(facet)))
+
+    async def revisions(self, facets: Sequence[str], edges: Sequence[str]) -> dict[str, dict[str, dict[str, Written]]]:
+        """{facet or edge: {entity or edge id: {field: who wrote it another value}}}, for exporters."""
+        return await self._read(lambda _views, committer: revisions.written(committer.storage, facets, edges))
 
     async def log(
         self, *, after: str | None = None, limit: int = 100, newest_first: bool = False

@@ -14,7 +14,9 @@ An exporter is one as well::
 It gets its own plugin's entities, the edges between and from them, titles of what those lead to, and gives files by
 relative name. As pure as an importer: the same snapshot and options, the same bytes. An exporter that must say when
 declares ``needs_now = true`` and finds ``options["now"]``, such as ``2026-11-22T18:30:00Z``. Fields that the schema
-calls private aren't in the snapshot, unless a person asked for them: then ``options["private"]`` is ``yes``.
+calls private aren't in the snapshot, unless a person asked for them: then ``options["private"]`` is ``yes``. One with
+``needs_revisions = true`` may ask the snapshot how often fields were changed; one with ``queries = ["facet.field"]``
+finds in ``snapshot.answers`` whom the queries name that stand in that field.
 """
 
 from openprod.core.operations import (
@@ -38,12 +40,13 @@ from openprod.plugin_api.changes import Changes
 from openprod.plugin_api.components import Component, Moment, Property, Repetition
 from openprod.plugin_api.exports import Files, safe_name
 from openprod.plugin_api.identity import entity_id
-from openprod.plugin_api.snapshot import EdgeView, Snapshot
+from openprod.plugin_api.snapshot import Answer, EdgeView, Revision, Snapshot, Written
 from openprod.plugin_api.source import Source
 from openprod.plugin_api.table import Row, Table
 
 __all__ = [
     "AddEdge",
+    "Answer",
     "AttachFacet",
     "Changes",
     "ClearField",
@@ -63,6 +66,7 @@ __all__ = [
     "RemoveEdge",
     "Repetition",
     "RestoreEntity",
+    "Revision",
     "Row",
     "SetEdgeProperty",
     "SetField",
@@ -70,6 +74,7 @@ __all__ = [
     "Snapshot",
     "Source",
     "Table",
+    "Written",
     "end_of",
     "entity_id",
     "in_zone",

@@ -49,7 +49,9 @@ def applied(snapshot: Snapshot, operations: Iterable[Operation]) -> Snapshot:
                 edges[edge][identifier] = EdgeView(view.source, view.target, {**view.properties, name: value})
             case _:
                 raise TypeError(f"an importer doesn't propose {type(operation).__name__}")
-    return Snapshot(snapshot.workspace, facets, edges, snapshot.titles)
+    return Snapshot(
+        snapshot.workspace, facets, edges, snapshot.titles, revisions=snapshot.revisions, answers=snapshot.answers
+    )
 
 
 def exported(function: Exporter, snapshot: Snapshot, options: Mapping[str, str] | None = None) -> Files:
@@ -63,6 +65,8 @@ def exported(function: Exporter, snapshot: Snapshot, options: Mapping[str, str] 
         {facet: _turned(snapshot.entities(facet)) for facet in reversed(snapshot.facets)},
         {edge: _turned(snapshot.edges(edge)) for edge in reversed(snapshot.edge_names)},
         snapshot.titles,
+        revisions=_turned(snapshot.revisions),
+        answers=_turned(snapshot.answers),
     )
     assert function(turned, dict(options or {})) == files, "the same data gave other files"
     return files

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
-from openprod.core import titles
+from openprod.core import queries, titles
 from openprod.core.schema import Facet, Field, Schema
 from openprod.errors import InputError, LimitExceeded, NotFound, OpenprodError
 from openprod.plugin_api.exports import Files, check_files
-from openprod.plugin_api.snapshot import EdgeView, Snapshot
+from openprod.plugin_api.snapshot import Answer, EdgeView, Snapshot
 from openprod.plugin_host.code import describe, load_function
 from openprod.plugin_host.manifest import HOST_OPTIONS, Exporter, Manifest
 from openprod.plugin_host.snapshots import Readable, take_snapshot
 
 OPTIONS_MAX: Final = 50
 OPTION_LENGTH_MAX: Final = 1_000
+QUERIES_MAX: Final = 500
 _ZIP_TIME: Final = (1980, 1, 1, 0, 0, 0)
 
 
@@ -27,9 +28,15 @@ class Shared(Readable, Protocol):
     @property
     def schemas(self) -> Mapping[str, Schema]: ...
 
+    async def query(self, query: dict[str, Any]) -> dict[str, Any]: ...
 
-async def export_snapshot(workspace: Shared, manifest: Manifest, *, private: bool = False) -> Snapshot:
-    """The plugin's entities and edges, and titles of what those lead to.
+    async def revisions(self, facets: Sequence[str], edges: Sequence[str]) -> dict[str, dict[str, Any]]: ...
+
+
+async def export_snapshot(
+    workspace: Shared, manifest: Manifest, exporter: Exporter | None = None, *, private: bool = False
+) -> Snapshot:
+    """The plugin's entities and edges, titles of what those lead to, and what else ``exporter`` declares it needs.
 
     Without ``private``, fields that its schema calls private (the adopted one or the installed one) aren't in it, and
     no title is made of them. Raises InputError for a plugin that wasn't adopted.
@@ -56,7 +63,37 @@ async def export_snapshot(workspace: Shared, manifest: Manifest, *, private: boo
             for id, view in views.items():
                 views[id] = EdgeView(view.source, view.target, _drop(dict(view.properties), hidden))
     named = {id: await _title(workspace, id) for id in sorted(_led_to(adopted, rows, drawn))}
-    return Snapshot(workspace.id, rows, drawn, {id: title for id, title in named.items() if title})
+    return Snapshot(
+        workspace.id,
+        rows,
+        drawn,
+        {id: title for id, title in named.items() if title},
+        revisions=await workspace.revisions(facets, edges) if exporter and exporter.needs_revisions else None,
+        answers=await _answers(workspace, manifest, exporter, rows) if exporter else None,
+    )
+
+
+async def _answers(
+    workspace: Shared, manifest: Manifest, exporter: Exporter, rows: Mapping[str, Mapping[str, Mapping[str, Any]]]
+) -> dict[str, Answer]:
+    """What the queries name that stand in the fields the exporter says. One that can't be asked stops nothing."""
+    texts = {
+        text
+        for facet, field in exporter.queries
+        for fields in rows.get(f"{manifest.name}.{facet}", {}).values()
+        if isinstance(text := fields.get(field), str) and text
+    }
+    if len(texts) > QUERIES_MAX:
+        raise LimitExceeded(f"There are more than {QUERIES_MAX} different queries to ask.")
+    found: dict[str, Answer] = {}
+    for text in sorted(texts):
+        try:
+            answer = await workspace.query(queries.parse(text))
+        except OpenprodError as error:
+            found[text] = Answer(problem=error.sentence)
+        else:
+            found[text] = Answer(tuple(sorted({str(row[0]) for row in answer["rows"]})))
+    return found
 
 
 def run_export(

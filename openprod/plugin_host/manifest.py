@@ -18,6 +18,8 @@
     file = "things.csv"              # what a single file is called when nobody says
     entry = "jobs/sheet_out.py:export"
     needs_now = false                # true: the exporter is told what time it is
+    needs_revisions = false          # true: it is told who wrote what, to number its revisions
+    queries = ["thing.who"]          # fields that hold queries in one line: it is told whom they name
     options = { order = "number or name" }   # what it may be asked, if anything
     [[migration]]                    # where a change of the schema isn't free
     from = "1"                       # adopted: 1, 1.2, 1.2.3
@@ -52,7 +54,7 @@ _ENTRY = re.compile(r"(?P<file>[A-Za-z0-9_][A-Za-z0-9_/-]*\.py):(?P<function>[a-
 _KEYS = frozenset({"name", "version", "label", "description", "importer", "exporter", "migration", "sample"})
 _IMPORTER_KEYS = frozenset({"id", "label", "files", "entry"})
 _MIGRATION_KEYS = frozenset({"from", "to", "entry"})
-_EXPORTER_KEYS = frozenset({"id", "label", "file", "entry", "needs_now", "options"})
+_EXPORTER_KEYS = frozenset({"id", "label", "file", "entry", "needs_now", "needs_revisions", "queries", "options"})
 HOST_OPTIONS = frozenset({"now", "private"})
 """Options of exporters that only the host sets."""
 
@@ -86,6 +88,8 @@ class Exporter:
     label: str
     file: str
     needs_now: bool
+    needs_revisions: bool
+    queries: tuple[tuple[str, str], ...]
     options: tuple[tuple[str, str], ...]
     module: str
     function: str
@@ -207,6 +211,8 @@ def read_manifest(folder: Path) -> Manifest:
             schema = read_schema(schema_file, plugin=name, version=version, label=label)
         except InvalidManifest as problem:
             refuse([*file.problems, *(schema_file.problems if schema_file and schema_file.problems else [problem])])
+    with file.part():
+        _queries(file, exporters, schema)
     file.finish()
     return Manifest(
         folder=folder, name=name, version=version, label=label, description=description, importers=importers,
@@ -313,11 +319,26 @@ def _exporters(file: TomlFile, folder: Path, plugin: str) -> tuple[Exporter, ...
             label=file.text(table, "label", where) or identifier,
             file=name,
             needs_now=file.flag(table, "needs_now", where),
+            needs_revisions=file.flag(table, "needs_revisions", where),
+            queries=tuple(name.partition(".")[::2] for name in file.texts(table, "queries", where)),
             options=_options(file, table, where),
             module=module,
             function=function,
         )
     return tuple(exporters.values())
+
+
+def _queries(file: TomlFile, exporters: tuple[Exporter, ...], schema: Schema | None) -> None:
+    """Fields that are said to hold queries are there, and can."""
+    for index, exporter in enumerate(exporters):
+        for facet, field in exporter.queries:
+            declared = schema.facets.get(facet) if schema else None
+            if declared is None or field not in declared.fields or declared.fields[field].type != "string":
+                raise file.problem(
+                    f"“{facet}.{field}” isn't a field of this plugin that can hold a query.",
+                    'Write a facet and a field of type string: queries = ["thing.who"].',
+                    *("exporter", index, "queries"),
+                )
 
 
 def _options(file: TomlFile, table: dict[str, Any], where: tuple[str | int, ...]) -> tuple[tuple[str, str], ...]:

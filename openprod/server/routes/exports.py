@@ -41,7 +41,7 @@ async def run(asked: Asked) -> Response | dict[str, Any]:
     registry = await to_thread.run_sync(asked.services.plugins)
     manifest, exporter = registry.exporter(asked.part("exporter"))
     check_options(exporter, request.options)
-    snapshot = await export_snapshot(asked.workspace, manifest, private=request.private)
+    snapshot = await export_snapshot(asked.workspace, manifest, exporter, private=request.private)
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     files = await to_thread.run_sync(
         lambda: run_export(manifest, exporter, snapshot, request.options, now=now, private=request.private)
