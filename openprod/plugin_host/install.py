@@ -23,6 +23,7 @@ FILES_MAX: Final = 2_000
 FILE_BYTES_MAX: Final = 16 * 1024 * 1024
 BYTES_MAX: Final = 64 * 1024 * 1024
 DEPTH_MAX: Final = 16
+WAIT_S: float = 10
 LEFT_OUT: Final = frozenset({"__pycache__", "node_modules", "venv"})
 """What tools leave in a folder, besides everything whose name begins with a dot."""
 
@@ -76,7 +77,7 @@ def recover(plugins: Path) -> None:
     """Put back what a swap that was cut short had moved away. Does nothing while another process is at it."""
     if not any(plugins.glob(f"{_GOING}*/*")) and not any(plugins.glob(f"{_COMING}*")):
         return
-    with suppress(Busy, ReadOnly), _changing(plugins):
+    with suppress(Busy, ReadOnly), _changing(plugins, wait_s=0):
         pass
 
 
@@ -84,11 +85,11 @@ def recover(plugins: Path) -> None:
 
 
 @contextmanager
-def _changing(plugins: Path) -> Iterator[None]:
+def _changing(plugins: Path, *, wait_s: float | None = None) -> Iterator[None]:
     try:
         plugins.mkdir(parents=True, exist_ok=True)
         lock = FileLock(plugins / ".lock", mode=0o600)
-        lock.acquire(timeout=10)
+        lock.acquire(timeout=WAIT_S if wait_s is None else wait_s)
     except Timeout:
         raise Busy("Another command is changing the plugins.", hint="Try again when it is done.") from None
     except OSError as error:

@@ -17,6 +17,7 @@ BYTES_MAX = 1024 * 1024
 
 _TABLE = re.compile(r"^\s*\[(\[)?\s*([^\]]+?)\s*\]")
 _KEY = re.compile(r"^\s*((?:[A-Za-z0-9_-]+|\"[^\"]*\")(?:\s*\.\s*(?:[A-Za-z0-9_-]+|\"[^\"]*\"))*)\s*=")
+_PART = re.compile(r"\"([^\"]*)\"|([A-Za-z0-9_-]+)")
 _SYNTAX_LINE = re.compile(r"\(at line (\d+), column \d+\)")
 
 
@@ -170,4 +171,4 @@ def _index(text: str) -> dict[Where, int]:
 
 
 def _path(dotted: str) -> Where:
-    return tuple(part.strip().strip('"') for part in dotted.split("."))
+    return tuple(quoted or bare for quoted, bare in _PART.findall(dotted))

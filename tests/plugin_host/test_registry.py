@@ -2,7 +2,7 @@
 
 import pytest
 
-from openprod.errors import NotFound
+from openprod.errors import InvalidManifest, NotFound
 from openprod.plugin_host.registry import Registry, shipped_folder
 from tests.plugin_host.folders import PLUGIN, MakePlugin
 
@@ -33,8 +33,11 @@ def test_a_folder_that_cannot_be_used_is_a_problem_for_nobody_else(make_plugin: 
     registry = Registry.load(folder.parent)
     assert "cues" in registry.plugins
     assert [problem.details["line"] for problem in registry.problems] == [1]
-    with pytest.raises(NotFound) as missing:
+    with pytest.raises(InvalidManifest) as refused:
         registry.plugin("things")
+    assert "things/plugin.toml, line 1" in refused.value.sentence
+    with pytest.raises(NotFound) as missing:
+        registry.plugin("thing")
     assert "things/plugin.toml, line 1" in missing.value.hint
 
 
