@@ -7,13 +7,14 @@ With the library icalendar (BSD-2, the one that is kept up, used by most Python 
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import icalendar
 from dateutil import rrule
-from icalendar import vBroken, vRecur, vText
+from icalendar import vBroken, vRecur, vText, vUnknown
 
 from openprod.errors import InputError, InvalidFile, LimitExceeded
 from openprod.plugin_api.components import Component, Moment, Property, Repetition
@@ -23,6 +24,7 @@ OCCURRENCES_MAX: Final = 1_000
 YEARS_MAX: Final = 10
 """How far something that repeats is followed."""
 
+_ESCAPE: Final = re.compile(r"\\(.)")
 _OFTEN: Final = ("SECONDLY", "MINUTELY", "HOURLY")
 
 
@@ -76,7 +78,10 @@ def _property(name: str, value: Any) -> Property:
     params = {key: ",".join(one) if isinstance(one, list) else str(one) for key, one in value.params.items()}
     times: Iterable[Any] = [entry.dt for entry in value.dts] if hasattr(value, "dts") else [getattr(value, "dt", None)]
     moments = tuple(moment for time in times if (moment := _moment(time)) is not None)
-    if isinstance(value, str):
+    if isinstance(value, vUnknown):
+        # X-WR-CALNAME and its like: written as texts by everybody, though nothing says that they are.
+        text = _ESCAPE.sub(lambda match: "\n" if match[1] in "nN" else match[1], value)
+    elif isinstance(value, str):
         text = str(value)
     elif hasattr(value, "cats"):
         text = ",".join(map(str, value.cats))

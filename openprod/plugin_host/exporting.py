@@ -28,7 +28,11 @@ class Shared(Readable, Protocol):
     @property
     def schemas(self) -> Mapping[str, Schema]: ...
 
-    async def query(self, query: dict[str, Any]) -> dict[str, Any]: ...
+    async def query(self, query: Any) -> dict[str, Any]: ...
+
+    async def concepts(self) -> list[dict[str, Any]]: ...
+
+    async def concept_entities(self, concept: str) -> list[dict[str, Any]]: ...
 
     async def revisions(self, facets: Sequence[str], edges: Sequence[str]) -> dict[str, dict[str, Any]]: ...
 
@@ -85,15 +89,29 @@ async def _answers(
     }
     if len(texts) > QUERIES_MAX:
         raise LimitExceeded(f"There are more than {QUERIES_MAX} different queries to ask.")
+    groups = await _groups(workspace) if texts else []
     found: dict[str, Answer] = {}
     for text in sorted(texts):
         try:
-            answer = await workspace.query(queries.parse(text))
+            answer = await workspace.query(queries.to_data(queries.parse(text)))
+            at = answer["columns"].index("entity")
+        except ValueError:
+            found[text] = Answer(problem="It counts or groups, and names nobody.")
         except OpenprodError as error:
             found[text] = Answer(problem=error.sentence)
         else:
-            found[text] = Answer(tuple(sorted({str(row[0]) for row in answer["rows"]})))
+            named = {str(row[at]) for row in answer["rows"]}
+            found[text] = Answer(tuple(sorted(named.union(*(group for group in groups if group & named)))))
     return found
+
+
+async def _groups(workspace: Shared) -> list[set[str]]:
+    """Entities that were said to be the same, each group with the concept entity: who names one of them means all."""
+    return [
+        {one["id"], *(bound["entity"] for bound in one["bound"])}
+        for concept in await workspace.concepts()
+        for one in await workspace.concept_entities(concept["concept"])
+    ]
 
 
 def run_export(

@@ -216,6 +216,7 @@ def test_what_is_written_is_read_back_and_always_the_same() -> None:
     assert first.moment("DTSTART") == Moment("2026-11-24", "12:00", "Europe/London")
     assert first.text("SUMMARY") == ("Zwölf, mit \\ und;\n" * 12).strip()
     assert second.moment("DTSTART") == Moment("2026-12-24")
+    assert Source(data, "x.ics").calendars[0].text("X-WR-CALNAME") == "Ä, b; c"
     with pytest.raises(InputError, match="time zone"):
         write_calendar(Component("VCALENDAR", (Property("DTSTART", moments=(Moment("2026-01-01", "12:00", "Oz"),)),)))
 

@@ -133,7 +133,7 @@ class _Writer:
             Property("X-WR-CALNAME", feed.title), Property("NAME", feed.title),
             Property("REFRESH-INTERVAL", "PT1H", {"VALUE": "DURATION"}),
         ]  # fmt: skip
-        notes = [] if not undated else [f"Left out, because they have no date: {_count(undated, 'event')}."]
+        notes = [] if not undated else [f"Without a date, and left out: {_count(undated, 'event')}."]
         if unanswered := self._unanswered():
             notes.append(f"Who comes can't be told by query for {_count(unanswered, 'event')}.")
         if notes:
