@@ -35,9 +35,10 @@ class Bond(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """``registers``: those that may be judged otherwise now. ``over``: bonds that are no more."""
+    """``registers`` and ``bonds``: those that may be judged otherwise now. ``over``: bonds that are no more."""
 
     registers: set[Register]
+    bonds: set[Bond]
     over: set[Bond]
 
 
@@ -234,7 +235,7 @@ class Bonds:
         """Take in what the touched registers of ``core`` show now."""
         touched = list(filter(is_structure, touched))
         if not touched:
-            return Changes(set(), set())
+            return Changes(set(), set(), set())
         owners = self._owners(touched)
         before = {bond: self.places(bond) for owner in owners for bond in self.owned(owner)}
         standing = self._standing(owners)
@@ -245,7 +246,7 @@ class Bonds:
         after = {bond: self.places(bond) for owner in owners for bond in self.owned(owner)}
         self._write(standing, self._standing(owners))
         registers = {place for places in (*before.values(), *after.values()) for place in places}
-        return Changes(registers, before.keys() - after.keys())
+        return Changes(registers, set(after), before.keys() - after.keys())
 
     def _owners(self, touched: Iterable[Entry]) -> set[str]:
         """What owns the bonds that changes of these registers may concern, as it is known now."""

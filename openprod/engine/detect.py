@@ -103,7 +103,7 @@ class Detector:
         self._decided(touched, changed, bonds)
         for bond in sorted(rebound.over):
             self._drop(self.bond_id(bond), changed)
-        for bond in sorted(bonds):
+        for bond in sorted(bonds | rebound.bonds):
             self._bond(bond, changed)
         self.edges.settle(touched, changed)
 

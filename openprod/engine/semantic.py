@@ -1,7 +1,8 @@
 """Judging a bond: registers that carry one value, and the people who set it apart from each other.
 
-The versions that one bundle wrote to a bond with one value count as one **side**. A side stands if it is a head in
-some register and covered in none (CRDT.md §3): who wrote over it in one register had seen it.
+The versions that one bundle wrote to a bond with one value count as one **side**, which stands while it is a head in
+some register. Writing over it in another register isn't enough to cover it: when that was done, the two may not have
+been one thing (docs/decisions/0009).
 """
 
 from __future__ import annotations
@@ -67,17 +68,10 @@ def judge(bond: Bond, entries: list[Entry], history: Callable[[Entry], trees.His
     """``entries``: the registers of the bond that there are, the canonical one first."""
     registers = [(entry, history(entry)) for entry in entries]
     sides: dict[tuple[int, str | None], list[tuple[Entry, Version]]] = {}
-    covered: set[tuple[int, str | None]] = set()
     for entry, one in registers:
-        heads = {head.id for head in one.state.heads}
         for head in one.state.heads:
             sides.setdefault((head.bundle, head.value), []).append((entry, head))
-        for version in one.tree.versions.values():
-            if version.id not in heads and not _went_on(one, version):
-                covered.add((version.bundle, version.value))
-    # Each is covered somewhere only where one bundle holds several transactions that crossed others.
-    standing = {side: places for side, places in sides.items() if side not in covered} or sides
-    found = [_side(places, registers) for places in standing.values()]
+    found = [_side(places, registers) for places in sides.values()]
     if len({side.value for side in found}) == 1:
         # Whatever shows another value although nobody's word stands for it is a side as well.
         value = found[0].value
@@ -86,12 +80,6 @@ def judge(bond: Bond, entries: list[Entry], history: Callable[[Entry], trees.His
             if shown is not None and shown.value != value:
                 found.append(_side([(entry, shown)], registers))
     return BondState(bond, registers, tuple(sorted(found, key=lambda side: side.text)))
-
-
-def _went_on(history: trees.History, version: Version) -> bool:
-    """Whether the version's own bundle wrote the register again."""
-    children = history.tree.children.get(version.id, ())
-    return any(history.tree.versions[id].bundle == version.bundle for id in children)
 
 
 def _side(places: list[tuple[Entry, Version]], registers: list[tuple[Entry, trees.History]]) -> Side:
