@@ -19,6 +19,7 @@ from icalendar import vBroken, vRecur, vText, vUnknown
 from openprod.errors import InputError, InvalidFile, LimitExceeded
 from openprod.plugin_api.components import Component, Moment, Property, Repetition
 
+PREAMBLE_MAX: Final = 10_000
 COMPONENTS_MAX: Final = 50_000
 OCCURRENCES_MAX: Final = 1_000
 YEARS_MAX: Final = 10
@@ -36,6 +37,10 @@ def read(text: str, file_name: str = "") -> tuple[Component, ...]:
 
     Raises InvalidFile for what isn't iCalendar, LimitExceeded for more components than a file may hold.
     """
+    if "BEGIN:VCALENDAR" not in text[:PREAMBLE_MAX].upper():
+        raise InvalidFile(
+            f"“{file_name}” isn't a calendar.", hint="A calendar file (.ics) begins with BEGIN:VCALENDAR."
+        )
     try:
         found = icalendar.Calendar.from_ical(text, multiple=True)
     except (ValueError, IndexError, KeyError, AttributeError, RecursionError) as error:
@@ -47,7 +52,7 @@ def read(text: str, file_name: str = "") -> tuple[Component, ...]:
     if not calendars:
         raise InvalidFile(
             f"“{file_name}” holds no whole calendar.",
-            hint="A calendar file (.ics) begins with BEGIN:VCALENDAR and ends with END:VCALENDAR: get it again.",
+            hint="It doesn't end with END:VCALENDAR, so some of it is missing: get it again.",
         )
     count = 0
     for calendar in calendars:

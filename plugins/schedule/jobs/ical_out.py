@@ -136,6 +136,9 @@ class _Writer:
         notes = [] if not undated else [f"Without a date, and left out: {_count(undated, 'event')}."]
         if unanswered := self._unanswered():
             notes.append(f"Who comes can't be told by query for {_count(unanswered, 'event')}.")
+        moments = [component.moment("DTSTART") for component, _event in made if component is not None]
+        if floating := sum(1 for moment in moments if moment is not None and moment.time and not moment.zone):
+            notes.append(f"On the reader's own clocks, because no time zone is told: {_count(floating, 'event')}.")
         if notes:
             properties.append(Property("X-WR-CALDESC", " ".join(notes)))
         shown = [(_order(component), event, component) for component, event in made if component is not None]

@@ -215,7 +215,8 @@ def _quoted(text: str) -> str:
 
 def _not_a_date(text: str) -> str:
     if ambiguous(text):
-        return f"“{text}” may be two different days: write it as 2026-11-24."
+        both = " or ".join(filter(None, (day(text, order="dmy"), day(text, order="mdy"))))
+        return f"“{text}” may be two different days: write it as {both or '2026-11-24'}."
     if re.search(r"\d", text) and not re.search(r"\d{4}", text):
         return f"“{text[:60]}” isn't a date with a year: write it as 2026-11-24."
     return f"“{text[:60]}” isn't a date such as 2026-11-24."

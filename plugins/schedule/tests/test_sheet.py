@@ -168,7 +168,7 @@ def test_rows_with_an_id_are_found_whatever_changes() -> None:
 
 def test_dates_that_may_be_two_days_are_refused_unless_the_column_tells() -> None:
     one = sheet.plan(week("Date,Title\n03/04/2026,A\n"), NOTHING)
-    assert said(one) == {"row 2": "“03/04/2026” may be two different days: write it as 2026-11-24."}
+    assert said(one) == {"row 2": "“03/04/2026” may be two different days: write it as 2026-04-03 or 2026-03-04."}
     two = sheet.plan(week("Date,Title\n03/04/2026,A\n13/04/2026,B\n"), NOTHING)
     assert [row["date"] for row in events(applied(NOTHING, two.operations))] == ["2026-04-03", "2026-04-13"]
     three = sheet.plan(week("Date,Title\n24 Nov,A\n"), NOTHING)
