@@ -204,7 +204,7 @@ class EdgeWrites:
         self._lowering.force(document, root, layout.marker_key(edge), None)
 
     def end_at(self, entity: str, facet: str = "") -> None:
-        """End the edges at a deleted entity, or those that demand of it the facet that it loses."""
+        """End the edges at an entity that goes, or those that demand of it the facet that it loses."""
         for name, declared in names(self._schemas, dropped=True):
             document, root = place(name)
             for end, facet_there in zip(ENDS, (declared.source, declared.target), strict=True):
@@ -212,19 +212,15 @@ class EdgeWrites:
                     for edge in self._at(document, root, end, entity):
                         self.end(document, root, edge)
 
-    def ended_with(self, written: Iterable[tuple[str, str, str, Any]], entity: str, facet: str) -> set[tuple[str, str]]:
-        """(root, edge) of those that ``end_at`` had ended, by the values that were written over."""
-        found: set[tuple[str, str]] = set()
-        for document, root, key, value in written:
-            where = layout.place(document, root, key)
-            if value != entity or where.field not in ENDS or layout.parse_root(root).kind != "edge":
-                continue
-            name = layout.parse_root(root).name
-            declared = self._schemas.edge(name)
-            wanted = declared.source if declared and where.field == layout.FROM_FIELD else declared and declared.target
-            if not facet or (wanted and demanded(name, wanted) == facet):
-                found.add((root, where.entity))
-        return found
+    def ended_with(self, written: Iterable[tuple[str, str, str, Any]], entity: str) -> set[tuple[str, str]]:
+        """(root, edge) of those at an entity that ended when ``written`` was: {document, root, key, value before}."""
+        return {
+            (root, layout.place(document, root, key).entity)
+            for document, root, key, value in written
+            if value == entity
+            and layout.parse_root(root).kind == "edge"
+            and layout.place(document, root, key).field in ENDS
+        }
 
 
 def check_property(name: str, declared: Edge, property: str, value: Any) -> Any:

@@ -64,6 +64,10 @@ def of_bundle(committer: Committer, bundle: BundleRow) -> Inverse:
         earlier = None
         if at is not None and (at.document, at.client, at.clock) not in own and at.value is not None:
             earlier = json.loads(at.value)
+        elif at is None or (at.document, at.client, at.clock) in own:
+            # Something that nothing had marked was taken away: it was there.
+            gone = not register.field and layout.parse_root(register.root).kind in ("entity", "facet", "edge")
+            earlier = True if gone and latest[id].value == "null" else None
         result.values.append((register.document, register.root, register.key, earlier))
     _add_removed(committer, bundle, result)
     return result

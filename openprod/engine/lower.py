@@ -108,36 +108,27 @@ class Lowering:
     # -- what is there -------------------------------------------------------------------------------------
 
     def exists(self, entity: str) -> bool:
-        marker = self._committer.index.find(layout.CORE, layout.ENTITY_ROOT, entity)
-        own = self._writes.get((layout.CORE, layout.ENTITY_ROOT, entity), _ABSENT)
-        if own is not _ABSENT:
-            return own is not None
-        if marker is not None:
-            return marker.value not in (None, "null")
-        return any(
-            name == entity and value is not None
-            for (_d, root, name), value in self._writes.items()
-            if root in self._facets()
-        ) or any(
-            row.value not in (None, "null")
+        known, marker = self.lookup(layout.CORE, layout.ENTITY_ROOT, entity)
+        if known:
+            return marker is not None
+        facets = {facet for facet in self._facets() if (facet.partition(".")[0], facet, entity) in self._writes}
+        facets |= {
+            row.root
             for row in self._committer.storage.registers_of_entity(entity)
             if layout.parse_root(row.root).kind == "facet" and layout.belongs(row.root, row.document)
-        )
+        }
+        return any(self.has_facet(entity, facet) for facet in facets)
 
     def _facets(self) -> set[str]:
         return {f"{plugin}.{facet}" for plugin, schema in self._schemas.items() for facet in schema.facets}
 
     def has_facet(self, entity: str, facet: str) -> bool:
-        document = facet.partition(".")[0]
-        key = layout.marker_key(entity)
-        if (document, facet, key) in self._writes:
-            return self._writes[(document, facet, key)] is not None
-        marker = self._committer.index.find(document, facet, key)
-        if marker is not None:
-            return marker.value not in (None, "null")
+        known, marker = self.lookup(facet.partition(".")[0], facet, layout.marker_key(entity))
+        if known:
+            return marker is not None
         # An outside program may have written fields only.
         return any(
-            row.root == facet and row.field and row.value not in (None, "null")
+            row.root == facet and row.field and self.read(row.document, row.root, row.key) is not None
             for row in self._committer.storage.registers_of_entity(entity)
         )
 
@@ -300,8 +291,8 @@ class Lowering:
         for row in self._committer.storage.registers_of_entity(entity):
             if row.root == facet and row.value not in (None, "null"):
                 self.write(row.document, row.root, row.key, None)
-        self.edges.end_at(entity, facet)
         self._writes[(facet.partition(".")[0], facet, layout.marker_key(entity))] = None
+        self.edges.end_at(entity, facet if self.exists(entity) else "")
 
     def values(self) -> dict[tuple[str, str, str], Any]:
         """What would be written: {(document, root, key): value}."""
@@ -321,7 +312,7 @@ class Lowering:
         version = self._committer.storage.version(marker.document, marker.client, marker.clock)
         assert version is not None
         before = inverse.of_bundle(self._committer, version.bundle).values
-        edges = self.edges.ended_with(before, marker.entity, facet)
+        edges = self.edges.ended_with(before, marker.entity)
         for document, root, key, value in before:
             owner = layout.place(document, root, key).entity
             own = layout.parse_root(root).kind == "facet" and owner == marker.entity and facet in ("", root)

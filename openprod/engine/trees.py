@@ -10,7 +10,7 @@ import msgspec
 from openprod.core import resolutions
 from openprod.core.bundles import NATIVE_INTENTS, Bundle
 from openprod.core.ids import VersionKey
-from openprod.core.versions import NULL, Id, Register, Tree, Version, evaluate
+from openprod.core.versions import NULL, Id, Join, Register, Tree, Version, evaluate
 from openprod.storage.ports import BundleRow, RegisterRow, ResolutionRow, Storage
 from openprod.yjs.decoder import decode_state_vector, decode_update
 
@@ -87,6 +87,7 @@ def read(
         if record is not None and (as_of is None or bundle.hlc <= as_of) and _counts(resolution, record, tree):
             decisions.append((resolution, bundle, record))
     joins = resolutions.joins((row.id, row.client, record) for row, _bundle, record in decisions)
+    joins += _undone(versions, decisions)
 
     def knows(later: Version, earlier: Version) -> bool:
         seen = _seen(storage, bundles[later.id].number, register.document, later.id[0])
@@ -97,6 +98,21 @@ def read(
 
     state = evaluate(tree, joins, is_deleted=gone, knows=knows)
     return History(tree, bundles, decisions, state)
+
+
+def _undone(
+    versions: Iterable[Version], decisions: list[tuple[ResolutionRow, BundleRow, resolutions.Resolution]]
+) -> list[Join]:
+    """What the undo of a decision wrote back stands, like the decision taken back, for the values that it had joined:
+    whoever undid it and was one of the sides said nothing new."""
+    undos = {(record.supersedes, bundle.number) for _row, bundle, record in decisions if record.withdraws}
+    undos = {(id, number) for id, number in undos if id is not None}
+    return [
+        Join(frozenset(head for head in map(resolutions.parse_local, record.heads) if head is not None), one.id, True)
+        for row, _bundle, record in decisions
+        for one in versions
+        if (row.id, one.bundle) in undos and len(one.id) == 2
+    ]
 
 
 def _over_removal(storage: Storage, document: str, version: Version) -> bool:

@@ -470,6 +470,13 @@ class World:
             undone = {
                 text for id, _client, record in history.records if id in withdrawn for text in record.wrote
             }  # fmt: skip
+            # So does what an undo wrote back in its place.
+            undos = {
+                bundle.number
+                for _row, bundle, record in history.decisions
+                if record.withdraws and bundle.intent == "undo"
+            }
+            undone |= {f"{id[0]}:{id[1]}" for id, bundle in history.bundles.items() if bundle.number in undos}
             items = [id for id in history.tree.versions if len(id) == 2 and f"{id[0]}:{id[1]}" not in undone]
             known = {id: self.knowledge[register.document, id[0], id[1]] for id in items}
             maxima = [
