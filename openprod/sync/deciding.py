@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from openprod.sync import plans
-from openprod.sync.messages import Plan, Tip
+from openprod.sync.messages import Approve, Plan, Tip
 from openprod.sync.plans import Coming, Offer
 
 
@@ -18,6 +18,8 @@ class Deciding:
         self.theirs: list[Tip] | None = None
         self.plan_of: Plan | None = None
         self._offer: Offer | None = None
+        self._plan: Plan | None = None
+        self._shown: tuple[Offer, Plan] | None = None
         self._prints: list[bytes] = []
         self.asked = self.approved = self.approved_of = b""
 
@@ -30,7 +32,7 @@ class Deciding:
         self._void()
 
     def _void(self) -> None:
-        self._offer = None
+        self._offer = self._shown = None
         self.asked = self.approved = self.approved_of = b""
 
     @property
@@ -43,15 +45,25 @@ class Deciding:
 
     def propose(self, offer: Offer, secret: bytes) -> Plan:
         self._offer, self._prints = offer, plans.fingerprints(secret, offer.touched)
-        return plans.message(self.id, offer, self._prints)
+        self._plan = plans.message(self.id, offer, self._prints)
+        return self._plan
+
+    def again(self) -> list[Plan | Approve]:
+        """What has been said to the other side of the present plan."""
+        if self._plan is None or self._plan.id != self.id:
+            return []
+        return [self._plan, *([Approve(self.approved)] if self.approved else [])]
 
     def coming(self, device: str, name: str) -> Coming | None:
-        """What a person is asked, once both sides' plans for the same state are here; None before, and when the person
-        has approved it already.
+        """What a person is asked, once both sides' plans for the same state are here; None before, and when there is
+        nothing new to be shown.
         """
         offer, plan = self._offer, self.plan_of
         if offer is None or plan is None or plan.id != self.id or self.approved == plan.id:
             return None
+        if self._shown == (offer, plan):
+            return None  # said again, in case it was lost
+        self._shown = offer, plan
         self.asked = plan.id
         prints = self._prints[: plans.TOUCHED_MAX]
         return Coming(

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias, TypeGuard
 
 import msgspec
 
@@ -186,7 +186,9 @@ class Election:
                 self.course.touch(now)
                 if self.role is Role.LOST:
                     self.role = Role.FOLLOWER
-            elif self.gathering and message.leader and self._is_behind(message):
+            elif device == self.leader and self.role is Role.FOLLOWER and message.term <= self.term:
+                self._lose(now)  # it stepped down, or never knew
+            elif self._is_behind(message):
                 # It hasn't heard: say it again.
                 return [Tell(self._announcement(self.term, self.leader, now), device)]
             return []
@@ -210,7 +212,7 @@ class Election:
         return device == self.leader or not self.leader or (report is not None and report.leader == self.leader)
 
     def _is_behind(self, message: Heartbeat) -> bool:
-        return self.role in (Role.LEADER, Role.FOLLOWER) and message.term < self.term
+        return self.role in (Role.LEADER, Role.FOLLOWER) and (message.term < self.term or not message.leader)
 
     def _adopt_members(self, members: Sequence[RosterEntry]) -> list[Wish]:
         """Whoever came with another half has its place behind those who are here."""
@@ -268,38 +270,44 @@ class Election:
 
     def tick(self, now: int, *, pulling: bool) -> list[Wish]:
         """Once a second. ``pulling``: something is still coming in."""
-        slept = now - self._ticked > DEAD_MS and self._ticked > 0
+        wishes = self.awake(now)
         self._ticked = now
         if self.role is Role.LEADER:
-            if slept:
-                self._lose(now)
-                return [Changed()]
             self.course.touch(now)
+        elif self.role is Role.FOLLOWER:
+            wishes += self._follow(now)
+        elif self.role is Role.LOST:
+            wishes += self._look(now, pulling=pulling)
+        return wishes
+
+    def awake(self, now: int) -> list[Wish]:
+        """Before anything else at ``now``: who slept for longer than the others wait leads and follows nobody."""
+        slept = now - self._ticked > DEAD_MS and self._ticked > 0
+        if not slept or not self.gathering:
             return []
-        if not self.gathering:
-            return []
-        if slept:
-            self._lose(now)
-        if self.role is Role.FOLLOWER:
-            return self._follow(now)
+        self._ticked = now
         if self.role is Role.LOST:
-            return self._look(now, pulling=pulling)
-        return []
+            self._lost_at = now
+            return []
+        self._lose(now)
+        return [Changed()]
 
     def is_direct(self, now: int) -> bool:
         """Whether this node leads, or hears the leader on a connection of its own."""
         if self.role is Role.LEADER:
             return True
         report = self._reports.get(self.leader)
-        return self.leader in self.joined and report is not None and now - report.at < SUSPECT_MS
+        return self.leader in self.joined and self._is_of_mine(report) and now - report.at < SUSPECT_MS
+
+    def _is_of_mine(self, report: _Report | None) -> TypeGuard[_Report]:
+        return report is not None and (report.term, report.leader) == (self.term, self.leader)
 
     def _relayed(self, now: int) -> bool:
         """Whether somebody who is connected hears the leader. Only first hand: hearsay would go round in circles."""
-        return any(
-            report.direct and now - report.at < SUSPECT_MS and device != self.leader
-            and (report.term, report.leader) == (self.term, self.leader)
+        return self.leader != self.device and any(
+            report.direct and device != self.leader and self._is_of_mine(report) and now - report.at < SUSPECT_MS
             for device, report in self._reports.items()
-        )  # fmt: skip
+        )
 
     def _follow(self, now: int) -> list[Wish]:
         if self.leader in self.joined:
@@ -316,10 +324,7 @@ class Election:
     def _is_spare(self, device: str, now: int) -> bool:
         """Whether neither needs this connection: both hear the leader directly. The higher id drops it."""
         report = self._reports.get(device)
-        return (
-            device != self.leader and self.device > device and report is not None and report.direct
-            and (report.term, report.leader) == (self.term, self.leader)
-        )  # fmt: skip
+        return device != self.leader and self.device > device and self._is_of_mine(report) and report.direct
 
     def _look(self, now: int, *, pulling: bool) -> list[Wish]:
         wishes = self._dial([one.device for one in self.roster if one.device != self.device], now)

@@ -71,6 +71,7 @@ class Notice(NamedTuple):
     what: str
     device: str = ""
     sentence: str = ""
+    connection: int = 0
 
 
 Effect: TypeAlias = Transmit | Disconnect | Connect | Do | Notice
@@ -166,6 +167,7 @@ class Peer:
     ) -> list[Effect]:
         """``connection``: any number that isn't in use."""
         config = self.config
+        self._do(self.election.awake(now.mono))
         session = PeerSession(
             Config(
                 caller=caller, workspace=config.workspace, key=config.key, sign=config.sign, nonce=config.nonce(),
@@ -182,6 +184,7 @@ class Peer:
         return self._take()
 
     def received(self, connection: int, frame: bytes, now: Now) -> list[Effect]:
+        self._do(self.election.awake(now.mono))
         link = self._links.get(connection)
         if link is not None:
             self._handle(connection, link.session.receive(frame, now), now)
@@ -193,6 +196,7 @@ class Peer:
         return self._take()
 
     def tick(self, now: Now) -> list[Effect]:
+        self._do(self.election.awake(now.mono))
         for connection, link in list(self._links.items()):
             self._handle(connection, link.session.tick(now), now)
         pulling = any(link.session.state in (State.PROVING, State.COMPARING) for link in self._links.values())
@@ -291,7 +295,7 @@ class Peer:
                     return
                 self._out.append(Do(connection, output.device, output))
             elif isinstance(output, Joined):
-                self._joined(link, output, now)
+                self._joined(connection, link, output, now)
             elif isinstance(output, Heard):
                 self._heard(connection, link, output, now)
             else:
@@ -312,9 +316,10 @@ class Peer:
                 return True
         return False
 
-    def _joined(self, link: _Link, output: Joined, now: Now) -> None:
+    def _joined(self, connection: int, link: _Link, output: Joined, now: Now) -> None:
         assert link.entry is not None
-        self._out.append(Notice("resumed" if output.resumed else "joined", link.device))
+        what = "resumed" if output.resumed else "joined"
+        self._out.append(Notice(what, link.device, connection=connection))
         self._do(self.election.connected(link.entry, now.mono))
 
     def _heard(self, connection: int, link: _Link, output: Heard, now: Now) -> None:

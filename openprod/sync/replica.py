@@ -134,7 +134,7 @@ def _touched(committer: Committer, numbers: set[int]) -> list[Touched]:
 
 
 class Intaken(NamedTuple):
-    """``tips``: those of the branches that grew, by branch; ``known``: how far, by branch; ``fault``: what was wrong, if anything.
+    """``tips``: of the branches that grew, by branch; ``known``: how far; ``fault``: what was wrong, if anything.
 
     ``left_log``: the replica met its own log's other end, and writes another from here on.
     """

@@ -54,6 +54,7 @@ from openprod.sync.stretches import may_resume
 
 HANDSHAKE_MS: Final = 10_000
 SILENCE_MS: Final = 8_000
+AGAIN_MS: Final = 5_000
 UNKNOWN_MAX: Final = 1000
 FORKS_MAX: Final = 1000
 FRAMES_MAX: Final = 20_000
@@ -101,15 +102,18 @@ class PeerSession:
         self._heard = now.mono
         self._frames += 1
         if self._frames > FRAMES_MAX:
-            return self._end("flood", "Too many messages came at once.")
+            self._end("flood", "Too many messages came at once.")
+            return self._take()
         try:
             message = self.config.codec.decode(frame)
         except MalformedFrame as error:
-            return self._end("malformed", error.sentence)
+            self._end("malformed", error.sentence)
+            return self._take()
         if message is None:
             self._unknown += 1
             if self._unknown > UNKNOWN_MAX or self.state in (State.GREETING, State.PROVING):
-                return self._end("malformed", "A message is of a kind that isn't known here.")
+                self._end("malformed", "A message is of a kind that isn't known here.")
+                return self._take()
             return []
         handler = _HANDLERS.get(type(message))
         if handler is None:
@@ -131,12 +135,20 @@ class PeerSession:
         if self.state is State.CLOSED:
             return []
         if self.state in (State.GREETING, State.PROVING, State.COMPARING) and now.mono - self._since > HANDSHAKE_MS:
-            return self._end("timeout", "The other device didn't finish its greeting.")
+            self._end("timeout", "The other device didn't finish its greeting.")
+            return self._take()
         if now.mono - self._heard > SILENCE_MS:
-            return self._end("silent", "The other device went silent.")
+            self._end("silent", "The other device went silent.")
+            return self._take()
+        if self.state is State.DECIDING and now.mono - self._since > AGAIN_MS:
+            # People take their time; meanwhile what was said is said again, in case it was lost.
+            self._since = now.mono
+            for message in self._decision.again():
+                self._send(message)
         if self.state is State.JOINED:
             if self.flow.is_stalled(now.mono):
-                return self._end("stalled", "The other device takes nothing in.")
+                self._end("stalled", "The other device takes nothing in.")
+                return self._take()
             if self.flow.is_overdue(now.mono):
                 self._survey_again()
             if self.flow.whole_ack_due(now.mono):
@@ -155,7 +167,7 @@ class PeerSession:
         self.flow.reset_mine(tips)
         self._approved_at_once = self._approved_at_once or approved
         self._decision.mine_is(self.flow.my_tips())
-        self.state = State.COMPARING
+        self._enter(State.COMPARING)
         self._send(m.Have(self.flow.my_tips(), list(membership)))
         self._compare()
         return self._take()
@@ -185,7 +197,8 @@ class PeerSession:
         return self._take()
 
     def decline(self, sentence: str = "Declined by the other side.") -> list[Output]:
-        return self._end("declined", sentence)
+        self._end("declined", sentence)
+        return self._take()
 
     def supply(self, items: Sequence[Outbound], cursor: int, end: bool, term: int, now: Now) -> list[Output]:
         if self.state is State.JOINED:
@@ -230,10 +243,12 @@ class PeerSession:
 
     def refuse(self, code: str, sentence: str) -> list[Output]:
         """End the connection for a reason that both sides may read."""
-        return self._end(code, sentence)
+        self._end(code, sentence)
+        return self._take()
 
     def leave(self, code: str = "left", sentence: str = "The other device has left.") -> list[Output]:
-        return self._end(code, sentence)
+        self._end(code, sentence)
+        return self._take()
 
     # -- greeting ------------------------------------------------------------------------------------------
 
@@ -314,7 +329,7 @@ class PeerSession:
 
     def _on_have(self, message: m.Have, now: Now) -> None:
         self._decision.theirs_is(message.tips)
-        self.state = State.COMPARING
+        self._enter(State.COMPARING)
         self._out.append(Heard(message))  # for its membership
         self._compare()
 
@@ -338,11 +353,15 @@ class PeerSession:
         self._out.append(Compare(self.flow.their_tips(), dict(self._points), offer=False))
 
     def _propose(self, offer: Offer) -> None:
-        self.state = State.DECIDING
+        self._enter(State.DECIDING)
         self._send(self._decision.propose(offer, self._transcript))
         self._ask()
 
     def _on_plan(self, message: m.Plan, now: Now) -> None:
+        if self.state is State.JOINED:
+            if message.id == self._decision.approved:
+                self._send(m.Approve(message.id))  # it was lost, then
+            return
         self._decision.plan_of = message
         self._ask()
 
@@ -422,13 +441,15 @@ class PeerSession:
             "Content came before both sides had agreed." if content else "A message came out of turn.",
         )
 
-    def _end(self, code: str, sentence: str) -> list[Output]:
+    def _end(self, code: str, sentence: str) -> None:
         if self.state is not State.CLOSED:
             early = self.state in (State.GREETING, State.PROVING)
             self._send(m.Refuse(code, sentence) if early else m.Bye(code, sentence))
             self.state = State.CLOSED
             self._out.append(Closed(code, sentence, False))
-        return self._take()
+
+    def _enter(self, state: State) -> None:
+        self.state, self._since = state, self._heard
 
     def _send(self, message: msgspec.Struct) -> None:
         self._out.append(Send(self.config.codec.encode(message)))
@@ -458,8 +479,8 @@ _HANDLERS: dict[type, tuple[frozenset[State], Callable[..., None]]] = {
     m.Have: (_UNDECIDED, PeerSession._on_have),
     m.Records: (_LATER, PeerSession._on_records),
     m.Forked: (_LATER, PeerSession._on_forked),
-    m.Plan: (_UNDECIDED, PeerSession._on_plan),
-    m.Approve: (_UNDECIDED, PeerSession._on_approve),
+    m.Plan: (_LATER, PeerSession._on_plan),
+    m.Approve: (_LATER, PeerSession._on_approve),
     m.Ops: (_CONTENT, PeerSession._on_ops),
     m.Piece: (_CONTENT, PeerSession._on_piece),
     m.Live: (_CONTENT, PeerSession._on_live),

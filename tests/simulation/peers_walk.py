@@ -9,7 +9,7 @@ from tests.simulation.peers_world import ENTITIES, NAMES, PeersWorld
 VALUES = ("10:00", "10:15", "10:30", None)
 
 
-def walk(seed: int, steps: int = 25, *, trace: list[str] | None = None) -> PeersWorld:
+def walk(seed: int, steps: int = 40, *, trace: list[str] | None = None) -> PeersWorld:
     chance = random.Random(seed + 1)
     names = NAMES[: chance.choice([2, 3, 3, 4])]
     world = PeersWorld(seed, names, trace=trace)

@@ -239,10 +239,7 @@ class PeersWorld:
         if notice.what in ("joined", "resumed"):
             node.joining = False
             other = self.by_device[notice.device].name
-            wire = next(
-                wire for wire in reversed(self.wires.values())
-                if {node.name, other} == set(wire.ends) and node.name in wire.open
-            )  # fmt: skip
+            wire = self.wires[notice.connection]
             if notice.what == "resumed":
                 self.resumes += 1
                 wire.resumed.add(node.name)
@@ -315,9 +312,11 @@ class PeersWorld:
         yes = self.chance.random() < self.yes
 
         def answer() -> None:
-            if not node.awake or node.name not in self.wires[number].open:
+            if node.name not in self.wires[number].open:
                 return
-            if yes:
+            if not node.awake:
+                self.at(1_000, answer)
+            elif yes:
                 self.wires[number].approved.add(node.name)
                 self.do(node, node.peer.approve(number, ask.coming.id, node.now))
             else:
