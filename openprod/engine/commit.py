@@ -26,6 +26,7 @@ from openprod.engine.events import Committed, Receipt
 from openprod.engine.index import Index
 from openprod.engine.removals import Part, Rank, rank
 from openprod.engine.schemas import Schemas
+from openprod.engine.spans import TextTouch
 from openprod.errors import (
     DamagedFile,
     LimitExceeded,
@@ -130,10 +131,10 @@ def _halfway() -> Iterator[None]:
 class _Tag:
     """What a parked update carries: where it belongs when it passes."""
 
-    __slots__ = ("apart", "bundle", "draft", "live", "rank")
+    __slots__ = ("bundle", "draft", "live", "rank")
 
-    def __init__(self, draft: _Draft | None, bundle: int, live: bool, rank: Rank, *, foreign: bool = False) -> None:
-        self.draft, self.bundle, self.live, self.apart, self.rank = draft, bundle, live, foreign or not live, rank
+    def __init__(self, draft: _Draft | None, bundle: int, live: bool, rank: Rank) -> None:
+        self.draft, self.bundle, self.live, self.rank = draft, bundle, live, rank
 
 
 class Committer:
@@ -155,7 +156,10 @@ class Committer:
         self.index = Index(storage, self.schemas.is_sought)
         self.documents: dict[str, LiveDocument] = {}
         self.detector = Detector(storage, self.index, self.schemas, self.document, self.workspace)
-        self._load()
+        if storage.meta("derive"):
+            self.rebuild()  # a migration changed what is derived
+        else:
+            self._load()
 
     # -- opening -------------------------------------------------------------------------------------------
 
@@ -238,7 +242,7 @@ class Committer:
         for part in bundle.updates:
             if wanted(part.document, number):
                 document = self.document(part.document)
-                tag = _Tag(None, number, part.live, _rank(bundle), foreign=bundle.log != self.log)
+                tag = _Tag(None, number, part.live, _rank(bundle))
                 for release in document.gate.admit(part.update, decode_update(part.update), tag):
                     if release.refused is None:
                         document.apply(_bytes(release))
@@ -369,11 +373,13 @@ class Committer:
                 raised[drafts[0].number].append(id)
                 continue
             hands = set()
-            for head in json.loads(row.heads):
+            if row.kind == "text-overlap":
+                by = {bundle for bundles in json.loads(row.subject)["by"].values() for bundle in bundles}
+                hands = {draft.number for draft in drafts if draft.id in by}
+            for head in json.loads(row.heads) if row.kind != "text-overlap" else ():
                 document, key = parse_version(head)
                 version = self.storage.version(document, key[0], key[1])
-                span = None if version else self.storage.span_at(document, key[0], key[1])
-                hands.add(version.version.bundle if version else span.bundle if span else 0)
+                hands.add(version.version.bundle if version else 0)
             for number in hands & raised.keys():
                 raised[number].append(id)
         return raised
@@ -470,7 +476,7 @@ class Committer:
             return True
         if not submission.live:
             return False
-        part = Part(decoded, bundle=0, live=True, apart=False, rank=(True, "", "", 0))
+        part = Part(decoded, bundle=0, live=True, rank=(True, "", "", 0))
         user = submission.actor.user
         return any(
             all(bundle.user != user or row[1:3] != (client, clock) for row, bundle in self.storage.clears_of(entry.id))
@@ -525,7 +531,7 @@ class Committer:
         for part in bundle.updates:
             document = self.document(part.document)
             self._count(part)
-            tag = _Tag(draft, draft.number, part.live, _rank(bundle), foreign=True)
+            tag = _Tag(draft, draft.number, part.live, _rank(bundle))
             with _halfway():
                 releases = document.gate.admit(part.update, decode_update(part.update), tag)
             self._pass(document, releases, runs, apply=True)
@@ -551,7 +557,7 @@ class Committer:
             for item in release.items:
                 tag = item.tag
                 assert isinstance(tag, _Tag)
-                parts.append(Part(item.decoded, bundle=tag.bundle, live=tag.live, apart=tag.apart, rank=tag.rank))
+                parts.append(Part(item.decoded, bundle=tag.bundle, live=tag.live, rank=tag.rank))
             try:
                 self.index.add(document.name, parts, release.deleted, release.added)
             except LimitExceeded as error:
@@ -612,7 +618,7 @@ class Committer:
         if draft.foreign is not None:
             self._vector[draft.foreign.bundle.log] = draft.foreign.bundle.seq
 
-    def _adopt(self, touched: list[Any], texts: dict[tuple[str, str], set[int]], changed: dict[str, set[int]]) -> None:
+    def _adopt(self, touched: list[Any], texts: dict[tuple[str, str], TextTouch], changed: dict[str, set[int]]) -> None:
         self.index.store([entry for entry in touched if not entry.unsure])
         self.detector.settle(touched, texts, changed)
         before = dict(self.schemas)
@@ -698,6 +704,7 @@ class Committer:
             with self.storage.transaction():
                 self.storage.clear_derived()
                 self.storage.set_meta("parked", "[]")
+                self.storage.set_meta("derive", "")
                 self.documents.clear()
                 self.index.forget()
                 self.schemas.clear()
@@ -714,7 +721,7 @@ class Committer:
         runs: list[_Run] = []
         for part in bundle.updates:
             document = self.document(part.document)
-            tag = _Tag(None, number, part.live, _rank(bundle), foreign=bundle.log != self.log)
+            tag = _Tag(None, number, part.live, _rank(bundle))
             self._pass(document, document.gate.admit(part.update, decode_update(part.update), tag), runs, apply=True)
         touched, texts = self.index.flush()
         if any(entry.root == layout.ADOPTION_ROOT for entry in touched):

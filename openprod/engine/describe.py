@@ -287,13 +287,13 @@ class Describer:
 
     def _overlap(self, row: ConflictRow) -> Conflict:
         candidates = []
+        by = json.loads(row.subject)["by"]
         for head in json.loads(row.heads):
-            client, clock = (int(part) for part in head.split(":")[1:3])
-            span = self._storage.span_at(row.document, client, clock)
-            bundle = self._storage.bundle_numbered(span.bundle) if span else None
-            if bundle is not None:
-                version = Version((client, clock), None, NULL, 0)
-                candidates.append(self._candidate(row.document, version, bundle, (), row.field))
+            document, version = ids.parse_version(head)
+            for id in by[resolutions.local_text(version)]:
+                bundle = self._storage.bundle(id)
+                assert bundle is not None
+                candidates.append(self._candidate(document, Version(version, None, NULL, 0), bundle, (), row.field))
         decisions = self._decisions(self._storage.resolutions_of(row.id))
         decided = self._standing(decisions)
         thing, label = self.thing(row.entity, facet=row.facet), self._schemas.label(row.facet, row.field)

@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterable, Mapping
 from openprod.core import ids, resolutions, validity, values
 from openprod.core.schema import Facet
 from openprod.core.versions import NULL, Version
-from openprod.engine import overlaps, semantic, trees
+from openprod.engine import semantic, trees
 from openprod.engine.bonds import Bond, Bonds
 from openprod.engine.edge_conflicts import EdgeJudge
 from openprod.engine.index import Entry, Index
+from openprod.engine.overlaps import Change, Overlaps
 from openprod.engine.schemas import Schemas
+from openprod.engine.spans import TextTouch
 from openprod.storage.ports import ConflictRow, RegisterRow, Storage
 from openprod.yjs import layout
 from openprod.yjs.documents import LiveDocument
@@ -36,6 +38,7 @@ class Detector:
 
     def load(self) -> None:
         """Read what is kept in memory: conflicts' ids, and who is deleted or detached."""
+        self._overlaps = Overlaps(self._storage)
         self._known: dict[str, set[str]] = {}
         self._subjects: dict[str, set[str]] = {}
         for row in self._storage.conflicts():
@@ -65,7 +68,7 @@ class Detector:
     # -- the pass over what a group touched ----------------------------------------------------------------
 
     def settle(
-        self, touched: Iterable[Entry], texts: Mapping[tuple[str, str], set[int]], changed: dict[str, set[int]]
+        self, touched: Iterable[Entry], texts: Mapping[tuple[str, str], TextTouch], changed: dict[str, set[int]]
     ) -> None:
         """Work out winners, then conflicts. ``changed`` collects {conflict id: bundles that touched it}."""
         touched = list(touched)
@@ -96,10 +99,9 @@ class Detector:
         for one in moved:
             self._judge(one, None, changed, bonds)
         self._duplicates([*touched, *moved], entities, changed)
-        for document, root in sorted(texts):
-            for bundle in sorted(texts[document, root]):
-                overlaps.note(self._storage, document, root, bundle)
-            self._overlap(document, root, changed)
+        for (document, root), touch in sorted(texts.items(), key=lambda one: one[0]):
+            if self._overlaps.note(self._document(document), root, touch):
+                self._overlap(document, root, changed)
         self._decided(touched, changed, bonds)
         for bond in sorted(rebound.over):
             self._drop(self.bond_id(bond), changed)
@@ -425,7 +427,8 @@ class Detector:
 
     def _overlap(self, document: str, root: str, changed: dict[str, set[int]]) -> None:
         id = ids.conflict_id(self._workspace, document, root)
-        found = overlaps.overlapping(self._storage, self._document(document), root)
+        changes = self._overlaps.pairs(self._document(document), root)
+        found = sorted({(first.head, second.head) for first, second in changes})
         if not found and id not in self._known:
             return
         name = layout.parse_root(root)
@@ -440,13 +443,23 @@ class Detector:
         if not heads:
             self._drop(id, changed)
             return
-        reopened = bool(unread) and bool(records)
+        reopened = bool(unread) and any(not record.withdraws for _id, _client, record in records)
         row = ConflictRow(
             id, "text-overlap", "open" if unread else "resolved", reopened, name.entity, name.name, name.field,
             document, None, json.dumps([f"{document}:{head}" for head in heads]),
-            json.dumps({"subject": f"text/{root}", "root": root, "pairs": found}), "",
+            json.dumps({"subject": f"text/{root}", "root": root, "pairs": found, "by": self._hands(changes)}), "",
         )  # fmt: skip
         self._put(id, row, changed)
+
+    def _hands(self, changes: list[tuple[Change, Change]]) -> dict[str, list[str]]:
+        """{head: bundles that wrote it, or removed it}"""
+        numbers = {(change.head, change.row.bundle) for pair in changes for change in pair}
+        found: dict[str, list[str]] = {}
+        for head, number in sorted(numbers):
+            bundle = self._storage.bundle_numbered(number)
+            assert bundle is not None
+            found[head] = sorted([*found.get(head, []), bundle.id])
+        return found
 
     # -- decisions about wider things ----------------------------------------------------------------------
 

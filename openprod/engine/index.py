@@ -1,4 +1,4 @@
-"""From released updates to rows: registers and their versions, removals, runs of text, decisions.
+"""From released updates to rows: registers and their versions, removals, decisions; runs of text by ``Spans``.
 
 What is derived here depends on the oplog alone. Rows collect while a group of bundles is taken in and are written by
 ``flush`` inside the group's transaction; ``forget`` drops everything cached when that transaction fails.
@@ -7,20 +7,21 @@ What is derived here depends on the oplog alone. Rows collect while a group of b
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from openprod.core import resolutions
 from openprod.core.ranges import Range
 from openprod.engine import removals
 from openprod.engine.removals import Part, Rank, rank
+from openprod.engine.spans import Spans, TextTouch
 from openprod.errors import LimitExceeded
-from openprod.storage.ports import ClearRow, RegisterRow, ResolutionRow, SpanRow, Storage, VersionRow
+from openprod.storage.ports import ClearRow, RegisterRow, ResolutionRow, Storage, VersionRow
 from openprod.yjs import layout
 from openprod.yjs.decoder import Struct
 
 CACHED_REGISTERS_MAX = 50_000
-_WIDE_DELETE = 256
+_WIDE_DELETE = 4
 _RUN_MAX = 1_000_000
 
 _GC, _DELETED, _FORMAT, _TYPE, _SKIP = 0, 1, 6, 7, 10  # content references of the v1 encoding
@@ -68,6 +69,7 @@ class Index:
     def __init__(self, storage: Storage, is_sought: Callable[[str, str], bool]) -> None:
         self._storage = storage
         self._is_sought = is_sought
+        self._texts = Spans(storage, self._is_origin)
         self.forget()
 
     def forget(self) -> None:
@@ -80,13 +82,13 @@ class Index:
 
     def _clear_pending(self) -> None:
         self.touched: dict[int, Entry] = {}
-        self.touched_texts: dict[tuple[str, str], set[int]] = {}
+        self._typed: set[Part] = set()
+        self._texts.forget()
         self._versions: dict[tuple[str, int, int], VersionRow] = {}
         self._again: dict[tuple[str, int, int], VersionRow] = {}
         self._recent: dict[tuple[str, int, int], Entry] = {}
         self._ranks: dict[int, Rank] = {}
         self._clears: list[ClearRow] = []
-        self._spans: list[SpanRow] = []
         self._resolutions: list[ResolutionRow] = []
 
     # -- taking in -----------------------------------------------------------------------------------------
@@ -110,13 +112,21 @@ class Index:
         if waiting:
             # What is left refers to things without meaning in the layout: nested types, unknown roots.
             waiting.clear()
+        if len(parts) > 1:
+            # What several of them hold was taken from the first; it may be another's.
+            again = [
+                (part, struct, struct[1] + struct[2])
+                for part in parts for struct in part.update.structs if struct[3] not in (_GC, _SKIP)
+            ]  # fmt: skip
         for part, struct, end in again:
             self._meet_again(document, part, struct, end)
         overwritten = {struct[4] for part in parts for struct in part.update.structs if struct[5] is None}
         for client, clock, length in removed:
             if length > 1 or (client, clock) not in overwritten:
-                self._remove(document, client, clock, length, parts[-1])
+                self._remove(document, client, clock, length)
         for part in parts:
+            if part.update.deletes:
+                self._texts.remove(document, self._removed_text(part), part)
             if part.live and part.update.deletes:
                 for client, clock, entry in removals.of(self, document, part):
                     entry.unsure = True
@@ -140,7 +150,7 @@ class Index:
                 entry = None
             if entry is not None:
                 self._add_versions(entry, client, clock, length, ref, origin, content, first, part.bundle)
-            elif not self._add_text(document, struct, part, first):
+            elif not self._add_text(document, struct, part):
                 reference = origin or right
                 if reference is not None and reference[1] >= fresh.get(reference[0], 1 << 62):
                     waiting.setdefault(reference, []).append((part, struct))
@@ -181,6 +191,9 @@ class Index:
     def _meet_again(self, document: str, part: Part, struct: Struct, end: int) -> None:
         """Versions that are here already, in another bundle: it may hold the value, or be the one that made them."""
         client, clock, length, ref, origin, right, _parent, key, content = struct
+        if key is None and (root := self._texts.root_at(document, (client, clock))) is not None:
+            self._typed.add(part)
+            self._texts.write(document, root, client, clock, clock + length, part, content)
         if key is None and (origin is None or right is not None):
             return  # text
         for row in self.versions_in(document, client, clock, min(end, clock + length)):
@@ -246,60 +259,33 @@ class Index:
             ResolutionRow(entry.key, entry.document, client, clock, record.conflict, root, key, value, bundle)
         )
 
-    def _add_text(self, document: str, struct: Struct, part: Part, first: int) -> bool:
+    def _add_text(self, document: str, struct: Struct, part: Part) -> bool:
         """Keep a run of text; False when where it belongs isn't known (yet)."""
-        client, clock, length, ref, origin, right, parent = struct[:7]
-        root = parent if parent.__class__ is str else self._text_of(document, origin) or self._text_of(document, right)
+        client, clock, length, _ref, origin, right, parent, _key, content = struct
+        root = parent
+        if root.__class__ is not str:
+            root = self._texts.root_at(document, origin) or self._texts.root_at(document, right)
         if not isinstance(root, str):
             return False
         if layout.parse_root(root).kind == "text":
-            if ref != _FORMAT:
-                self._touch_text(document, root, part)
-            # Not its beginning, where that is known already: it has its author.
-            new = max(clock, first)
-            self._spans.append(SpanRow(document, client, new, clock + length - new, root, part.bundle, False))
+            self._typed.add(part)
+            self._texts.write(document, root, client, clock, clock + length, part, content)
         return True
 
-    def _touch_text(self, document: str, root: str, part: Part) -> None:
-        bundles = self.touched_texts.setdefault((document, root), set())
-        if part.apart:
-            bundles.add(part.bundle)
+    def _removed_text(self, part: Part) -> list[Range]:
+        if part in self._typed:
+            return part.update.deletes
+        # What a field's value was written over is no text.
+        overwritten = {struct[4] for struct in part.update.structs if struct[5] is None}
+        return [one for one in part.update.deletes if one[2] > 1 or one[:2] not in overwritten]
 
-    def _text_of(self, document: str, id: tuple[int, int] | None) -> str | None:
-        if id is None:
-            return None
-        span = self._span_at(document, *id)
-        return span.root if span else None
-
-    def _span_at(self, document: str, client: int, clock: int) -> SpanRow | None:
-        for span in reversed(self._spans):
-            if (
-                span.client == client
-                and span.clock <= clock < span.clock + span.length
-                and span.document == document
-                and not span.deleted
-            ):
-                return span
-        return self._storage.span_at(document, client, clock)
-
-    def _remove(self, document: str, client: int, clock: int, length: int, part: Part) -> None:
-        """What is newly removed shows another value; of text, its runs are kept."""
+    def _remove(self, document: str, client: int, clock: int, length: int) -> None:
+        """What is newly removed shows another value."""
         if length <= _WIDE_DELETE:
-            at, end = clock, clock + length
-            while at < end:
+            for at in range(clock, clock + length):
                 entry = self.entry_of(document, client, at)
                 if entry is not None:
                     self._doubt(entry, client, at)
-                    at += 1
-                    continue
-                span = self._span_at(document, client, at)
-                if span is None:
-                    at += 1
-                    continue
-                run = min(end, span.clock + span.length) - at
-                self._touch_text(document, span.root, part)
-                self._spans.append(SpanRow(document, client, at, run, span.root, part.bundle, True))
-                at += run
             return
         for row in self.versions_in(document, client, clock, clock + length):
             wide = self.by_number(row.register)
@@ -375,10 +361,10 @@ class Index:
 
     # -- writing -------------------------------------------------------------------------------------------
 
-    def flush(self) -> tuple[list[Entry], dict[tuple[str, str], set[int]]]:
+    def flush(self) -> tuple[list[Entry], dict[tuple[str, str], TextTouch]]:
         """Write what has been collected, but for the registers' own rows; return what was touched.
 
-        (registers, {(document, root) of a text: bundles whose authors may have worked apart})
+        (registers, {(document, root) of a text: what became of it})
         """
         storage = self._storage
         if self._versions:
@@ -387,19 +373,11 @@ class Index:
             storage.change_versions(list(self._again.values()))
         if self._clears:
             storage.add_clears(self._clears)
-        if self._spans:
-            storage.add_spans(self._spans)
         if self._resolutions:
             storage.add_resolutions(self._resolutions)
-        touched, texts = list(self.touched.values()), self.touched_texts
+        touched, texts = list(self.touched.values()), self._texts.touched
         self._clear_pending()
         return touched, texts
-
-    def touch(self, entries: Iterable[Entry], texts: Mapping[tuple[str, str], set[int]]) -> None:
-        """Count as touched again: judged once more with the rest of the group."""
-        self.touched.update((entry.id, entry) for entry in entries)
-        for name, bundles in texts.items():
-            self.touched_texts.setdefault(name, set()).update(bundles)
 
     def store(self, entries: Iterable[Entry]) -> None:
         """Write registers' rows, once their winners are known."""

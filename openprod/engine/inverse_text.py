@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from openprod.core.bundles import Bundle, DocumentUpdate
+from openprod.engine.places import Places
 from openprod.storage.ports import BundleRow
 from openprod.yjs.decoder import STRING, Update, decode_update
 from openprod.yjs.documents import LiveDocument, SpliceText
@@ -25,9 +26,30 @@ def of_bundle(committer: Committer, bundle: BundleRow) -> list[tuple[str, Splice
         if part.live:
             decoded = decode_update(part.update)
             live = committer.document(part.document)
-            found += [(part.document, splice) for splice in _written(committer, live, decoded)]
-            found += [(part.document, splice) for splice in _removed(committer, live, decoded)]
+            places = _Places(committer, live)
+            found += [(part.document, splice) for splice in _written(committer, live, decoded, places)]
+            found += [(part.document, splice) for splice in _removed(committer, live, decoded, places)]
     return sorted(found, key=lambda one: (one[0], one[1].root, -one[1].start, one[1].insert != ""))
+
+
+class _Places:
+    """Where elements are in the texts of a document, in code points, as long as it doesn't change."""
+
+    def __init__(self, committer: Committer, live: LiveDocument) -> None:
+        self._storage = committer.storage
+        self._live = live
+        self._texts: dict[str, tuple[Places, str]] = {}
+
+    def _of(self, root: str) -> tuple[Places, str]:
+        if root not in self._texts:
+            self._texts[root] = Places(self._storage, self._live, root), self._live.text(root)
+        return self._texts[root]
+
+    def point(self, root: str, client: int, clock: int) -> int | None:
+        return self._of(root)[0].point(client, clock)
+
+    def text(self, root: str) -> str:
+        return self._of(root)[1]
 
 
 def _parts(committer: Committer, number: int) -> list[DocumentUpdate]:
@@ -35,13 +57,7 @@ def _parts(committer: Committer, number: int) -> list[DocumentUpdate]:
     return msgspec.msgpack.decode(body, type=Bundle).updates
 
 
-def _point(live: LiveDocument, root: str, client: int, clock: int) -> int | None:
-    """Where an element is, in code points."""
-    place = live.text_position(root, client, clock)
-    return None if place is None else len(live.text(root).encode()[:place].decode(errors="ignore"))
-
-
-def _written(committer: Committer, live: LiveDocument, decoded: Update) -> list[SpliceText]:
+def _written(committer: Committer, live: LiveDocument, decoded: Update, places: _Places) -> list[SpliceText]:
     splices: list[SpliceText] = []
     for client, clock, length, ref, _origin, _right, _parent, _key, content in decoded.structs:
         span = committer.storage.span_at(live.name, client, clock) if ref == STRING else None
@@ -52,16 +68,16 @@ def _written(committer: Committer, live: LiveDocument, decoded: Update) -> list[
             units = 2 if character > "\uffff" else 1
             start = None
             if not live.gate.deleted.contains(client, at):
-                start = _point(live, span.root, client, at)
+                start = places.point(span.root, client, at)
             # The character itself tells whether it still stands there: deletions may not all be known by range.
-            if start is not None and live.text(span.root)[start : start + 1] == character:
+            if start is not None and places.text(span.root)[start : start + 1] == character:
                 splices.append(SpliceText(span.root, start, 1, ""))
             at += units
         assert at == clock + length
     return splices
 
 
-def _removed(committer: Committer, live: LiveDocument, decoded: Update) -> list[SpliceText]:
+def _removed(committer: Committer, live: LiveDocument, decoded: Update, places: _Places) -> list[SpliceText]:
     splices: list[SpliceText] = []
     for client, clock, length in decoded.deletes:
         at, end = clock, clock + length
@@ -71,7 +87,7 @@ def _removed(committer: Committer, live: LiveDocument, decoded: Update) -> list[
                 at += 1
                 continue
             stop = min(end, span.clock + span.length)
-            start = _point(live, span.root, client, at)
+            start = places.point(span.root, client, at)
             found = content(committer, live.name, span.bundle, client, at, stop)
             if start is not None and found:
                 splices.append(SpliceText(span.root, start, 0, found))

@@ -30,17 +30,15 @@ def rank(intent: str, hlc: str, log: str, seq: int) -> Rank:
 class Part:
     """One update to take in: its bundle, and whether it is one transaction as it was made.
 
-    A removal in a live update is its author's; a whole state repeats everybody's. ``apart``: its author may not have
-    seen everything that is here.
+    A removal in a live update is its author's; a whole state repeats everybody's.
     """
 
-    __slots__ = ("apart", "bundle", "live", "rank", "update")
+    __slots__ = ("bundle", "live", "rank", "update")
 
-    def __init__(self, update: Update, *, bundle: int, live: bool, apart: bool, rank: Rank) -> None:
+    def __init__(self, update: Update, *, bundle: int, live: bool, rank: Rank) -> None:
         self.update = update
         self.bundle = bundle
         self.live = live
-        self.apart = apart
         self.rank = rank
 
 

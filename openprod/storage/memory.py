@@ -11,27 +11,26 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from openprod.errors import StorageError
+from openprod.storage.memory_texts import TextTables
 from openprod.storage.ports import (
-    ApartRow,
     BundleRow,
     ClearRow,
     ConflictRow,
     RegisterRow,
     ResolutionRow,
-    SpanRow,
     Storage,
     TokenRow,
     VersionRow,
     VersionWithAuthor,
 )
 from openprod.storage.sqlite.storage import SqliteStorage
-from openprod.storage.tables import Table, Tables
+from openprod.storage.tables import Table
 
 R = TypeVar("R")
-T = TypeVar("T", ClearRow, SpanRow, ResolutionRow)
+T = TypeVar("T", ClearRow, ResolutionRow)
 
 
-class MemoryStorage(Tables):
+class MemoryStorage(TextTables):
     """One workspace, in memory. Contract: ``openprod.storage.ports``."""
 
     def __init__(self, path: str = "memory") -> None:
@@ -45,19 +44,12 @@ class MemoryStorage(Tables):
         self._bundles: Table[int, tuple[BundleRow, bytes, bytes]] = Table(
             j, id=lambda one: one[0].id, log=lambda one: one[0].log, seq=lambda one: (one[0].log, one[0].seq)
         )
-        self._deps: Table[tuple[str, str, int], int] = Table(j)
         self._registers: Table[int, RegisterRow] = Table(
             j, place=lambda row: row[1:4], entity=lambda row: row.entity, root=lambda row: row.root,
             value=lambda row: (row.root, row.field, row.value),
         )  # fmt: skip
         self._versions: Table[tuple[str, int, int], VersionRow] = Table(j, register=lambda row: row.register)
         self._clears: Table[tuple[str, int, int, int], ClearRow] = Table(j, register=lambda row: row.register)
-        self._spans: Table[tuple[str, int, int, bool, int], SpanRow] = Table(
-            j, root=lambda row: (row.document, row.root), client=lambda row: (row.document, row.client)
-        )
-        self._apart: Table[tuple[str, str, int, int, int, int], ApartRow] = Table(
-            j, root=lambda row: (row.document, row.root)
-        )
         self._resolutions: Table[tuple[str, int, int], ResolutionRow] = Table(
             j, place=lambda row: (row.document, row.root, row.key), conflict=lambda row: row.conflict
         )
@@ -65,7 +57,7 @@ class MemoryStorage(Tables):
         self._redirects: Table[str, str] = Table(j)
         self._bound: Table[tuple[str, str], str] = Table(j)
         self._derived = (
-            self._registers, self._versions, self._clears, self._spans, self._apart, self._resolutions,
+            self._registers, self._versions, self._clears, self._spans, self._changes, self._apart, self._resolutions,
             self._conflicts, self._redirects, self._bound, self._snapshots,
         )  # fmt: skip
 
@@ -157,15 +149,6 @@ class MemoryStorage(Tables):
     def newest_hlc(self, log: str) -> str:
         row = self._newest(log)
         return row.hlc if row else ""
-
-    def add_deps(self, log: str, seq: int, deps: dict[str, int]) -> None:
-        for on_log, on_seq in deps.items():
-            if (log, on_log, seq) not in self._deps.rows:
-                self._put(self._deps, (log, on_log, seq), on_seq)
-
-    def depends(self, log: str, seq: int, on_log: str) -> int:
-        found = (on_seq for key, on_seq in self._deps.rows.items() if key[:2] == (log, on_log) and key[2] <= seq)
-        return max(found, default=0)
 
     def bundles_by_user(self, user: str, *, limit: int) -> list[BundleRow]:
         return _first([row for row in reversed(self._rows()) if row.user == user], limit)
@@ -264,32 +247,6 @@ class MemoryStorage(Tables):
 
     # -- texts, resolutions, conflicts ---------------------------------------------------------------------
 
-    def add_spans(self, rows: Sequence[SpanRow]) -> None:
-        for row in rows:
-            key = (row.document, row.client, row.clock, row.deleted, row.bundle)
-            if key not in self._spans.rows:
-                self._put(self._spans, key, row)
-
-    def spans_of(self, document: str, root: str) -> list[tuple[SpanRow, BundleRow]]:
-        return self._by_time(self._spans.where("root", (document, root)))
-
-    def span_at(self, document: str, client: int, clock: int) -> SpanRow | None:
-        rows = self._spans.where("client", (document, client))
-        last = next((row for row in reversed(rows) if row.clock <= clock and not row.deleted), None)
-        return last if last and clock < last.clock + last.length else None
-
-    def add_apart(self, rows: Sequence[ApartRow]) -> None:
-        for row in rows:
-            key = (*row[:4], *row[5:7])
-            if key not in self._apart.rows:
-                self._put(self._apart, key, row)
-
-    def apart_in(self, document: str, root: str) -> list[ApartRow]:
-        return self._apart.where("root", (document, root))
-
-    def text_roots(self) -> list[tuple[str, str]]:
-        return sorted({(row.document, row.root) for row in self._spans.rows.values()})
-
     def add_resolutions(self, rows: Sequence[ResolutionRow]) -> None:
         for row in rows:
             self._put(self._resolutions, (row.document, row.client, row.clock), row)
@@ -372,12 +329,14 @@ class MemoryStorage(Tables):
             other.quarantine(*entry)
         for number in sorted(self._bundles.rows):
             other.add_bundle(*self._bundles.rows[number])
-        for (log, on_log, seq), on_seq in self._deps.rows.items():
+        for (log, on_log, seq), on_seq in sorted(self._deps.rows.items()):
             other.add_deps(log, seq, {on_log: on_seq})
         other.put_registers(list(self._registers.rows.values()))
         other.add_versions(list(self._versions.rows.values()))
         other.add_clears(list(self._clears.rows.values()))
-        other.add_spans(list(self._spans.rows.values()))
+        other.put_spans(list(self._spans.rows.values()))
+        for change in self._changes.rows.values():
+            other.put_text_change(change)
         other.add_apart(list(self._apart.rows.values()))
         other.add_resolutions(list(self._resolutions.rows.values()))
         for conflict in self._conflicts.rows.values():

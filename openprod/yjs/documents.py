@@ -138,7 +138,12 @@ class LiveDocument:
         return str(self._text(root))
 
     def text_position(self, root: str, client: int, clock: int) -> int | None:
-        """Where an element of a text is, or was before it was removed, in UTF-8 bytes; None when that can't be said."""
+        """Where an element of a text is, or was before it was removed; None when that can't be said.
+
+        In UTF-8 bytes up to its block's beginning, in UTF-16 units from there: ``engine.places`` makes sense of it.
+        """
+        if not 0 <= clock < self.gate.state.get(client, 0):
+            return None  # pycrdt would panic
         sequence = self._text(root)
         sticky = StickyIndex.from_json({"item": {"client": client, "clock": clock}, "assoc": Assoc.AFTER}, sequence)
         try:

@@ -21,7 +21,17 @@ def contents(storage: Storage) -> dict[str, Any]:
         "versions": [storage.versions_of(id) for id in ids if storage.versions_of(id)],
         "clears": [storage.clears_of(id) for id in ids if storage.clears_of(id)],
         "spans": [storage.spans_of(document, root) for document, root in storage.text_roots()],
-        "apart": [storage.apart_in("p", "p.t")] if storage.apart_in("p", "p.t") else [],
+        "changes": [
+            [
+                (
+                    storage.text_changes(document, root, log, whole=whole),
+                    storage.apart_in(document, root, log, limit=-1),
+                )
+                for log in storage.text_logs(document, root)
+                for whole in (False, True)
+            ]
+            for document, root in storage.text_roots()
+        ],
         "resolutions": storage.all_resolutions(),
         "conflicts": storage.conflicts(),
         "snapshots": storage.snapshots(),

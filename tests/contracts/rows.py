@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from openprod.storage.ports import (
-    ApartRow,
     BundleRow,
     ClearRow,
     ConflictRow,
@@ -11,6 +10,7 @@ from openprod.storage.ports import (
     ResolutionRow,
     SpanRow,
     Storage,
+    TextChangeRow,
     TokenRow,
     VersionRow,
 )
@@ -50,8 +50,10 @@ def span(
     return SpanRow("p", client, clock, length, root, bundle, deleted)
 
 
-def apart(first: int, second: int = 5, *, root: str = "p.t") -> ApartRow:
-    return ApartRow("p", root, 1, first, 1, 2, second, 2)
+def change(
+    seq: int, bundle: int = 1, *, log: str = "log-a", root: str = "p.t", user: str = "u1", whole: bool = False
+) -> TextChangeRow:
+    return TextChangeRow("p", root, log, seq, bundle, user, whole)
 
 
 def resolution(

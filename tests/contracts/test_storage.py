@@ -50,8 +50,9 @@ def fill(storage: Storage) -> None:
         storage.put_registers([rows.register(1), rows.register(2, value=None, forked=True)])
         storage.add_versions([rows.version(0), rows.version(1, value=None)])
         storage.add_clears([rows.clear(0)])
-        storage.add_spans([rows.span(0, 5), rows.span(1, 2, deleted=True)])
-        storage.add_apart([rows.apart(1)])
+        storage.put_spans([rows.span(0, 5), rows.span(1, 2, deleted=True)])
+        storage.put_text_change(rows.change(1))
+        storage.add_apart([rows.change(1)])
         storage.add_resolutions([rows.resolution(3)])
         storage.put_conflict(rows.conflict("c_1"))
         storage.put_snapshot("p", 2, b"\0state")
@@ -71,8 +72,12 @@ def spoil(storage: Storage) -> None:
     storage.change_versions([rows.version(0, value='"anew"', bundle=2)])
     storage.seek("p.f", "a")
     storage.add_clears([rows.clear(1)])
-    storage.add_spans([rows.span(9)])
-    storage.add_apart([rows.apart(2)])
+    storage.put_spans([rows.span(9)])
+    storage.drop_spans([rows.span(0)])
+    storage.put_text_change(rows.change(2, 2))
+    storage.drop_text_change(rows.change(1))
+    storage.clear_apart("p", "p.t")
+    storage.add_apart([rows.change(2, 2)])
     storage.add_resolutions([rows.resolution(3, body='{"x":1}'), rows.resolution(4)])
     storage.drop_conflict("c_1")
     storage.put_conflict(rows.conflict("c_2"))
@@ -233,10 +238,13 @@ def test_what_an_author_had_seen_of_other_logs_holds_until_it_advances(storage: 
         storage.add_deps("a", 2, {"b": 3, "c": 1})
         storage.add_deps("a", 5, {"b": 8})
         storage.add_deps("a", 5, {"b": 9})
+        storage.add_deps("a", 6, {"b": 8})
     assert [storage.depends("a", seq, "b") for seq in range(1, 7)] == [0, 3, 3, 3, 8, 8]
     assert storage.depends("a", 6, "c") == 1
     assert storage.depends("a", 6, "d") == 0
     assert storage.depends("b", 6, "a") == 0
+    assert [storage.first_depending("a", "b", seq) for seq in (1, 3, 4, 8, 9)] == [2, 2, 5, 5, None]
+    assert storage.first_depending("b", "a", 1) is None
 
 
 def test_a_bundle_is_added_once(storage: Storage) -> None:
@@ -417,7 +425,7 @@ def test_removals_are_kept_once_a_bundle_and_come_by_time(storage: Storage) -> N
 def test_a_run_of_text_is_found_by_any_of_its_elements(storage: Storage) -> None:
     with storage.transaction():
         rows.add_bundles(storage, rows.bundle(1))
-        storage.add_spans([rows.span(0, 3), rows.span(5, 2), rows.span(3, 4, client=2), rows.span(6, deleted=True)])
+        storage.put_spans([rows.span(0, 3), rows.span(5, 2), rows.span(3, 4, client=2), rows.span(6, deleted=True)])
     assert storage.span_at("p", 1, 0) == rows.span(0, 3)
     assert storage.span_at("p", 1, 2) == rows.span(0, 3)
     assert storage.span_at("p", 1, 3) is None
@@ -430,21 +438,69 @@ def test_a_run_of_text_is_found_by_any_of_its_elements(storage: Storage) -> None
 def test_runs_of_a_text_come_by_time_then_place(storage: Storage) -> None:
     with storage.transaction():
         rows.add_bundles(storage, rows.bundle(1, hlc="2"), rows.bundle(2, hlc="1"))
-        storage.add_spans([rows.span(9), rows.span(4, client=2), rows.span(4, deleted=True), rows.span(4)])
-        storage.add_spans([rows.span(20, bundle=2), rows.span(4), rows.span(1, root="p.other")])
+        storage.put_spans([rows.span(9), rows.span(4, client=2), rows.span(4, deleted=True), rows.span(4)])
+        storage.put_spans([rows.span(20, bundle=2), rows.span(4), rows.span(1, root="p.other")])
     assert [(row.client, row.clock, row.deleted) for row, _bundle in storage.spans_of("p", "p.t")] == [
         (1, 20, False), (1, 4, False), (1, 4, True), (1, 9, False), (2, 4, False),
     ]  # fmt: skip
     assert storage.text_roots() == [("p", "p.other"), ("p", "p.t")]
 
 
-def test_changes_apart_are_kept_once_and_come_in_order(storage: Storage) -> None:
-    made = [rows.apart(1), rows.apart(1, 9), rows.apart(2), rows.apart(10)]
+def test_runs_are_written_over_by_place_and_found_by_what_they_hold(storage: Storage) -> None:
+    with storage.transaction():
+        rows.add_bundles(storage, rows.bundle(1), rows.bundle(2))
+        storage.put_spans([rows.span(2, 4), rows.span(6, 1, 2), rows.span(9, 3), rows.span(3, deleted=True)])
+        storage.put_spans([rows.span(9, 2, 2), rows.span(0, 9, client=2)])
+        storage.drop_spans([rows.span(6), rows.span(4)])
+
+    def found(start: int, end: int) -> list[int]:
+        return [row.clock for row in storage.spans_in("p", 1, start, end, deleted=False)]
+
+    assert [found(0, 2), found(0, 3), found(5, 9), found(6, 9), found(5, 10), found(10, 12)] == [
+        [], [2], [2], [], [2, 9], [9],
+    ]  # fmt: skip
+    assert storage.spans_in("p", 1, 0, 9, deleted=True) == [rows.span(3, deleted=True)]
+    assert storage.spans_of_change("p", "p.t", 1) == [
+        rows.span(2, 4), rows.span(3, deleted=True), rows.span(0, 9, client=2),
+    ]  # fmt: skip
+    assert storage.spans_of_change("p", "p.t", 1, limit=1) == [rows.span(2, 4)]
+    assert storage.spans_of_change("p", "p.t", 2) == [rows.span(9, 2, 2)]
+    assert storage.spans_of_change("p", "p.other", 1) == []
+
+
+def test_who_had_a_hand_in_a_text_is_found_by_stretches_of_a_log(storage: Storage) -> None:
+    made = [rows.change(seq, 10 + seq, user=f"u{seq % 2}", whole=seq == 4) for seq in range(1, 7)]
+    with storage.transaction():
+        for row in [*made, rows.change(3, log="log-b"), rows.change(9, log="log-c", root="p.other")]:
+            storage.put_text_change(row)
+        storage.put_text_change(made[2]._replace(bundle=33))
+        storage.drop_text_change(made[5])
+    assert storage.text_logs("p", "p.t") == ["log-a", "log-b"]
+    read = storage.text_changes
+    assert read("p", "p.t", "log-a", whole=False) == [made[0], made[1], made[2]._replace(bundle=33), made[4]]
+    assert read("p", "p.t", "log-a", after=1, before=5, whole=False) == [made[1], made[2]._replace(bundle=33)]
+    assert read("p", "p.t", "log-a", whole=True) == [made[3]]
+    assert read("p", "p.t", "log-a", after=4, whole=True) == []
+    has = storage.has_text_change
+    assert has("p", "p.t", "log-a", after=1, before=3, other_than="u1")
+    assert not has("p", "p.t", "log-a", after=1, before=3, other_than="u0")
+    assert not has("p", "p.t", "log-a", after=3, before=5, other_than="u1")  # a whole state
+    assert not has("p", "p.t", "log-a", after=5, before=None, other_than="")
+
+
+def test_those_apart_are_kept_once_and_the_last_of_a_log_are_read(storage: Storage) -> None:
+    made = [rows.change(seq) for seq in (1, 2, 10)]
+    assert not storage.has_apart("p", "p.t")
     with storage.transaction():
         storage.add_apart(made[::-1])
-        storage.add_apart([made[0]._replace(first_length=7), rows.apart(1, root="p.other")])
-    assert storage.apart_in("p", "p.t") == made
-    assert storage.apart_in("q", "p.t") == []
+        storage.add_apart([made[0]._replace(user="u9"), rows.change(1, root="p.other")])
+    assert storage.apart_in("p", "p.t", "log-a", limit=-1) == made
+    assert storage.apart_in("p", "p.t", "log-a", limit=2) == made[1:]
+    assert storage.apart_in("p", "p.t", "log-b", limit=2) == []
+    with storage.transaction():
+        storage.clear_apart("p", "p.t")
+    assert not storage.has_apart("p", "p.t")
+    assert storage.has_apart("p", "p.other")
 
 
 # -- resolutions and conflicts -----------------------------------------------------------------------------
@@ -500,8 +556,10 @@ def test_clearing_what_is_derived_keeps_the_rest(storage: Storage) -> None:
     assert found["meta"]["name"] == "Hamlet"
     assert found["tokens"] == [rows.token("t1")]
     assert len(found["quarantined"]) == 1
-    for derived in ("registers", "versions", "clears", "spans", "apart", "resolutions", "conflicts", "snapshots"):
+    for derived in ("registers", "versions", "clears", "spans", "changes", "resolutions", "conflicts", "snapshots"):
         assert not found[derived], derived
+    assert storage.text_logs("p", "p.t") == []
+    assert not storage.has_apart("p", "p.t")
     assert storage.next_register() == 1
 
 

@@ -54,13 +54,23 @@ CALLS = st.one_of(
     ),
     st.tuples(st.just("add_clears"), st.lists(st.builds(rows.clear, CLOCK, SMALL, SMALL), max_size=3)),
     st.tuples(
-        st.just("add_spans"),
+        st.sampled_from(["put_spans", "drop_spans"]),
         st.lists(st.builds(
             lambda clock, length, bundle, root, deleted: rows.span(clock, length, bundle, root=root, deleted=deleted),
             CLOCK, SMALL, SMALL, st.sampled_from(["p.t", "p.u"]), st.booleans(),
         ), max_size=3),
     ),
-    st.tuples(st.just("add_apart"), st.lists(st.builds(rows.apart, CLOCK, CLOCK), max_size=3)),
+    st.builds(
+        lambda name, seq, bundle, log, user, whole: (name, rows.change(seq, bundle, log=log, user=user, whole=whole)),
+        st.sampled_from(["put_text_change", "drop_text_change"]), SMALL, SMALL, st.sampled_from("ab"), NAME,
+        st.booleans(),
+    ),
+    st.tuples(
+        st.just("add_apart"),
+        st.lists(st.builds(lambda seq, log, root: rows.change(seq, log=log, root=root),
+                           SMALL, st.sampled_from("ab"), st.sampled_from(["p.t", "p.u"])), max_size=3),
+    ),
+    st.tuples(st.just("clear_apart"), st.just("p"), st.sampled_from(["p.t", "p.u"])),
     st.tuples(
         st.just("add_resolutions"),
         st.lists(st.builds(
@@ -119,6 +129,24 @@ def answers(storage: Storage) -> dict[str, Any]:
         for log in ("a", "b", "c")
     ]
     found["depends"] = [storage.depends(log, seq, on) for log in "ab" for seq in small for on in names]
+    found["first depending"] = [storage.first_depending(log, on, seq) for log in "ab" for seq in small for on in names]
+    stretches = [(after, before) for after in (0, 2) for before in (None, 3)]
+    found["texts"] = [
+        [
+            storage.text_logs("p", root), storage.has_apart("p", root),
+            [storage.apart_in("p", root, log, limit=limit) for log in "abc" for limit in (-1, 2)],
+            [storage.spans_of_change("p", root, number, limit=limit) for number in small for limit in (-1, 1)],
+            [storage.text_changes("p", root, log, after=after, before=before, whole=whole)
+             for log in "ab" for whole in (False, True) for after, before in stretches],
+            [storage.has_text_change("p", root, log, after=after, before=before, other_than=user)
+             for log in "ab" for user in names for after, before in stretches],
+        ]
+        for root in ("p.t", "p.u")
+    ]  # fmt: skip
+    found["runs in"] = [
+        storage.spans_in("p", 1, start, end, deleted=deleted)
+        for start in small for end in (3, 12) for deleted in (False, True)
+    ]  # fmt: skip
     found["by user"] = [storage.bundles_by_user(user, limit=limit) for user in names for limit in (1, 9)]
     found["register"] = [storage.register(id) for id in small]
     found["at"] = [
@@ -196,7 +224,7 @@ def test_the_engine_comes_to_the_same_on_both(seed: int, tmp_path: Path) -> None
         assert left.conflicts() == right.conflicts()
         # Not the bundles' own bytes: Yjs writes the members of a record in an order of its own.
         found, expected = contents(sqlite), contents(memory)
-        for table in ("registers", "conflicts", "resolutions", "apart"):
+        for table in ("registers", "conflicts", "resolutions", "changes"):
             assert found[table] == expected[table], table
         assert [row.hlc for row in found["bundles"]] == [row.hlc for row in expected["bundles"]]
         assert len(memory.bundles()) > 15

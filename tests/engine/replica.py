@@ -230,6 +230,21 @@ class Replica:
         for row in storage.conflicts():
             subject = {name: value for name, value in row._asdict().items() if name != "register"}
             found["conflicts"][row.id] = {**subject, "sentence": self.describe(row).sentence}
+        found["texts"] = {
+            f"{document}/{root}": (
+                [(span._replace(bundle=0), bundle.id) for span, bundle in storage.spans_of(document, root)],
+                [
+                    [change._replace(bundle=0) for change in rows]
+                    for log in storage.text_logs(document, root)
+                    for rows in (
+                        storage.text_changes(document, root, log, whole=False),
+                        storage.text_changes(document, root, log, whole=True),
+                        storage.apart_in(document, root, log, limit=-1),
+                    )
+                ],
+            )
+            for document, root in storage.text_roots()
+        }
         found["resolutions"] = [
             (row._replace(bundle=0), storage.bundle_numbered(row.bundle).id)  # type: ignore[union-attr]
             for row in storage.all_resolutions()

@@ -5,13 +5,28 @@ from __future__ import annotations
 import random
 
 from openprod.yjs import layout
+from tests.simulation.texts import check as texts_check
 from tests.simulation.world import EDGES, ENTITIES, FIELDS, OUTSIDERS, REPLICAS, VALUES, World
 
 RELATING = ("relate", "unrelate", "place_near", "weigh", "part", "outside_relate")
 TEXTS = ("slow fade", "slow\nfade", "slow fade\nthen out", "", "then out")
 
 
-def walk(seed: int, steps: int, *, texts: bool = False, edges: bool = False, trace: list[str] | None = None) -> World:
+PROSE = ("é", "yz", "😀", "\n", "neue Zeile\n", "", "ß\nü", "x")
+
+
+PROSE_MOVES = (
+    "set_field", "delete", "restore_entity", "undo", "redo", "resolve", "reopen", "write_text", "crash", "stop",
+    "disk_fails", "take_backup", "restore_backup", "jump", "pull", "dial", "hang_up", "answer", "send", "read",
+    "outside_set", "reload",
+)  # fmt: skip
+
+
+def walk(
+    seed: int, steps: int, *, texts: bool = False, edges: bool = False, prose: bool = False,
+    trace: list[str] | None = None,
+) -> World:  # fmt: skip
+    """``prose``: little else than texts, in more than ASCII."""
     world = World(seed)
     chance = random.Random(seed + 1)
 
@@ -85,6 +100,13 @@ def walk(seed: int, steps: int, *, texts: bool = False, edges: bool = False, tra
         "reload": (1, lambda: (chance.choice(OUTSIDERS),)),
         "forge": (1, lambda: (chance.choice(OUTSIDERS), entity(), chance.randrange(50))),
     }
+    if prose:
+        typing = (lambda: chance.randrange(12), lambda: chance.choice((0, 0, 0, 1, 2, 9)), lambda: chance.choice(PROSE))
+        moves = {name: moves[name] for name in PROSE_MOVES} | {
+            "edit_text": (24, lambda: (chance.choice(REPLICAS), entity(), *(draw() for draw in typing))),
+            "outside_type": (36, lambda: (chance.choice(OUTSIDERS), entity(), *(draw() for draw in typing))),
+        }
+        texts = edges = True
     left_out = {*(() if texts else ("write_text", "outside_type")), *(() if edges else RELATING)}
     names = [name for name in moves if name not in left_out]
     weights = [moves[name][0] for name in names]
@@ -101,6 +123,8 @@ def walk(seed: int, steps: int, *, texts: bool = False, edges: bool = False, tra
     for replica in REPLICAS:
         world.check(replica)
         world.check_replay(replica)
+        if prose:
+            texts_check(world.replicas[replica])
     world.check_settled()
     world.check_converged(shuffle=bool(seed % 2))
     for replica in REPLICAS:

@@ -184,7 +184,6 @@ def test_relations(seed: int, steps: int) -> None:
     walk(seed, steps, edges=True)
 
 
-@pytest.mark.xfail(reason="who changed a text apart from whom still depends on what came first", strict=False)
 @pytest.mark.parametrize("seed", [1020, 1077, 1095])
 def test_texts(seed: int) -> None:
     walk(seed, 200, texts=True, edges=True)
@@ -194,7 +193,7 @@ def test_fresh_seeds() -> None:
     base = secrets.randbits(31)
     print(f"seeds {base}…{base + 59}")
     for seed in range(base, base + 60):
-        walk(seed, 120, edges=bool(seed % 2))
+        walk(seed, 120, edges=bool(seed % 2), texts=bool(seed % 3))
 
 
 @pytest.mark.skipif("OPENPROD_SOAK" not in os.environ, reason="only when asked for: OPENPROD_SOAK=N")
@@ -203,4 +202,4 @@ def test_soak() -> None:
     steps = int(os.environ.get("OPENPROD_SOAK_STEPS", "400"))
     for seed in range(base, base + int(os.environ["OPENPROD_SOAK"])):
         print(f"seed {seed}, {steps} steps")
-        walk(seed, steps)
+        walk(seed, steps, edges=bool(seed % 2), texts=bool(seed % 3))

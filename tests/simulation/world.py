@@ -21,6 +21,7 @@ from openprod.core.operations import (
     CreateEntity,
     DeleteEntity,
     DetachFacet,
+    EditText,
     RemoveEdge,
     RestoreEntity,
     SetEdgeProperty,
@@ -35,6 +36,7 @@ from openprod.storage.memory import MemoryStorage
 from openprod.yjs import layout
 from openprod.yjs.decoder import ANY, decode_update
 from tests.engine.replica import CUES, Replica, Time
+from tests.simulation import texts
 from tests.simulation.outsiders import DOCUMENTS, Outsider
 
 ENTITIES = ("cue_1", "cue_2")
@@ -150,6 +152,15 @@ class World:
 
     def write_text(self, name: str, entity: str, text: str) -> bool:
         return self.set_field(name, entity, "cues.cue", "notes", text)
+
+    def edit_text(self, name: str, entity: str, at: int, delete: int, insert: str) -> bool:
+        text = self.replicas[name].committer.document("cues").text(f"text:cues.cue/{entity}/notes")
+        start = min(at, len(text))
+        edit = EditText(
+            entity=entity, facet="cues.cue", field="notes", index=start, delete=min(delete, len(text) - start),
+            insert=insert,
+        )  # fmt: skip
+        return self.native(name, edit)
 
     def undo(self, name: str) -> bool:
         return self._act(name, lambda replica: replica.undo())
@@ -342,12 +353,12 @@ class World:
         return bool(self.outsiders[outsider].remove("cues", facet, key))
 
     def outside_type(self, outsider: str, entity: str, at: int, delete: int, text: str) -> bool:
-        """Type in a text, in UTF-8 bytes: the texts are ASCII."""
+        """Type in a text, in characters."""
 
         def change(doc: Doc[Any]) -> None:
             notes = doc.get(f"text:cues.cue/{entity}/notes", type=Text)
-            start = min(at, len(notes))
-            end = min(start + delete, len(notes))
+            before = str(notes)
+            start, end = (len(before[:place].encode()) for place in (at, at + delete))  # pycrdt counts bytes
             if end > start:
                 del notes[start:end]
             if text:
@@ -595,6 +606,7 @@ class World:
             _same("INV-CONVERGE-1", first, other)
         for name in REPLICAS:
             self.check(name)
+        texts.check(self.replicas[REPLICAS[0]])
 
     def check_groups(self) -> None:
         """INV-CONVERGE-1, for pairs that happen to hold the same bundles."""

@@ -20,6 +20,17 @@ LEFT_BY: dict[int, str] = {
         INSERT INTO meta VALUES ('workspace', 'ws_old'), ('name', 'Hamlet');
         INSERT INTO bundle VALUES (1, 'b1', 'log-a', 1, '1', 'u', 'Alex', 'd', '', 'edit', '', '', x'00', x'01', x'02');
     """,
+    2: """
+        INSERT INTO meta VALUES ('workspace', 'ws_old'), ('name', 'Hamlet');
+        INSERT INTO bundle VALUES (1, 'b1', 'log-a', 1, '1', 'u', 'Alex', 'd', '', 'edit', '', '', x'00', x'01', x'02');
+        INSERT INTO dependency VALUES ('log-a', 'log-b', 1, 4), ('log-a', 'log-b', 2, 3), ('log-a', 'log-b', 3, 5);
+        INSERT INTO span VALUES ('p', 1, 0, 0, 1, 5, 'text:p.f/e/a'), ('p', 1, 0, 0, 2, 7, 'text:p.f/e/a');
+        INSERT INTO apart VALUES ('p', 'text:p.f/e/a', 1, 0, 1, 2, 0, 1);
+    """,
+    3: """
+        INSERT INTO meta VALUES ('workspace', 'ws_old'), ('name', 'Hamlet');
+        INSERT INTO bundle VALUES (1, 'b1', 'log-a', 1, '1', 'u', 'Alex', 'd', '', 'edit', '', '', x'00', x'01', x'02');
+    """,
 }
 
 
@@ -97,3 +108,16 @@ def test_several_are_applied_at_once_and_an_older_program_refuses_the_file(
     assert refused.value.code == "NEWER_FILE"
     assert "Update Openprod" in refused.value.hint
     assert path.read_bytes() == bytes_before
+
+
+def test_what_is_derived_of_texts_is_made_anew(tmp_path: Path) -> None:
+    """Version 3 credits runs otherwise: what was there is dropped, and the log kept."""
+    path = tmp_path / "workspace.db"
+    make(path, 2)
+    opened = SqliteStorage(str(path))
+    try:
+        assert opened.text_roots() == []
+        assert opened.meta("derive") == "again"
+        assert [opened.depends("log-a", seq, "log-b") for seq in (1, 2, 3)] == [4, 4, 5]
+    finally:
+        opened.close()

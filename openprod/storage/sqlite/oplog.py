@@ -74,10 +74,27 @@ class Oplog(Statements):
         return row[0] if row else ""
 
     def add_deps(self, log: str, seq: int, deps: dict[str, int]) -> None:
+        """Kept where it goes beyond what the log's author had said before. To be called in the order of the log."""
         self._executemany(
-            "INSERT OR IGNORE INTO dependency (log, seq, on_log, on_seq) VALUES (?,?,?,?)",
-            [(log, seq, *dep) for dep in deps.items()],
+            "INSERT OR IGNORE INTO dependency (log, on_log, seq, on_seq) VALUES (?,?,?,?)",
+            [(log, on, seq, on_seq) for on, on_seq in deps.items() if on_seq > self.depends(log, seq, on)],
         )
+
+    def depends(self, log: str, seq: int, on_log: str) -> int:
+        """The last seq of ``on_log`` that the author of (log, seq) had seen; 0 for none."""
+        row = self._row(
+            "SELECT on_seq FROM dependency WHERE log = ? AND on_log = ? AND seq <= ? ORDER BY seq DESC LIMIT 1",
+            (log, on_log, seq),
+        )
+        return row[0] if row else 0
+
+    def first_depending(self, log: str, on_log: str, on_seq: int) -> int | None:
+        """The first seq of ``log`` whose author had seen (on_log, on_seq)."""
+        row = self._row(
+            "SELECT seq FROM dependency WHERE log = ? AND on_log = ? AND on_seq >= ? ORDER BY on_seq, seq LIMIT 1",
+            (log, on_log, on_seq),
+        )
+        return row[0] if row else None
 
     def bundles_by_user(self, user: str, *, limit: int) -> list[BundleRow]:
         rows = self._rows(f"SELECT {BUNDLE} FROM bundle b WHERE user = ? ORDER BY number DESC LIMIT ?", (user, limit))

@@ -9,23 +9,21 @@ from typing import Any
 
 from openprod.errors import StorageError
 from openprod.storage.ports import (
-    ApartRow,
     BundleRow,
     ClearRow,
     ConflictRow,
     RegisterRow,
     ResolutionRow,
-    SpanRow,
     TokenRow,
     VersionRow,
     VersionWithAuthor,
 )
 from openprod.storage.sqlite.connection import translated
 from openprod.storage.sqlite.oplog import BUNDLE, Oplog
+from openprod.storage.sqlite.texts import TextTables
 
 _REGISTER = "id, document, root, key, entity, field, client, clock, forked, value, sought"
 _VERSION = "v.document, v.client, v.clock, v.register, v.parent_client, v.parent_clock, v.value, v.bundle"
-_SPAN = "s.document, s.client, s.clock, s.length, s.root, s.bundle, s.deleted"
 _RESOLUTION = "r.id, r.document, r.client, r.clock, r.conflict, r.root, r.key, r.body, r.bundle"
 _CONFLICT = "id, kind, status, reopened, entity, facet, field, document, register, heads, subject, hlc"
 _DERIVED = (
@@ -33,6 +31,7 @@ _DERIVED = (
     "version",
     "clearing",
     "span",
+    "text_change",
     "apart",
     "resolution",
     "conflict",
@@ -42,7 +41,7 @@ _DERIVED = (
 )
 
 
-class SqliteStorage(Oplog):
+class SqliteStorage(Oplog, TextTables):
     """One workspace file. Not thread-safe: one owner calls it."""
 
     # -- meta, tokens, quarantine --------------------------------------------------------------------------
@@ -195,49 +194,6 @@ class SqliteStorage(Oplog):
 
     # -- texts, resolutions, conflicts ---------------------------------------------------------------------
 
-    def add_spans(self, rows: Sequence[SpanRow]) -> None:
-        self._executemany(
-            "INSERT OR IGNORE INTO span (document, client, clock, length, root, bundle, deleted)"
-            " VALUES (?,?,?,?,?,?,?)",
-            rows,
-        )
-
-    def spans_of(self, document: str, root: str) -> list[tuple[SpanRow, BundleRow]]:
-        rows = self._rows(
-            f"SELECT {_SPAN}, {BUNDLE} FROM span s JOIN bundle b ON b.number = s.bundle"
-            " WHERE s.document = ? AND s.root = ? ORDER BY b.hlc, b.id, s.client, s.clock, s.deleted",
-            (document, root),
-        )
-        return [(_span(row), BundleRow(*row[7:])) for row in rows]
-
-    def span_at(self, document: str, client: int, clock: int) -> SpanRow | None:
-        row = self._row(
-            f"SELECT {_SPAN} FROM span s WHERE document = ? AND client = ? AND clock <= ? AND deleted = 0"
-            " ORDER BY clock DESC, bundle DESC LIMIT 1",
-            (document, client, clock),
-        )
-        if row is None or row[2] + row[3] <= clock:
-            return None
-        return _span(row)
-
-    def add_apart(self, rows: Sequence[ApartRow]) -> None:
-        self._executemany("INSERT OR IGNORE INTO apart VALUES (?,?,?,?,?,?,?,?)", rows)
-
-    def apart_in(self, document: str, root: str) -> list[ApartRow]:
-        rows = self._rows("SELECT * FROM apart WHERE document = ? AND root = ? ORDER BY 3, 4, 6, 7", (document, root))
-        return [ApartRow(*row) for row in rows]
-
-    def depends(self, log: str, seq: int, on_log: str) -> int:
-        """The last seq of ``on_log`` that the author of (log, seq) had seen; 0 for none."""
-        row = self._row(
-            "SELECT max(on_seq) FROM dependency WHERE log = ? AND on_log = ? AND seq <= ?", (log, on_log, seq)
-        )
-        return row[0] or 0
-
-    def text_roots(self) -> list[tuple[str, str]]:
-        """(document, root) of every text, in order."""
-        return self._rows("SELECT DISTINCT document, root FROM span ORDER BY document, root")
-
     def add_resolutions(self, rows: Sequence[ResolutionRow]) -> None:
         self._executemany(
             "INSERT OR REPLACE INTO resolution (id, document, client, clock, conflict, root, key, body, bundle)"
@@ -340,10 +296,6 @@ class SqliteStorage(Oplog):
 
 def _register(row: Any) -> RegisterRow:
     return RegisterRow._make((*row[:8], row[8] == 1, row[9], row[10] == 1))
-
-
-def _span(row: Any) -> SpanRow:
-    return SpanRow._make((*row[:6], row[6] == 1))
 
 
 def _conflict(row: Any) -> ConflictRow:
