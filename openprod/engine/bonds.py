@@ -1,6 +1,8 @@
-"""Which registers carry one value: the fields bound to a concept entity's, and those of merged entities.
+"""Which registers carry one value: the fields bound to a concept entity's, those of merged entities, and the keys
+that one field has had (``was``).
 
-Everything here follows from what the registers of ``core`` show now: definitions, bindings, memberships, redirects.
+Everything here follows from what the registers of ``core`` show now: definitions, bindings, memberships, redirects,
+and the schemas.
 A **bond** is named by what owns it: a concept entity and a field of its concept, or the survivor of a merge with a
 facet and a field. Its first place is the canonical one.
 """
@@ -13,6 +15,7 @@ from typing import NamedTuple, TypeAlias
 
 from openprod.core.concepts import Binding, Concept
 from openprod.engine.index import Entry, Index
+from openprod.engine.schemas import Schemas
 from openprod.storage.ports import RegisterRow, Storage
 from openprod.yjs import layout
 
@@ -52,7 +55,10 @@ def is_structure(entry: Entry) -> bool:
 
 
 class Bonds:
-    def __init__(self, storage: Storage, index: Index, is_gone: Callable[[str, str], bool]) -> None:
+    def __init__(
+        self, storage: Storage, index: Index, is_gone: Callable[[str, str], bool], schemas: Schemas | None = None
+    ) -> None:
+        self._schemas = Schemas() if schemas is None else schemas
         self._storage = storage
         self._index = index
         self._is_gone = is_gone
@@ -74,7 +80,7 @@ class Bonds:
         self._follow()
 
     def __bool__(self) -> bool:
-        return bool(self._memberships or self._targets)
+        return bool(self._memberships or self._targets or self._schemas.renames)
 
     # -- what the registers say ----------------------------------------------------------------------------
 
@@ -176,13 +182,14 @@ class Bonds:
 
     def of(self, document: str, root: str, entity: str, field: str) -> Bond | None:
         """The bond that a register is part of."""
-        if not field or not (self._memberships or self._targets or root == layout.CONCEPT_ENTITY_ROOT):
+        if not field or not (self or root == layout.CONCEPT_ENTITY_ROOT):
             return None
         if root == layout.CONCEPT_ENTITY_ROOT:
             concept = self.concepts.get(self.concept_entities.get(entity, ""))
             return Bond(entity, "", field) if concept is not None and field in concept.fields else None
         if layout.parse_root(root).kind != "facet" or not layout.belongs(root, document):
             return None
+        field, *earlier = self._schemas.keys_of(root, field)
         owner = self.concept_entity(root, entity)
         if owner is not None:
             own = self.bindings[root].concept_field(field)
@@ -190,7 +197,7 @@ class Bonds:
             if own is not None and concept is not None and own in concept.fields:
                 return Bond(owner, "", own)
         survivor = self.survivor(entity)
-        if survivor == entity and entity not in self._absorbed:
+        if survivor == entity and entity not in self._absorbed and not self._kept(document, root, entity, earlier):
             return None
         return Bond(survivor, root, field)
 
@@ -198,16 +205,30 @@ class Bonds:
         """The registers of a bond, the canonical one first. Those of deleted and detached things aren't of it."""
         if bond.facet:
             document = bond.facet.partition(".")[0]
-            keys = ((id, layout.field_key(id, bond.field)) for id in self.one(bond.owner))
-            return [(document, bond.facet, key) for id, key in keys if self._has(document, bond.facet, id, key)]
+            return [
+                place for id in self.one(bond.owner) for place in self._keys(document, bond.facet, id, bond.field)
+            ]
         found: list[Register] = [(layout.CORE, layout.CONCEPT_ENTITY_ROOT, layout.field_key(bond.owner, bond.field))]
         for facet, entity in self.members(bond.owner):
             field = self.bindings[facet].fields.get(bond.field)
             if field is not None and layout.is_name(field):
-                document, key = facet.partition(".")[0], layout.field_key(entity, field)
-                if self._has(document, facet, entity, key):
-                    found.append((document, facet, key))
+                found += self._keys(facet.partition(".")[0], facet, entity, field)
         return found
+
+    def _keys(self, document: str, facet: str, entity: str, field: str) -> list[Register]:
+        """The register of a field, and those of what it was that there are. The latest that was comes first where the
+        entity has nothing else."""
+        field, *earlier = self._schemas.keys_of(facet, field)
+        key = layout.field_key(entity, field)
+        kept = self._kept(document, facet, entity, earlier)
+        if not kept and not self._has(document, facet, entity, key):
+            return []
+        return [] if self._is_gone(facet, entity) else [(document, facet, key), *kept]
+
+    def _kept(self, document: str, facet: str, entity: str, earlier: list[str]) -> list[Register]:
+        """Registers of earlier keys that there are."""
+        places = [(document, facet, layout.field_key(entity, key)) for key in earlier]
+        return [place for place in places if self._index.find(*place) is not None]
 
     def _has(self, document: str, facet: str, entity: str, key: str) -> bool:
         if self._is_gone(facet, entity):
@@ -253,6 +274,8 @@ class Bonds:
         owners: set[str] = set()
         entities: set[str] = set()
         for entry in touched:
+            if entry.root != layout.ENTITY_ROOT and not (entry.root == layout.BINDING_ROOT and entry.field):
+                owners |= self._absorbed.keys()  # what a concept no longer holds together a merge still may
             if entry.root == layout.CONCEPT_ENTITY_ROOT:
                 owners.add(entry.entity)
             elif entry.root == layout.ENTITY_ROOT:

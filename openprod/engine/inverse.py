@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -71,6 +72,28 @@ def of_bundle(committer: Committer, bundle: BundleRow) -> Inverse:
         result.values.append((register.document, register.root, register.key, earlier))
     _add_removed(committer, bundle, result)
     return result
+
+
+def before_all(committer: Committer, bundles: Collection[BundleRow]) -> list[tuple[str, str, str, Any]]:
+    """(document, root, key, value): what registers showed before any of several bundles, where one of them still shows.
+
+    Two laptops may have taken the same thing away apart: each has written over part of what was there.
+    """
+    storage, numbers = committer.storage, {bundle.number for bundle in bundles}
+    registers = {row.register for bundle in bundles for row in versions(committer, bundle)}
+    found: list[tuple[str, str, str, Any]] = []
+    for id in sorted(registers):
+        register = storage.register(id)
+        assert register is not None
+        shown = storage.version(register.document, register.client, register.clock)
+        if shown is None or shown.bundle.number not in numbers or register.root == layout.RESOLUTION_ROOT:
+            continue
+        at: VersionWithAuthor | None = shown
+        while at is not None and at.bundle.number in numbers:
+            at = _before(storage, at)
+        value = None if at is None or at.version.value is None else json.loads(at.version.value)
+        found.append((register.document, register.root, register.key, value))
+    return found
 
 
 def _meaning(storage: Storage, version: VersionWithAuthor | None) -> tuple[int, int] | None:

@@ -223,6 +223,7 @@ class Lowering:
             )
 
     def _set(self, entity: str, facet: str, field: str, value: Any) -> None:
+        field = self._schemas.keys_of(facet, field)[0]
         declared = self._facet(facet).fields.get(field)
         if declared is None:
             known = ", ".join(sorted(self._facet(facet).fields))
@@ -308,18 +309,31 @@ class Lowering:
         self._writes[(document, facet, key)] = True
 
     def _bring_back(self, marker: RegisterRow, *, facet: str = "") -> None:
-        """The values that the bundle which took a thing away had written over: those of that thing alone."""
-        version = self._committer.storage.version(marker.document, marker.client, marker.clock)
-        assert version is not None
-        before = inverse.of_bundle(self._committer, version.bundle).values
+        """The values that the bundles which took a thing away had written over: those of that thing alone."""
+        history = self._committer.detector.history(marker)
+        ends = [head.id for head in history.state.heads if head.value == "null"]
+        taken = {history.bundles[id].number: history.bundles[id] for id in (*ends, (marker.client, marker.clock))}
+        before = inverse.before_all(self._committer, taken.values())
         edges = self.edges.ended_with(before, marker.entity)
         for document, root, key, value in before:
             owner = layout.place(document, root, key).entity
             own = layout.parse_root(root).kind == "facet" and owner == marker.entity and facet in ("", root)
             if value is not None and own:
-                self.write(document, root, key, value)
+                self.write(document, root, key, self._bound_value(document, root, key, value))
             elif value is not None and (root, owner) in edges:
                 self.edges.write(document, root, key, value)
+
+    def _bound_value(self, document: str, root: str, key: str, value: Any) -> Any:
+        """What comes back says what the rest of its bond says now, where that is one thing."""
+        detector, named = self._committer.detector, layout.place(document, root, key)
+        bond = detector.bonds.of(document, root, named.entity, named.field)
+        if bond is None or projection.is_open(detector, self._committer.storage, bond):
+            return value
+        others = (
+            one for one in detector.bond_entries(bond) if (one.document, one.root, one.key) != (document, root, key)
+        )
+        shown = next((one.value for one in others if one.value not in (None, "null")), None)
+        return value if shown is None else json.loads(shown)
 
     def reattach_edge(self, marker: RegisterRow) -> None:
         """Bring an ended edge back, with the values it had. ``marker``: its marker's register."""

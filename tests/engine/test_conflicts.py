@@ -405,3 +405,20 @@ def test_an_edit_whose_value_was_not_kept_can_be_left_deleted(tmp_path: Path) ->
             del won
 
     asyncio.run(check())
+
+
+def test_what_two_laptops_deleted_comes_back_whole(tmp_path: Path) -> None:
+    async def check() -> None:
+        async with laptop(tmp_path / "a") as ws:
+            await ws.backup(tmp_path / "copy")
+            async with Workspace.open(tmp_path / "copy", identity_=identity("kim")) as other:
+                await ws.commit([DeleteEntity(entity="cue_42")])
+                await other.commit([DeleteEntity(entity="cue_42")])
+                await carry(ws, other, tmp_path)
+                await carry(other, ws, tmp_path)
+                for one in (ws, other):
+                    await one.commit([RestoreEntity(entity="cue_42")])
+                    found = (await one.entity("cue_42"))["facets"][ROOT]
+                    assert {"list": "LX", "number": "42", "start": "10:00"}.items() <= found.items()
+
+    asyncio.run(check())

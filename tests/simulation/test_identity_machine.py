@@ -1,0 +1,25 @@
+"""Random lives of things that people say are one: see ``identity_world`` for what must hold."""
+
+from __future__ import annotations
+
+import secrets
+
+import pytest
+
+from tests.simulation.identity_world import walk
+
+# Each of these found something once.
+FOUND = [(5, 60), (17, 60), (35, 70), (46, 70), (53, 70), (79, 70), (98, 70)]
+
+
+@pytest.mark.parametrize(("seed", "steps"), FOUND)
+def test_seeds_that_found_something(seed: int, steps: int) -> None:
+    """INV-BOND-1, INV-BOND-2, INV-UNBIND-1, INV-IDENTITY-1."""
+    walk(seed, steps)
+
+
+def test_fresh_seeds() -> None:
+    base = secrets.randbits(31)
+    print(f"seeds {base}…{base + 24}")
+    for seed in range(base, base + 25):
+        walk(seed, 70)
