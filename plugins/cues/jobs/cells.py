@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 NUMBER_LENGTH_MAX = 40
 
+_PART = re.compile(r"(?P<cue>.*?[0-9])\s*(?:part|pt\.?|p)[ .]*(?P<part>[0-9]+)", re.IGNORECASE)
+_PART_ALONE = re.compile(r"(?:part|pt\.?|p)?[ .]*(?P<part>[0-9]+)", re.IGNORECASE)
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _NAMED_NUMBER = re.compile(r"(?P<prefix>[A-Za-z][A-Za-z ]*?)?[ .#-]*(?P<number>[0-9]+(?:\.[0-9]+)?)")
 _SECONDS = re.compile(r"(?P<number>\d+(?:[.,]\d+)?|[.,]\d+)\s*(?:s|sec|secs|seconds|\"|”)?", re.IGNORECASE)
@@ -26,11 +28,19 @@ LISTS = {
 """What departments are called → the list's name."""
 
 
+DEPARTMENTS = {
+    "LX": "Lighting", "SND": "Sound", "VID": "Video", "FLY": "Fly", "AUTO": "Automation", "SPOT": "Followspots",
+    "DECK": "Deck", "PYRO": "Pyrotechnics", "SM": "Stage management", "MUS": "Music",
+}  # fmt: skip
+"""The list's name → whose it is."""
+
+
 class Numbered(NamedTuple):
-    """``list`` is "" when the cell names none."""
+    """``list`` and ``part`` are "" when the cell names none."""
 
     list: str
     number: str
+    part: str = ""
 
 
 def list_name(text: str) -> str:
@@ -38,11 +48,25 @@ def list_name(text: str) -> str:
     return LISTS.get(" ".join(text.lower().split()), text)
 
 
+def department(list_: str) -> str | None:
+    """Whose list it is by its name: ``LX``, and ``LX3`` for its third. None when the name doesn't tell."""
+    return DEPARTMENTS.get(list_.rstrip("0123456789. "))
+
+
+def part_number(text: str) -> str | None:
+    """``2``, ``P2``, ``Part 2``: 2, as written."""
+    match = _PART_ALONE.fullmatch(text.strip())
+    return match["part"] if match else None
+
+
 def cue_number(text: str) -> Numbered | None:
-    """``42``, ``42.10``, ``007``, ``LX 42``, ``LXQ42``, ``Q6``. The number stays as written."""
+    """``42``, ``42.10``, ``007``, ``LX 42``, ``LXQ42``, ``Q6``, ``42 part 2``, ``LX 42 P2``: as written."""
     text = text.strip()
     if len(text) > NUMBER_LENGTH_MAX:
         return None
+    if match := _PART.fullmatch(text):
+        cue = cue_number(match["cue"])
+        return None if cue is None or cue.part else cue._replace(part=match["part"])
     if _NUMBER.fullmatch(text):
         return Numbered("", text)
     match = _NAMED_NUMBER.fullmatch(text)

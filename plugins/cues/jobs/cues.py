@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from openprod.plugin_api import Changes, Proposal, Skipped, Snapshot, entity_id
+from openprod.plugin_api import Changes, CreateEntity, Operation, Proposal, Skipped, Snapshot, entity_id
+
+from .cells import department
 
 CUE, PART, LIST, PART_OF = "cues.cue", "cues.part", "cues.list", "cues.part_of"
 _KEYS = {CUE: ("list", "number"), PART: ("list", "number", "part"), LIST: ("name",)}
@@ -20,6 +22,7 @@ class CueWriter:
         self._changes = Changes(snapshot)
         self._known = {facet: _by_key(snapshot, facet, keys) for facet, keys in _KEYS.items()}
         self._rows: dict[tuple[str, ...], str] = {}
+        self._lists: list[Operation] = []
         self._parts: list[tuple[str, str, str, str]] = []
         self.skipped: list[Skipped] = []
 
@@ -38,6 +41,17 @@ class CueWriter:
     def cue_list(self, where: str, fields: Mapping[str, Any]) -> str | None:
         return self._put(LIST, where, fields)
 
+    def lists(self) -> None:
+        """A list of its own for each department whose cues came, when its name tells whose it is."""
+        for name in sorted({key[1] for key in self._rows if key[0] in (CUE, PART)}):
+            whose, known = department(name), self._known[LIST].get((name,), [])
+            if whose is None or len(known) > 1 or self._row_of(LIST, (name,)) is not None:
+                continue
+            if not known:
+                self._lists.append(CreateEntity(
+                    entity=self._derived(LIST, (name,)), facets={LIST: {"name": name, "department": whose}}
+                ))  # fmt: skip
+
     def skip(self, where: str, why: str) -> None:
         self.skipped.append(Skipped(where, why))
 
@@ -45,8 +59,11 @@ class CueWriter:
         self._link_parts()
         counts = {"rows": rows, **self._changes.counts, "skipped": len(self.skipped)}
         outcome = f"{counts['created']} new, {counts['changed']} changed, {counts['unchanged']} as they are."
+        if self._lists:
+            lists = "1 new cue list" if len(self._lists) == 1 else f"{len(self._lists)} new cue lists"
+            outcome += f" {lists}."
         return Proposal(
-            operations=self._changes.operations,
+            operations=(*self._lists, *self._changes.operations),
             summary=(*summary, outcome),
             skipped=tuple(self.skipped),
             mapping=mapping,

@@ -21,10 +21,11 @@ TIMES = {
     "COLOR_DELAY": "color_delay", "BEAM_TIME": "beam_time", "BEAM_DELAY": "beam_delay",
 }  # fmt: skip
 TEXTS = {
-    "LABEL": "label", "MARK": "mark", "PREHEAT": "preheat", "CURVE": "curve", "RATE": "rate", "CUE_NOTES": "comment",
+    "LABEL": "label", "MARK": "mark", "BLOCK": "block", "ASSERT": "assert", "PREHEAT": "preheat",
+    "CURVE": "curve", "RATE": "rate", "CUE_NOTES": "comment",
 }  # fmt: skip
 CUE_TEXTS = {
-    "BLOCK": "block", "ASSERT": "assert", "ALL_FADE": "all_fade", "LINK": "link", "LOOP": "loop",
+    "ALL_FADE": "all_fade", "LINK": "link", "LOOP": "loop",
     "EXTERNAL_LINKS": "external", "SCENE_TEXT": "scene", "SCENE_END": "scene_end",
 }  # fmt: skip
 UNUSED = {

@@ -13,7 +13,7 @@ from typing import Any
 
 from openprod.plugin_api import InvalidFile, Proposal, Row, Snapshot, Source
 
-from .cells import LISTS, cue_number, fade, list_name, seconds, time_of_day
+from .cells import LISTS, cue_number, fade, list_name, part_number, seconds, time_of_day
 from .columns import ALIASES, Columns, find_header
 from .cues import CueWriter
 
@@ -23,7 +23,10 @@ PLACES = {
     "follow": "follow", "auto": "follow", "f": "follow", "music": "music", "m": "music",
 }  # fmt: skip
 _TIMES = frozenset({"down", "delay", "down_delay", "hang"})
-_PART_FIELDS = frozenset({"list", "number", "part", "label", "up", "down", "delay", "down_delay", "mark", "comment"})
+_PART_FIELDS = frozenset({
+    "list", "number", "part", "label", "up", "down", "delay", "down_delay", "mark", "block",
+    "comment",
+})  # fmt: skip
 _OPTION = re.compile(r"(?P<kind>[dl])(?P<value>\d+(?:\.\d+)?)", re.IGNORECASE)
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 _DEPARTMENT_WORD = re.compile(r"[A-Za-z]+")
@@ -70,6 +73,7 @@ class _Reader:
         summary = [f"Header on row {header}."]
         if self._default_used:
             summary.append(f"Cues without a list are taken as {self._default_list}.")
+        self._writer.lists()
         return self._writer.proposal(rows=len(body), summary=tuple(summary), mapping=self._columns.mapping)
 
     def _cue(self, row: Row) -> None:
@@ -85,6 +89,13 @@ class _Reader:
             self._writer.skip(where, f"“{number}” isn't a cue number.")
             return
         part = cells.pop("part", "")
+        if part:
+            found = part_number(part)
+            if found is None or numbered.part not in ("", found):
+                self._writer.skip(f"{where}, column {self._header('part')}", f"“{part}” isn't the number of a part.")
+                return
+            part = found
+        part = part or numbered.part
         fields = {"list": list_name(cells.pop("list", "")) or numbered.list, "number": numbered.number}
         if not fields["list"]:
             fields["list"], self._default_used = self._default_list, True
@@ -108,7 +119,7 @@ class _Reader:
             for token in filter(None, (item.strip() for item in row.cell(index).split(","))):
                 found = True
                 self._token(f"{where}, column {self._columns.names[index]}", token, department, shared)
-        if own and (numbered := cue_number(own)):
+        if own and (numbered := cue_number(own)) and not numbered.part:
             found = True
             fields = {"list": numbered.list or self._default_list, "number": numbered.number, **shared}
             self._default_used = self._default_used or not numbered.list
@@ -132,7 +143,11 @@ class _Reader:
         if numbered is None:
             self._writer.skip(where, f"“{token}” isn't a cue number.")
             return
-        self._writer.cue(where, {**fields, "number": numbered.number})
+        if numbered.part:
+            kept = {field: value for field, value in fields.items() if field in _PART_FIELDS}
+            self._writer.part(where, {**kept, "number": numbered.number, "part": numbered.part})
+        else:
+            self._writer.cue(where, {**fields, "number": numbered.number})
 
     def _fields(self, where: str, cells: dict[str, str]) -> dict[str, Any]:
         """Cells as values; one that can't be understood is said, and left out."""
@@ -171,9 +186,12 @@ def _value(field: str, text: str) -> dict[str, Any] | None:
         if times is None:
             return None
         return {"up": times[0]} if times[1] is None else {"up": times[0], "down": times[1]}
+    if field in ("follow", "hang") and text[:1].upper() in ("F", "H"):
+        # As consoles write it, in whichever column: F3 from the start, H3 from the end.
+        time = seconds(text[1:])
+        return None if time is None else {"hang" if text[:1].upper() == "H" else "follow": time}
     if field in _TIMES or field == "follow":
-        bare = text.removeprefix("F").removeprefix("f") if field == "follow" else text
-        time = seconds(bare)
+        time = seconds(text)
         return None if time is None else {field: time}
     if field == "start":
         clock = time_of_day(text)

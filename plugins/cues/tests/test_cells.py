@@ -2,7 +2,7 @@
 
 import pytest
 
-from plugins.cues.jobs.cells import Numbered, cue_number, fade, seconds, time_of_day
+from plugins.cues.jobs.cells import Numbered, cue_number, department, fade, part_number, seconds, time_of_day
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,11 @@ from plugins.cues.jobs.cells import Numbered, cue_number, fade, seconds, time_of
         ("Q6", Numbered("", "6")),
         ("Cue #9", Numbered("", "9")),
         ("House 1", Numbered("House", "1")),
+        ("42 part 2", Numbered("", "42", "2")),
+        ("42.5P10", Numbered("", "42.5", "10")),
+        ("LX 42 pt. 3", Numbered("LX", "42", "3")),
+        ("LX P2", Numbered("LX P", "2")),
+        ("42 part 2 part 3", None),
         ("Blackout", None),
         ("", None),
         ("12-14", None),
@@ -54,3 +59,16 @@ def test_a_fade_may_be_split() -> None:
 )  # fmt: skip
 def test_times_of_day(text: str, expected: str | None) -> None:
     assert time_of_day(text) == expected
+
+
+def test_parts_and_departments() -> None:
+    assert [part_number(text) for text in ("2", "P2", "Part 12", "pt. 3", "", "two", "2a")] == [
+        "2",
+        "2",
+        "12",
+        "3",
+        *[None] * 3,
+    ]
+    assert [department(name) for name in ("LX", "LX3", "SND", "1", "Wigs", "")] == [
+        "Lighting", "Lighting", "Sound", None, None, None,
+    ]  # fmt: skip

@@ -106,6 +106,31 @@ def test_a_part_may_come_before_its_cue_or_without_one() -> None:
     assert plan(export("1,Cue,1,4,1,P,,"), lone).changes_nothing
 
 
+PARTS = "TARGET_TYPE,TARGET_LIST_NUMBER,TARGET_ID,PART_NUMBER,LABEL,TIME_DATA,DOWN_TIME,BLOCK,ASSERT,FOLLOW,LINK"
+
+
+def test_parts_bring_their_own_times_blocks_and_asserts_and_the_rest_stays_with_the_cue() -> None:
+    proposal = plan(
+        export(
+            "1,1,42,,Storm,5,,B,,H2,50", "1,1,42,1,Cyc,5,7,,A,,", "1,1,42,2,Specials,3,,B,,F1,",
+            "1,1,42.5,,After,1,,,,,", "1,1,42.10,,Later,1,,,,,", header=PARTS,
+        ),
+        NOTHING,
+    )  # fmt: skip
+    after = applied(NOTHING, proposal.operations)
+    assert cues(after)["42"] == {
+        "list": "1", "number": "42", "label": "Storm", "up": 5, "block": "B", "hang": 2, "link": "50",
+    }  # fmt: skip
+    assert set(cues(after)) == {"42", "42.5", "42.10"}
+    assert sorted(map(dict, after.entities("cues.part").values()), key=lambda part: part["part"]) == [
+        {"list": "1", "number": "42", "part": "1", "label": "Cyc", "up": 5, "down": 7, "assert": "A"},
+        {"list": "1", "number": "42", "part": "2", "label": "Specials", "up": 3, "block": "B"},
+    ]
+    targets = {after.entities("cues.cue")[edge.target]["number"] for edge in after.edges("cues.part_of").values()}
+    assert targets == {"42"}
+    assert {item.where for item in proposal.skipped} == {"row 5, column FOLLOW"}
+
+
 def test_other_sections_are_said() -> None:
     text = export("1,Cue,1,1,,A,,").text + "\r\nSTART_LEVELS\r\nCHANNEL,LEVEL\r\n1,50\r\n2,60\r\nEND_LEVELS\r\n"
     skipped = {item.where: item.why for item in plan(Source(text.encode(), "x.csv"), NOTHING).skipped}

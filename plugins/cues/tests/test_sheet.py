@@ -138,6 +138,48 @@ def test_parts_are_parts_of_their_cue() -> None:
     assert said == {"row 3, column Page": "Belongs to the whole cue, not to a part."}
 
 
+def test_parts_may_stand_in_the_number_and_in_words() -> None:
+    after, said = read(
+        "List,Q,Part,Label\nLX,5,,Whole\nLX,5 P2,,Cyc\nLX,5,Part 10,Sky\nLX,5,a,Odd\nLX,6 part 1,2,Two\n"
+    )
+    assert set(cues(after)) == {("LX", "5")}
+    parts = {part["part"]: part["label"] for part in after.entities("cues.part").values()}
+    assert parts == {"2": "Cyc", "10": "Sky"}
+    assert said == {
+        "row 5, column Part": "“a” isn't the number of a part.",
+        "row 6, column Part": "“2” isn't the number of a part.",
+    }
+    wide, _said = read('Page,LX,Sound\n1,"7, 7 P2/d3",1\n')
+    assert set(cues(wide)) == {("LX", "7"), ("SND", "1")}
+    assert [dict(part) for part in wide.entities("cues.part").values()] == [
+        {"list": "LX", "number": "7", "part": "2", "delay": 3}
+    ]
+
+
+def test_follows_and_hangs_are_told_apart_by_their_letter() -> None:
+    after, _said = read("List,Q,Follow,Link\nLX,1,F3,\nLX,2,H4.5,\nLX,3,2,9\n")
+    found = cues(after)
+    assert [(found["LX", q].get("follow"), found["LX", q].get("hang")) for q in "123"] == [
+        (3, None),
+        (None, 4.5),
+        (2, None),
+    ]
+    assert found["LX", "3"]["link"] == "9"
+
+
+def test_each_department_gets_a_list_of_its_own_once() -> None:
+    text = "Dept,Cue #,Label\nLighting,1,a\nSound,1,b\nWigs,1,c\n"
+    after, _said = read(text)
+    assert list(after.entities("cues.list").values()) == [
+        {"name": "LX", "department": "Lighting"}, {"name": "SND", "department": "Sound"},
+    ]  # fmt: skip
+    assert plan(Source(text.encode(), "sheet.csv"), after).changes_nothing
+    # What a person wrote into it stays.
+    named = Snapshot("workspace", {"cues.list": {"mine": {"name": "LX", "department": "Electrics"}}})
+    again, _said = read("Q,Label\nLX 2,x\n", before=named)
+    assert dict(again.entities("cues.list")) == {"mine": {"name": "LX", "department": "Electrics"}}
+
+
 @pytest.mark.parametrize(
     "data", [b"", b"nothing here", b"CH,INPUT,SUB-BOX\n1,KICK,2\n", b"PK\x03\x04rest", b"\x00\x01\x02", b'a,"b\nc']
 )
