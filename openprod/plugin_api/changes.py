@@ -27,6 +27,7 @@ class Changes:
     def put(self, entity: str, facet: str, fields: Mapping[str, Any]) -> Outcome:
         """Ask that ``entity`` has ``facet`` with these values. ``None`` values are ignored."""
         wanted = {name: value for name, value in fields.items() if value is not None}
+        entity = self._snapshot.survivor(entity)
         present = self._snapshot.entities(facet).get(entity)
         if present is None:
             self._operations.append(CreateEntity(entity=entity, facets={facet: wanted}))
@@ -44,6 +45,7 @@ class Changes:
             self._links[edge] = {
                 (view.source, view.target): identifier for identifier, view in self._snapshot.edges(edge).items()
             }
+        source, target = self._snapshot.survivor(source), self._snapshot.survivor(target)
         identifier = self._links[edge].get((source, target))
         if identifier is None:
             self._operations.append(AddEdge(edge=edge, source=source, target=target, properties=wanted))

@@ -50,12 +50,13 @@ class Snapshot:
     """Live entities by facet, and live edges, as they were when the plan was asked for.
 
     Facets and edges are named ``plugin.facet``, ``plugin.edge``. Fields without a value are absent or None.
+    ``survivors``: {entity that was merged into another: that other}; only the others are among the entities.
     ``titles`` name entities to people, those of other plugins too: whatever the edges and references here lead to.
     ``revisions``: {facet or edge: {id: {field: who wrote it}}}, the field "" being the thing's own existence and ``to``
     an edge's end. ``answers``: {query in one line: whom it names}. Both are given only to exporters that ask for them.
     """
 
-    __slots__ = ("_edges", "_facets", "_titles", "answers", "revisions", "workspace")
+    __slots__ = ("_edges", "_facets", "_titles", "answers", "revisions", "survivors", "workspace")
 
     def __init__(
         self,
@@ -64,6 +65,7 @@ class Snapshot:
         edges: Mapping[str, Mapping[str, EdgeView]] | None = None,
         titles: Mapping[str, str] | None = None,
         *,
+        survivors: Mapping[str, str] | None = None,
         revisions: Mapping[str, Mapping[str, Mapping[str, Written]]] | None = None,
         answers: Mapping[str, Answer] | None = None,
     ) -> None:
@@ -71,6 +73,7 @@ class Snapshot:
         self._facets = {} if facets is None else dict(facets)
         self._edges = {} if edges is None else dict(edges)
         self._titles = {} if titles is None else dict(titles)
+        self.survivors = {} if survivors is None else dict(survivors)
         self.revisions = {} if revisions is None else dict(revisions)
         self.answers = {} if answers is None else dict(answers)
 
@@ -81,6 +84,10 @@ class Snapshot:
     def edges(self, edge: str) -> Mapping[str, EdgeView]:
         """{edge id: its ends and properties} of every live edge."""
         return self._edges.get(edge, _NOTHING)
+
+    def survivor(self, entity: str) -> str:
+        """What stands for the entity now: itself, unless it was merged into another."""
+        return self.survivors.get(entity, entity)
 
     def revision(self, name: str, id: str, fields: Iterable[str], *more: tuple[str, str, Iterable[str]]) -> Revision:
         """Of these fields of an entity's facet, and of ``more`` that belongs to it (its edges), since it was made."""

@@ -50,7 +50,13 @@ def applied(snapshot: Snapshot, operations: Iterable[Operation]) -> Snapshot:
             case _:
                 raise TypeError(f"an importer doesn't propose {type(operation).__name__}")
     return Snapshot(
-        snapshot.workspace, facets, edges, snapshot.titles, revisions=snapshot.revisions, answers=snapshot.answers
+        snapshot.workspace,
+        facets,
+        edges,
+        snapshot.titles,
+        survivors=snapshot.survivors,
+        revisions=snapshot.revisions,
+        answers=snapshot.answers,
     )
 
 
@@ -65,6 +71,7 @@ def exported(function: Exporter, snapshot: Snapshot, options: Mapping[str, str] 
         {facet: _turned(snapshot.entities(facet)) for facet in reversed(snapshot.facets)},
         {edge: _turned(snapshot.edges(edge)) for edge in reversed(snapshot.edge_names)},
         snapshot.titles,
+        survivors=_turned(snapshot.survivors),
         revisions=_turned(snapshot.revisions),
         answers=_turned(snapshot.answers),
     )

@@ -72,6 +72,7 @@ async def export_snapshot(
         rows,
         drawn,
         {id: title for id, title in named.items() if title},
+        survivors=taken.survivors,
         revisions=await workspace.revisions(facets, edges) if exporter and exporter.needs_revisions else None,
         answers=await _answers(workspace, manifest, exporter, rows) if exporter else None,
     )

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from pycrdt import Doc, Map
 
 from openprod.core.bundles import Actor
-from openprod.core.operations import AddEdge, CreateEntity, EditText
+from openprod.core.operations import AddEdge, CreateEntity, EditText, MergeEntities, SplitEntity
+from openprod.core.proposals import Proposal
 from openprod.engine.workspace import Workspace
 from openprod.errors import InputError, InvalidManifest, LimitExceeded, NotFound
 from openprod.plugin_api import EdgeView, Snapshot
@@ -28,6 +29,7 @@ from openprod.plugin_host.exporting import export_snapshot, run_export, zipped
 from openprod.plugin_host.importing import plan_import
 from openprod.plugin_host.manifest import read_manifest
 from openprod.plugin_host.registry import Registry, shipped_folder
+from openprod.plugin_host.snapshots import take_snapshot
 from tests.plugin_host.folders import PLUGIN, SCHEMA, MakePlugin
 
 NOW = "2026-11-22T18:30:00Z"
@@ -329,6 +331,47 @@ def test_contacts_alone_are_installed_adopted_imported_and_exported(tmp_path: Pa
             with_all = await give(one, "contacts.vcard", private=True)
             assert await take(two, "contacts.vcard", with_all)
             assert await give(two, "contacts.vcard", private=True) == with_all
+
+    asyncio.run(check())
+
+
+def test_two_who_were_merged_are_one_to_importers_and_exporters(tmp_path: Path) -> None:
+    """INV-IMPORT-1: the file that made both changes nothing, and splitting isn't undone by it."""
+    registry = Registry.load()
+    manifest, importer = registry.importer("contacts.vcard")
+    cards = (
+        b"BEGIN:VCARD\nUID:u1\nFN:Ana Lee\nTEL:07700 900001\nEMAIL:ana@post.example\nEND:VCARD\n"
+        b"BEGIN:VCARD\nUID:u2\nFN:Ana L.\nTEL:07700 900002\nEND:VCARD\n"
+        b"BEGIN:VCARD\nVERSION:4.0\nKIND:group\nUID:g\nFN:Band\nMEMBER:u1\nMEMBER:u2\nEND:VCARD\n"
+    )
+
+    async def check() -> None:
+        await Workspace.create(tmp_path / "w", name="W", schemas=[registry.schema("contacts")])
+        async with Workspace.open(tmp_path / "w") as workspace:
+
+            async def plan() -> Proposal:
+                snapshot = await take_snapshot(workspace, manifest.facets, manifest.edges)
+                return plan_import(manifest, importer, cards, snapshot, file_name="a.vcf")
+
+            async def card_count() -> tuple[int, int]:
+                snapshot = await export_snapshot(workspace, manifest)
+                (exporter,) = (one for one in manifest.exporters if one.id == "vcard")
+                text = run_export(manifest, exporter, snapshot, {}, now=NOW)["contacts.vcf"]
+                return text.count(b"BEGIN:VCARD"), text.count(b"\nMEMBER:")
+
+            await workspace.commit((await plan()).operations)
+            assert await card_count() == (3, 2)
+            ids = {fields["name"]: id for id, fields in (await workspace.rows("contacts.person")).items()}
+            chosen = {"name": "Ana Lee", "phone": "07700 900001", "uid": "u1"}
+            merge = MergeEntities(survivor=ids["Ana Lee"], absorbed=ids["Ana L."], values={"contacts.person": chosen})
+            await workspace.commit([merge])
+            again = await plan()
+            assert again.changes_nothing
+            assert any("already on card 1" in one.why for one in again.skipped)
+            assert await card_count() == (2, 1)
+            await workspace.commit([SplitEntity(entity=ids["Ana L."])])
+            assert (await plan()).changes_nothing
+            assert await card_count() == (3, 2)
 
     asyncio.run(check())
 

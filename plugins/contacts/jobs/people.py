@@ -190,7 +190,7 @@ class PeopleWriter:
             key = f"email/{found.email}" + (f"/{found.name}" if found.email in shared else "")
         else:
             key = f"name/{found.name}"
-        return entity_id("person", self._snapshot.workspace, PERSON, key)
+        return self._snapshot.survivor(entity_id("person", self._snapshot.workspace, PERSON, key))
 
     # -- groups --------------------------------------------------------------------------------------------
 
@@ -205,7 +205,7 @@ class PeopleWriter:
                 continue
             if entity is None:
                 key = f"uid/{found.uid}" if found.uid else f"name/{name}"
-                entity = entity_id("group", self._snapshot.workspace, GROUP, key)
+                entity = self._snapshot.survivor(entity_id("group", self._snapshot.workspace, GROUP, key))
             if entity in self._taken:
                 self.skip(found.where, f"{found.fields.get('name')} is already on {self._taken[entity]}.")
                 continue
@@ -231,7 +231,8 @@ class PeopleWriter:
     def _known_card(self, facet: str, uid: str, uids: Mapping[str, str]) -> str | None:
         if not uid:
             return None
-        derived = entity_id(facet.partition(".")[2], self._snapshot.workspace, facet, f"uid/{uid}")
+        kind = facet.partition(".")[2]
+        derived = self._snapshot.survivor(entity_id(kind, self._snapshot.workspace, facet, f"uid/{uid}"))
         if derived in (self._people if facet == PERSON else self._groups):
             return derived
         return uids.get(uid)

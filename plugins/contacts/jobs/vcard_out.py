@@ -25,12 +25,12 @@ def export(snapshot: Snapshot, options: Mapping[str, str]) -> Files:
     people = chosen(snapshot, options)
     members: dict[str, list[str]] = {}
     for view in snapshot.edges(MEMBER_OF).values():
-        members.setdefault(view.target, []).append(view.source)
+        members.setdefault(snapshot.survivor(view.target), []).append(snapshot.survivor(view.source))
     ids = {entity: card_id(entity, fields) for entity, fields in people.items()}
     cards = [_Card(version).person(ids[entity], fields) for entity, fields in people.items()]
     groups = snapshot.entities(GROUP)
     for entity in sorted(groups, key=lambda id: (own_text(groups[id], "name").casefold(), id)):
-        known = sorted(ids[one] for one in members.get(entity, ()) if one in ids)
+        known = sorted({ids[one] for one in members.get(entity, ()) if one in ids})
         if known or ("department" not in options and not members.get(entity)):
             cards.append(_Card(version).group(card_id(entity, groups[entity]), groups[entity], known))
     return {"contacts.vcf": "".join(cards).encode("utf-8", "replace")}
