@@ -249,7 +249,8 @@ class _View:
         name, seq = before
         if seq != bundle.seq - 1:
             raise Untrusted("A bundle's number doesn't follow that of the one before it.")
-        if any(self._reach.get(dep, 0) < at for dep, at in bundle.deps.items() if dep != log):
+        # A branch that its author named may be the log itself here; what it holds is told apart by the causal gate.
+        if any(self._reach.get(dep.partition("+")[0], 0) < at for dep, at in bundle.deps.items() if dep != log):
             return None
         branch = self._branches.get(name)
         if branch is None or branch.seq == seq:

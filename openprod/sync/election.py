@@ -212,7 +212,9 @@ class Election:
         return device == self.leader or not self.leader or (report is not None and report.leader == self.leader)
 
     def _is_behind(self, message: Heartbeat) -> bool:
-        return self.role in (Role.LEADER, Role.FOLLOWER) and (message.term < self.term or not message.leader)
+        if self.role not in (Role.LEADER, Role.FOLLOWER):
+            return False
+        return message.term < self.term or (message.term == self.term and message.leader != self.leader)
 
     def _adopt_members(self, members: Sequence[RosterEntry]) -> list[Wish]:
         """Whoever came with another half has its place behind those who are here."""
