@@ -153,6 +153,7 @@ class Node:
             workspace, limits=self._limits, allowed_origins=allowed_origins, check_token=access.check
         )
         self._events = EventHub(workspace.feed)
+        self._forget_revoked = workspace.on_revoked(self._events.recheck)
         self._server: _Server | None = None
         self.app: Starlette = build_app(
             workspace,
@@ -207,6 +208,7 @@ class Node:
         if self._server is not None:
             self._server.force_exit = self._server.should_exit
             self._server.should_exit = True
+        self._forget_revoked()
         self._events.close()
         self._gateway.close()
 

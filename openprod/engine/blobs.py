@@ -37,6 +37,7 @@ class Blobs:
                     file.flush()
                     os.fsync(file.fileno())
                 temporary.replace(path)
+                self._settle()
             finally:
                 temporary.unlink(missing_ok=True)
         return f"blob:{digest}"
@@ -47,7 +48,17 @@ class Blobs:
         with translated(str(path)):
             self._folder.mkdir(exist_ok=True)
             file.replace(path)
+            self._settle()
         return f"blob:{digest}"
+
+    def _settle(self) -> None:
+        """A file's new name is durable once its folder is. Windows has no way, and no need, to say so."""
+        if os.name != "nt":
+            folder = os.open(self._folder, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
 
     def path(self, name: str) -> Path:
         """Where it is. Raises NotFound when it isn't here, InputError when it isn't a blob's name."""

@@ -62,6 +62,7 @@ class Workspace:
         self.name = ""
         self.replica = ""
         self._tokens = Tokens([])
+        self._hear_revoked: dict[object, Callable[[], object]] = {}
         self._now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
 
     # -- opening and making --------------------------------------------------------------------------------
@@ -488,13 +489,28 @@ class Workspace:
         return self._tokens.all()
 
     async def token_revoke(self, id: str) -> None:
+        """Withdraw it, and tell at once whoever let somebody in by it. Raises NotFound."""
         row = self._tokens.remove(id)
 
         def drop(committer: Committer) -> None:
             with committer.storage.transaction():
                 committer.storage.drop_token(row.id)
 
-        await self._worker.call(drop)
+        try:
+            await self._worker.call(drop)
+        finally:
+            for heard in list(self._hear_revoked.values()):
+                heard()
+
+    def on_revoked(self, heard: Callable[[], object]) -> Callable[[], None]:
+        """Call ``heard`` on the event loop after every withdrawal, until what is returned is called."""
+        name = object()
+        self._hear_revoked[name] = heard
+
+        def forget() -> None:
+            self._hear_revoked.pop(name, None)
+
+        return forget
 
 
 def load_identity() -> Identity:

@@ -56,6 +56,7 @@ class YjsApp:
         self._rooms: dict[str, Room] = {}
         self._sessions: set[YjsSession] = set()
         self._unsubscribe = workspace.feed.subscribe(self._committed)
+        self._forget_revoked = workspace.on_revoked(self.recheck_tokens)
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -65,11 +66,12 @@ class YjsApp:
     def close(self) -> None:
         """Stop announcing, and send every client away until the node is back."""
         self._unsubscribe()
+        self._forget_revoked()
         for session in list(self._sessions):
             session.close(1012, "The node is stopping.")
 
     def recheck_tokens(self) -> None:
-        """Close the sockets whose token no longer holds. Also happens by itself within a second."""
+        """Close the sockets whose token no longer holds: at a withdrawal, and each second for those that expire."""
         check = self._check_token
         for session in list(self._sessions):
             if any(check(channel.token) is None for channel in session.channels.values()):

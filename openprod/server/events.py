@@ -38,6 +38,9 @@ class Listener:
         self.closed = True
         self._woken.set()
 
+    def wake(self) -> None:
+        self._woken.set()
+
     async def take(self, wait_s: float) -> bytes:
         """What has come since, joined; b"" when nothing came in ``wait_s`` or the listener is closed."""
         with anyio.move_on_after(wait_s):
@@ -79,6 +82,11 @@ class EventHub:
                     yield frames or _ALIVE
         finally:
             self._listeners.discard(listener)
+
+    def recheck(self) -> None:
+        """Let every stream look at once whether it is still allowed."""
+        for listener in self._listeners:
+            listener.wake()
 
     def close(self) -> None:
         """End every stream."""

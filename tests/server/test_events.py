@@ -51,8 +51,8 @@ async def test_a_commit_is_told(served: Served) -> None:
 async def test_a_stream_ends_when_its_token_is_withdrawn(served: Served) -> None:
     with anyio.fail_after(TIMEOUT_S):
         async with served["viewer"].stream("GET", "/events") as response:
+            # Nothing happens afterwards that would wake it.
             await served["owner"].delete(f"/tokens/{served.tokens['viewer']['id']}")
-            await served.cue()
             assert [event async for event in events(response)] == []
     refused(await served["viewer"].get("/state-hash"), 401, "UNAUTHENTICATED")
 
