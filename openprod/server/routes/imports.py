@@ -10,6 +10,7 @@ from anyio import to_thread
 from openprod.core.proposals import Proposal
 from openprod.engine.events import Committed, Receipt
 from openprod.errors import InputError, LimitExceeded, Stale
+from openprod.plugin_host.fitting import fit, known
 from openprod.plugin_host.importing import FILE_BYTES_MAX, plan_import
 from openprod.plugin_host.manifest import Importer, Manifest
 from openprod.plugin_host.snapshots import take_snapshot
@@ -67,8 +68,11 @@ async def _plan(
 
     forget = asked.workspace.feed.subscribe(note)
     try:
-        snapshot = await take_snapshot(asked.workspace, manifest.facets, manifest.edges)
-        proposal = await to_thread.run_sync(lambda: plan_import(manifest, importer, data, snapshot, file_name=name))
+        adopted = asked.workspace.schemas[manifest.name]
+        facets, edges = known(manifest.facets, adopted.facets), known(manifest.edges, adopted.edges)
+        snapshot = await take_snapshot(asked.workspace, facets, edges)
+        planned = await to_thread.run_sync(lambda: plan_import(manifest, importer, data, snapshot, file_name=name))
+        proposal = fit(planned, adopted, manifest.version)
     finally:
         forget()
     return proposal, touched

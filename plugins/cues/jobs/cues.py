@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from openprod.plugin_api import Changes, CreateEntity, Operation, Proposal, Skipped, Snapshot, entity_id
+from openprod.plugin_api import Changes, CreateEntity, Operation, Proposal, SetField, Skipped, Snapshot, entity_id
 
 from .cells import department
 
@@ -19,6 +19,7 @@ class CueWriter:
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._workspace = snapshot.workspace
+        self._snapshot = snapshot
         self._changes = Changes(snapshot)
         self._known = {facet: _by_key(snapshot, facet, keys) for facet, keys in _KEYS.items()}
         self._rows: dict[tuple[str, ...], str] = {}
@@ -48,9 +49,10 @@ class CueWriter:
             if whose is None or len(known) > 1 or self._row_of(LIST, (name,)) is not None:
                 continue
             if not known:
-                self._lists.append(CreateEntity(
-                    entity=self._derived(LIST, (name,)), facets={LIST: {"name": name, "department": whose}}
-                ))  # fmt: skip
+                fields = {"name": name, "department": whose}
+                self._lists.append(CreateEntity(entity=self._derived(LIST, (name,)), facets={LIST: fields}))
+            elif not self._snapshot.entities(LIST)[known[0]].get("department"):
+                self._lists.append(SetField(entity=known[0], facet=LIST, field="department", value=whose))
 
     def skip(self, where: str, why: str) -> None:
         self.skipped.append(Skipped(where, why))
@@ -59,9 +61,8 @@ class CueWriter:
         self._link_parts()
         counts = {"rows": rows, **self._changes.counts, "skipped": len(self.skipped)}
         outcome = f"{counts['created']} new, {counts['changed']} changed, {counts['unchanged']} as they are."
-        if self._lists:
-            lists = "1 new cue list" if len(self._lists) == 1 else f"{len(self._lists)} new cue lists"
-            outcome += f" {lists}."
+        if new := sum(1 for one in self._lists if isinstance(one, CreateEntity)):
+            outcome += " 1 new cue list." if new == 1 else f" {new} new cue lists."
         return Proposal(
             operations=(*self._lists, *self._changes.operations),
             summary=(*summary, outcome),

@@ -174,6 +174,9 @@ def test_each_department_gets_a_list_of_its_own_once() -> None:
         {"name": "LX", "department": "Lighting"}, {"name": "SND", "department": "Sound"},
     ]  # fmt: skip
     assert plan(Source(text.encode(), "sheet.csv"), after).changes_nothing
+    bare = Snapshot("workspace", {"cues.list": {"mine": {"name": "LX", "label": "Main"}}})
+    filled, _said = read("Q,Label\nLX 2,x\n", before=bare)
+    assert dict(filled.entities("cues.list")) == {"mine": {"name": "LX", "label": "Main", "department": "Lighting"}}
     # What a person wrote into it stays.
     named = Snapshot("workspace", {"cues.list": {"mine": {"name": "LX", "department": "Electrics"}}})
     again, _said = read("Q,Label\nLX 2,x\n", before=named)
