@@ -205,9 +205,7 @@ class Bonds:
         """The registers of a bond, the canonical one first. Those of deleted and detached things aren't of it."""
         if bond.facet:
             document = bond.facet.partition(".")[0]
-            return [
-                place for id in self.one(bond.owner) for place in self._keys(document, bond.facet, id, bond.field)
-            ]
+            return [place for id in self.one(bond.owner) for place in self._keys(document, bond.facet, id, bond.field)]
         found: list[Register] = [(layout.CORE, layout.CONCEPT_ENTITY_ROOT, layout.field_key(bond.owner, bond.field))]
         for facet, entity in self.members(bond.owner):
             field = self.bindings[facet].fields.get(bond.field)
@@ -216,14 +214,13 @@ class Bonds:
         return found
 
     def _keys(self, document: str, facet: str, entity: str, field: str) -> list[Register]:
-        """The register of a field, and those of what it was that there are. The latest that was comes first where the
-        entity has nothing else."""
+        """The register of a field, and those of what it was that there are."""
+        if self._is_gone(facet, entity):
+            return []
         field, *earlier = self._schemas.keys_of(facet, field)
         key = layout.field_key(entity, field)
         kept = self._kept(document, facet, entity, earlier)
-        if not kept and not self._has(document, facet, entity, key):
-            return []
-        return [] if self._is_gone(facet, entity) else [(document, facet, key), *kept]
+        return [(document, facet, key), *kept] if kept or self._has(document, facet, entity, key) else []
 
     def _kept(self, document: str, facet: str, entity: str, earlier: list[str]) -> list[Register]:
         """Registers of earlier keys that there are."""

@@ -631,7 +631,8 @@ class Committer:
             for facet in sorted({*(old.facets if old else ()), *(new.facets if new else ())}):
                 declared = new.facets.get(facet) if new else None
                 for unique in declared.unique if declared else ():
-                    self.storage.seek(f"{plugin}.{facet}", unique[-1])
+                    for key in self.schemas.keys_of(f"{plugin}.{facet}", unique[-1]):
+                        self.storage.seek(f"{plugin}.{facet}", key)
                 self.index.forget()
                 rows = list(self.storage.registers_of_root(f"{plugin}.{facet}"))
                 self.detector.recheck(rows, changed)

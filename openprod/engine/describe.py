@@ -56,6 +56,7 @@ class Describer:
             root = layout.parse_root(row.root)
             if root.kind == "facet" and row.field:
                 facets.setdefault(root.name, {})[row.field] = edges.last(self._storage, row)
+        facets = {name: self._schemas.renamed(name, fields) for name, fields in facets.items()}
         if facet in facets:
             return self._schemas.thing({facet: facets[facet]}, entity)
         return self._schemas.thing(facets, entity)
@@ -265,7 +266,7 @@ class Describer:
         things = []
         for entity in subject["entities"]:
             things.append(self.thing(entity, facet=row.facet))
-            register = self._storage.register_at(row.document, row.facet, layout.field_key(entity, row.field))
+            register = self._detector.shown_entry(row.document, row.facet, entity, row.field)
             if register is not None:
                 version = self._storage.version(register.document, register.client, register.clock)
                 if version is not None:

@@ -54,7 +54,7 @@ class Detector:
             and layout.parse_root(row.root).kind in ("entity", "facet")
             and layout.belongs(row.root, row.document)
         }
-        self.bonds = Bonds(self._storage, self._index, self.is_gone)
+        self.bonds = Bonds(self._storage, self._index, self.is_gone, self._schemas)
 
     # -- deleted and detached ------------------------------------------------------------------------------
 
@@ -138,6 +138,10 @@ class Detector:
             self._judge(entry, None, changed, bonds)
         for bond in sorted(bonds):
             self._bond(bond, changed)
+        for row in self._storage.conflicts(kind="semantic"):
+            bond = Bond(*json.loads(row.subject)["bond"])
+            if bond.facet and self.bonds.of(row.document, bond.facet, bond.owner, bond.field) != bond:
+                self._drop(row.id, changed)  # keys of a field that the schema in force doesn't take for one
         entities = {entry.entity for entry in found}
         for known in sorted({id for entity in entities for id in self._subjects.get(f"duplicate/{entity}", ())}):
             self._recheck_duplicate(known, changed)  # also where the schema has nothing to say of it any more
@@ -347,7 +351,8 @@ class Detector:
             if root.kind != "facet" or not entry.entity:
                 continue
             facet = self._schemas.facet(root.name)
-            if facet and any(entry.field in unique or not entry.field for unique in facet.unique):
+            now = self._schemas.keys_of(root.name, entry.field)[0]
+            if facet and any(now in unique or not entry.field for unique in facet.unique):
                 pending.add((root.name, entry.entity))
         for entity in entities:
             for row in self._storage.registers_of_entity(entity):
@@ -389,24 +394,33 @@ class Detector:
         document = name.partition(".")[0]
         values: list[str] = []
         for field in unique:
-            entry = self._index.find(document, name, layout.field_key(entity, field))
-            if entry is None or entry.value is None or entry.value == NULL:
+            entry = self.shown_entry(document, name, entity, field)
+            if entry is None or entry.value is None:
                 return None
             values.append(entry.value)
         return tuple(values)
+
+    def shown_entry(self, document: str, facet: str, entity: str, field: str) -> Entry | None:
+        """The register that a field shows: the first of its keys that has a value."""
+        for key in self._schemas.keys_of(facet, field):
+            entry = self._index.find(document, facet, layout.field_key(entity, key))
+            if entry is not None and entry.value is not None and entry.value != NULL:
+                return entry
+        return None
 
     def _duplicate_row(
         self, id: str, name: str, unique: tuple[str, ...], values: tuple[str, ...]
     ) -> ConflictRow | None:
         # The last field of a unique set tells most apart: a number within a list.
-        rows = self._storage.registers_valued(name, unique[-1], values[-1])
-        same = sorted(row.entity for row in rows if self._values(name, unique, row.entity) == values)
+        keys = self._schemas.keys_of(name, unique[-1])
+        rows = [row for key in keys for row in self._storage.registers_valued(name, key, values[-1])]
+        same = sorted({row.entity for row in rows if self._values(name, unique, row.entity) == values})
         if len({self.bonds.survivor(entity) for entity in same}) < 2:
             return None
         document = name.partition(".")[0]
         heads = []
         for entity in same:
-            entry = self._index.find(document, name, layout.field_key(entity, unique[-1]))
+            entry = self.shown_entry(document, name, entity, unique[-1])
             assert entry is not None
             heads.append(ids.version_text(document, (entry.client, entry.clock)))
         local = {head.partition(":")[2] for head in heads}

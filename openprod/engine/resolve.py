@@ -14,7 +14,7 @@ from openprod.core.bundles import Actor
 from openprod.core.clock import time_text
 from openprod.core.resolutions import Author, Resolution
 from openprod.core.versions import NULL
-from openprod.engine import edge_decisions, edge_words, semantic
+from openprod.engine import edge_decisions, edge_words, projection, semantic
 from openprod.engine.bonds import Bond
 from openprod.engine.lower import Lowering
 from openprod.errors import InvalidOperation, NotFound, Stale
@@ -268,11 +268,14 @@ def _duplicate(committer: Committer, row: ConflictRow, choose: str | None, value
             wrong = validity.fault(declared, new)
             if wrong:
                 raise InvalidOperation(f"The value for {row.facet}/{field} {wrong}.")
-            register = committer.storage.register_at(row.document, row.facet, layout.field_key(entity, field))
-            if register is None:
+            place = (row.document, row.facet, layout.field_key(entity, field))
+            places = projection.along(committer.detector, committer.storage, place)
+            registers = [found for at in places if (found := committer.storage.register_at(*at)) is not None]
+            if not registers:
                 raise InvalidOperation(f"{entity} has no {field} yet.")
-            heads = [resolutions.local_text(head.id) for head in committer.detector.history(register).state.heads]
-            deciding.join(register, heads, None, new)
+            for register in registers:
+                heads = [resolutions.local_text(head.id) for head in committer.detector.history(register).state.heads]
+                deciding.join(register, heads, None, new)
 
 
 def plan_reopen(committer: Committer, id: str, deciding: Deciding) -> dict[str, list[Write]]:

@@ -27,9 +27,25 @@ class Schemas(dict[str, Schema]):
         super().__init__(schemas or {})
         self.dropped: dict[str, Schema] = dict(schemas.dropped) if isinstance(schemas, Schemas) else {}
         self._kept: set[str] = set(schemas._kept) if isinstance(schemas, Schemas) else set()
+        self._renamed: dict[str, dict[str, tuple[str, ...]]] = {}
+        for schema in self.values():
+            self._note_renames(schema)
+
+    def __setitem__(self, plugin: str, schema: Schema) -> None:
+        super().__setitem__(plugin, schema)
+        self._note_renames(schema)
+
+    def _note_renames(self, schema: Schema) -> None:
+        for short, facet in schema.facets.items():
+            name = f"{schema.plugin}.{short}"
+            self._renamed.pop(name, None)
+            for field, declared in facet.fields.items():
+                for key in (field, *declared.was) if declared.was else ():
+                    self._renamed.setdefault(name, {})[key] = (field, *declared.was)
 
     def load(self, storage: Storage) -> None:
         self.clear()
+        self._renamed.clear()
         self.dropped.clear()
         self._kept.clear()
         for row in storage.registers_of_root(layout.ADOPTION_ROOT):
@@ -62,8 +78,29 @@ class Schemas(dict[str, Schema]):
         return schema.edges.get(short) if schema else None
 
     def field(self, facet: str, field: str) -> Field | None:
+        """The declaration of a field, by its name or by what it ``was``."""
         found = self.facet(facet)
-        return found.fields.get(field) if found else None
+        return found.fields.get(self.keys_of(facet, field)[0]) if found else None
+
+    @property
+    def renames(self) -> bool:
+        """Whether any field has been called otherwise."""
+        return bool(self._renamed)
+
+    def keys_of(self, facet: str, field: str) -> tuple[str, ...]:
+        """The keys of one field, by any of them: as it is called now first, then what it was, the latest first."""
+        renamed = self._renamed.get(facet)
+        return (field,) if renamed is None else renamed.get(field, (field,))
+
+    def renamed(self, facet: str, fields: dict[str, Any]) -> dict[str, Any]:
+        """Values under the names that they go by now: the first of a field's keys that has one."""
+        if facet not in self._renamed:
+            return fields
+        found: dict[str, Any] = {}
+        for key in fields:
+            keys = self.keys_of(facet, key)
+            found[keys[0]] = next((fields[one] for one in keys if fields.get(one) is not None), None)
+        return found
 
     def is_sought(self, root: str, field: str) -> bool:
         """Whether registers of a field must be found by value: the ends of edges, and what tells duplicates."""
@@ -71,7 +108,10 @@ class Schemas(dict[str, Schema]):
         if parsed.kind == "edge":
             return field in (layout.FROM_FIELD, layout.TO_FIELD)
         facet = self.facet(parsed.name) if parsed.kind == "facet" else None
-        return facet is not None and any(field == unique[-1] for unique in facet.unique if unique)
+        if facet is None or not facet.unique:
+            return False
+        now = self.keys_of(parsed.name, field)[0]
+        return any(now == unique[-1] for unique in facet.unique if unique)
 
     def label(self, facet: str, field: str) -> str:
         declared = self.field(facet, field)

@@ -5,7 +5,7 @@ Only what still stands is taken back; a field that somebody changed since is lef
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from openprod.core import resolutions
 from openprod.engine import inverse, inverse_text
@@ -13,6 +13,7 @@ from openprod.engine.lower import Lowering
 from openprod.engine.resolve import Deciding
 from openprod.errors import InvalidOperation, NotFound, Stale
 from openprod.storage.ports import BundleRow
+from openprod.yjs import layout
 from openprod.yjs.documents import Write
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def plan(committer: Committer, bundle: BundleRow, deciding: Deciding) -> dict[st
         if register is not None:
             deciding.repeat(register, earlier, id)
             repeated.add((document, *earlier.register_))
-    for document, root, key, value in found.values:
+    for document, root, key, value in _as_shown(committer, found.values):
         if (document, root, key) not in repeated:
             lowering.write(document, root, key, value)
     plan = deciding.plan()
@@ -104,3 +105,20 @@ def plan(committer: Committer, bundle: BundleRow, deciding: Deciding) -> dict[st
     for document, splice in splices:
         plan.setdefault(document, []).append(splice)
     return plan
+
+
+def _as_shown(committer: Committer, values: list[tuple[str, str, str, Any]]) -> list[tuple[str, str, str, Any]]:
+    """All keys of one field go back to what it showed, under whichever of them that was."""
+    shown: dict[tuple[str, str, str, str], tuple[int, Any]] = {}
+    for document, root, key, value in values:
+        place = layout.place(document, root, key)
+        keys = committer.schemas.keys_of(root, place.field)
+        rank, field = keys.index(place.field), (document, root, place.entity, keys[0])
+        if value is not None and len(keys) > 1 and rank < shown.get(field, (len(keys), None))[0]:
+            shown[field] = rank, value
+    return [
+        (document, root, key, shown.get((document, root, place.entity, now), (0, value))[1])
+        for document, root, key, value in values
+        for place in (layout.place(document, root, key),)
+        for now in (committer.schemas.keys_of(root, place.field)[0],)
+    ]

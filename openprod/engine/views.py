@@ -125,7 +125,7 @@ class Views:
                 facets.pop(name, None)
             else:
                 facets.setdefault(name, {})
-        return facets, deleted
+        return {name: self._schemas.renamed(name, fields) for name, fields in facets.items()}, deleted
 
     def _concept_entity(self, id: str) -> dict[str, Any]:
         found = self.identities.concept_entity(id)
@@ -247,6 +247,7 @@ class Views:
                 and not (self._storage.register_at(document, facet, entity))
             ):
                 continue
+            fields = self._schemas.renamed(facet, fields)
             self._add_texts(facet, entity, fields, time)
             yield entity, {name: fields.get(name) for name in columns}
 
