@@ -1,4 +1,4 @@
-"""Reading: entities, histories, the log, simple queries, the state hash. Everything also as of any bundle.
+"""Reading: entities, histories, the log, the state hash. Everything also as of any bundle.
 
 "As of" a bundle means all bundles up to its timestamp, which is the same on every replica.
 """
@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from openprod.core import ids, queries, resolutions
+from openprod.core import ids, resolutions
 from openprod.core.clock import moment
 from openprod.engine import edges, text_history, trees
 from openprod.engine.commit import Committer
@@ -257,36 +257,6 @@ class Views:
         row = self._storage.register_at(layout.CORE, layout.ENTITY_ROOT, entity)
         return row is not None and self._existed(row, time) and self._value(row, time) is None
 
-    def query(self, query: dict[str, Any]) -> dict[str, Any]:
-        """{facet, where?: {field: value}, sort?: [field or -field], limit?, as_of?} → {columns, rows, as_of}."""
-        unknown = set(query) - {"facet", "where", "sort", "limit", "as_of", "fields"}
-        if unknown or not isinstance(query.get("facet"), str):
-            raise InputError(
-                f"A query can't hold {', '.join(sorted(unknown))}." if unknown else "A query names a facet.",
-                hint='Such as {"facet": "plugin.facet", "where": {"field": "value"}, "sort": ["field"], "limit": 50}.',
-            )
-        facet, where = query["facet"], query.get("where") or {}
-        time = self._time_of(query.get("as_of"))
-        found = list(self.rows_of(facet, time=time))
-        declared = self._schemas.facet(facet)
-        assert declared is not None
-        columns = list(query.get("fields") or declared.columns())
-        sort = query.get("sort") or []
-        for name in [*where, *columns, *(field.lstrip("-") for field in sort)]:
-            if name not in declared.fields:
-                raise InputError(f"{facet} has no field “{name}”.", hint=f"Its fields: {', '.join(declared.fields)}.")
-        found = [
-            (id, fields)
-            for id, fields in found
-            if all(queries.matches(value, fields[name]) for name, value in where.items())
-        ]
-        for field in reversed(sort):
-            name = field.lstrip("-")
-            found.sort(key=lambda row: natural(row[1][name]), reverse=field.startswith("-"))
-        limit = query.get("limit")
-        rows = [[id, *(fields[name] for name in columns)] for id, fields in found]
-        return {"columns": ["entity", *columns], "rows": rows[:limit], "as_of": query.get("as_of")}
-
     # -- history -------------------------------------------------------------------------------------------
 
     def history(self, entity: str) -> dict[str, Any]:
@@ -380,16 +350,3 @@ class Views:
             heads = sorted(json.loads(conflict.heads))
             feed("conflict", conflict.id, conflict.kind, conflict.status, conflict.reopened, heads)
         return hashed.hexdigest()
-
-
-def natural(value: Any) -> tuple[Any, ...]:
-    """A sort key that people expect: nothing last, numbers in text by size (42 < 42.5 < 43), then the text."""
-    if value is None:
-        return (2,)
-    if isinstance(value, bool):
-        return (1, ((0, int(value), ""),))
-    if isinstance(value, (int, float)):
-        return (1, ((0, value, ""),))
-    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
-    parts = re.findall(r"\d+(?:\.\d+)?|\D+", text)
-    return (1, tuple((0, float(part), part) if part[0].isdigit() else (1, 0, part.casefold()) for part in parts))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +21,7 @@ from openprod.core import ids
 from openprod.core.bundles import Actor
 from openprod.core.conflicts import KINDS, STATUSES, Conflict
 from openprod.core.operations import Operation
+from openprod.core.queries import Query, from_data
 from openprod.core.schema import Schema
 from openprod.engine import adopting, exchange, identity, maintenance, resolve, revisions, tokens, undo
 from openprod.engine.blobs import Blobs
@@ -28,6 +29,7 @@ from openprod.engine.commit import Committer, OutsideUpdate, Submission, Writes
 from openprod.engine.events import Committed, Feed, Receipt
 from openprod.engine.identity import Identity
 from openprod.engine.lower import Lowering
+from openprod.engine.queries_answer import Queries
 from openprod.engine.resolve import UNSET, Deciding
 from openprod.engine.schemas import Schemas
 from openprod.engine.tokens import Grant, Tokens
@@ -49,6 +51,7 @@ DATABASE = "workspace.db"
 class Workspace:
     """Made by ``Workspace.open``. ``feed`` announces every commit; ``schemas`` are the adopted ones."""
 
+    queries: Queries
     _worker: Worker
     _refresh: asyncio.Future[Schemas] | None = None
 
@@ -84,10 +87,12 @@ class Workspace:
             worker = Worker(workspace._make, workspace._announce)
             workspace._worker = worker
             await worker.start()
+            workspace.queries = Queries(workspace._database, worker, lambda: workspace.schemas)
             try:
                 await workspace._learn()
                 yield workspace
             finally:
+                workspace.queries.close()
                 await worker.stop()
         finally:
             lock.release()
@@ -371,8 +376,15 @@ class Workspace:
         """What ``MergeEntities`` will do. Raises InvalidOperation or NotFound."""
         return await self._read(lambda views, _committer: views.identities.preview_merge(survivor, absorbed))
 
-    async def query(self, query: dict[str, Any]) -> dict[str, Any]:
-        return await self._read(lambda views, _committer: views.query(query))
+    async def query(
+        self, query: Query | dict[str, Any], *, allowed: Collection[str] | None = None, explain: bool = False
+    ) -> dict[str, Any]:
+        """{columns, rows, as_of} of a query or its data form; ``allowed``: the documents that may be seen, if not all.
+
+        Raises InputError, Denied, NotFound (no such bundle), LimitExceeded. With ``explain``: how it is answered, too.
+        """
+        asked = query if isinstance(query, Query) else from_data(query)
+        return await self.queries.run(asked, allowed=allowed, explain=explain)
 
     async def rows(self, facet: str) -> dict[str, dict[str, Any]]:
         """{entity: {field: value}} of a facet, for importers."""

@@ -63,20 +63,30 @@ class BundleRequest(Payload):
 
 
 class QueryRequest(Payload):
-    """The data form of a query, or its text form in ``text``."""
+    """The data form of a query, or its text form in ``text``. The guide to queries says what each part means."""
 
     text: Annotated[
         str | None,
         Field(max_length=10_000, description="`plugin.facet where field = value sort field limit 20`, alone"),
     ] = None
     facet: Annotated[str, Field(max_length=256, description="`plugin.facet`")] = ""
-    where: Annotated[dict[str, Any], Field(description="{field: value}: rows where all are equal")] = {}
+    concept: Annotated[str, Field(max_length=256, description="In place of a facet")] = ""
+    where: Annotated[dict[str, Any], Field(description="{field: value or {operator: value}}, $or, $not, $has …")] = {}
+    along: Annotated[
+        list[dict[str, Any]], Field(max_length=8, description="Edges to follow: {edge, to or from, where, edge_where}")
+    ] = []
     fields: Annotated[list[str] | None, Field(max_length=1000, description="Columns; all of the facet's if absent")] = (
         None
     )
+    measures: Annotated[
+        list[str], Field(max_length=100, description="count(), min(field), max(field), sum(field)")
+    ] = []
+    group: Annotated[list[str], Field(max_length=100, description="Fields to group by")] = []
     sort: Annotated[list[str], Field(max_length=100, description="Fields, `-field` for descending")] = []
     limit: Annotated[int | None, Field(ge=0, le=1_000_000)] = None
-    as_of: Annotated[str | None, Field(max_length=64)] = None
+    offset: Annotated[int, Field(ge=0, le=100_000_000)] = 0
+    as_of: Annotated[str | None, Field(max_length=64, description="A bundle or a time")] = None
+    explain: Annotated[bool, Field(description="Say how it is answered, too")] = False
 
 
 class ResolutionRequest(Payload):
@@ -214,6 +224,9 @@ class QueryAnswer(BaseModel):
     columns: list[str]
     rows: list[list[Any]]
     as_of: str | None
+    explain: Annotated[
+        dict[str, Any] | None, Field(description="When asked for: {sql, parameters, steps, indexes}")
+    ] = None
 
 
 class ConflictPage(BaseModel):

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
+
+from openprod.core.queries.plan import Past, Plan, Texts
 
 
 class BundleRow(NamedTuple):
@@ -247,3 +249,19 @@ class Storage(Protocol):
     def quarantined(self) -> list[tuple[str, bytes, str, str]]: ...
     def check(self) -> list[str]: ...
     def backup(self, path: str) -> None: ...
+
+
+class Explained(NamedTuple):
+    """How SQLite goes about a query: ``steps`` as it says them, ``indexes`` by name."""
+
+    sql: str
+    parameters: list[object]
+    steps: list[str]
+    indexes: list[str]
+
+
+class Answers(Protocol):
+    """What the engine asks queries of: beside the writer, from any thread."""
+
+    def answer(self, plan: Plan, *, past: Past | None = None, texts: Texts | None = None) -> list[list[Any]]:
+        """Rows: the entity (None for groups), then the columns' values. ``past``: as things stood then."""

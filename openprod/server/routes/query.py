@@ -1,26 +1,37 @@
-"""Queries over facets."""
+"""Queries over facets and concepts."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from openprod.core import queries
+from openprod.core.queries import Query
 from openprod.errors import InputError
-from openprod.server.auth import require_document
 from openprod.server.calls import Asked, Call
 from openprod.server.payloads import QueryAnswer, QueryRequest
 
 
 async def run(asked: Asked) -> dict[str, Any]:
     request: QueryRequest = asked.body
-    query = request.model_dump(exclude_defaults=True)
-    text = query.pop("text", None)
-    if text is not None:
-        if query:
-            raise InputError("A query is given as text or as data, not both.")
-        query = queries.parse(text)
-    require_document(asked.grant, str(query.get("facet", "")).partition(".")[0])
-    return await asked.workspace.query(query)
+    return await asked.workspace.query(read(request), allowed=allowed(asked), explain=request.explain)
+
+
+def read(request: QueryRequest) -> Query:
+    """What a request asks. Raises InputError."""
+    data = request.model_dump(exclude_defaults=True)
+    data.pop("explain", None)
+    text = data.pop("text", None)
+    if text is None:
+        return queries.from_data(data)
+    if data:
+        raise InputError("A query is given as text or as data, not both.")
+    return queries.parse(text)
+
+
+def allowed(asked: Asked) -> Collection[str] | None:
+    """The documents that the token opens, None for all."""
+    return (asked.grant.document,) if asked.grant.document else None
 
 
 CALLS = (
@@ -28,7 +39,7 @@ CALLS = (
         method="POST",
         path="/query",
         handle=run,
-        does="Rows of a facet, now or as of a bundle",
+        does="Rows of a facet or concept, now or as of a bundle or a time",
         body=QueryRequest,
         gives=QueryAnswer,
         scoped=True,

@@ -1,0 +1,32 @@
+"""Queries: what they are, and the three forms in which they are written.
+
+``ast`` what a query is · ``text`` and ``write`` one line of text · ``data`` JSON · ``builder`` Python · ``order`` how
+values compare · ``moments`` times in words · ``plan`` a query whose names have been looked up, as storage takes it.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from openprod.core.queries import data, text
+from openprod.core.queries.ast import Query
+from openprod.core.queries.builder import F, Q
+from openprod.core.queries.data import read as from_data
+from openprod.core.queries.data import write as to_data
+from openprod.core.queries.write import write as to_text
+
+__all__ = ["F", "Q", "Query", "from_data", "parse", "to_data", "to_text"]
+
+
+def parse(line: str) -> Query:
+    """A query from its text form, or from the text of its data form. Raises InputError that points at the column."""
+    if not line.lstrip().startswith("{"):
+        return text.read(line)
+    try:
+        found: Any = json.loads(line)
+    except ValueError as error:
+        raise text.wrong(f"This isn't JSON: {error}", getattr(error, "colno", 1)) from None
+    except RecursionError:
+        raise text.wrong("This JSON is nested too deeply.", 1) from None
+    return data.read(found)
