@@ -278,6 +278,8 @@ class Bonds:
             elif entry.root == layout.ENTITY_ROOT:
                 entities.add(entry.entity)
                 entities.add(self._targets.get(entry.entity, entry.entity))
+                target = json.loads(entry.value or "null")
+                entities.add(target if isinstance(target, str) else entry.entity)
             elif entry.field:
                 entities.add(entry.entity)
             else:

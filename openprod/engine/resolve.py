@@ -218,6 +218,10 @@ def _edit_delete(committer: Committer, row: ConflictRow, choose: str | None, val
             lowering.restore(row.entity)
         else:
             lowering.reattach(row.entity, row.facet)
+        for facet in _edited(committer, rows, json.loads(row.heads)):
+            # Who deleted it may have told of each document by itself.
+            if lowering.read(facet.partition(".")[0], facet, layout.marker_key(row.entity)) is None:
+                lowering.reattach(row.entity, facet)
         before = lowering.values()
     for register in rows:
         if layout.parse_root(register.root).kind not in ("facet", "entity"):
@@ -242,6 +246,19 @@ def _edit_delete(committer: Committer, row: ConflictRow, choose: str | None, val
         if layout.parse_root(root).kind == "edge":
             deciding.write(document, SetKey(root, key, before_))  # what ended with it is back with it
     deciding.accept(layout.CORE, [head.partition(":")[2] for head in json.loads(row.heads)], value=restore)
+
+
+def _edited(committer: Committer, rows: Sequence[RegisterRow], heads: Sequence[str]) -> list[str]:
+    """The facets whose fields somebody edited while they were taken away."""
+    found = set()
+    for register in rows:
+        if register.field and layout.parse_root(register.root).kind == "facet":
+            state = committer.detector.history(register).state
+            if any(ids.version_text(register.document, head.id) in heads for head in state.heads):
+                marker = committer.index.find(register.document, register.root, layout.marker_key(register.entity))
+                if marker is not None and marker.value in (None, NULL):
+                    found.add(register.root)
+    return sorted(found)
 
 
 def _duplicate(committer: Committer, row: ConflictRow, choose: str | None, value: Any, deciding: Deciding) -> None:
