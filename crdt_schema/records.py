@@ -133,8 +133,12 @@ class FieldSchema(_Record):
     unit: Annotated[str, Field(description="For people.")] = ""
     required: bool = False
     choices: Annotated[tuple[str, ...], Field(description="Only with type choice.")] = ()
-    was: Annotated[tuple[_Name, ...], Field(description="Earlier keys: both are read, the new one is written.")] = ()
+    was: Annotated[
+        tuple[_Name, ...], Field(description="Earlier keys: read where the present one has no value; all are written.")
+    ] = ()
     description: str = ""
+    private: Annotated[bool, Field(description="Left out of what is exported to be shared.")] = False
+    concept: Annotated[str, Field(description="'Person.name': a suggestion; nothing follows from it.")] = ""
 
 
 class FacetSchema(_Record):

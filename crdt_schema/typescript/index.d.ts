@@ -65,9 +65,13 @@ export interface FieldSchema {
   required?: boolean;
   /** Only with type choice. */
   choices?: string[];
-  /** Earlier keys: both are read, the new one is written. */
+  /** Earlier keys: read where the present one has no value; all are written. */
   was?: string[];
   description?: string;
+  /** Left out of what is exported to be shared. */
+  private?: boolean;
+  /** 'Person.name': a suggestion; nothing follows from it. */
+  concept?: string;
 }
 
 /** A plugin's schema as the workspace has adopted it: the value of its key in `core.adoption`. */
