@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 from openprod.plugin_api import Source
 
+HEAD_LENGTH_MAX = 4_000
+
 _LINE = re.compile(r"(?:(?P<group>[A-Za-z0-9-]+)\.)?(?P<name>[A-Za-z0-9-]+)(?P<params>;.*)?", re.DOTALL)
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _TOKEN = re.compile(r"\\.|[;,]|[^\\;,]+|\\", re.DOTALL)
@@ -171,7 +173,7 @@ def _kind(physical: str) -> str:
 
 def _line(text: str) -> Line | None:
     head, value = _at_colon(text)
-    match = _LINE.fullmatch(head.strip())
+    match = _LINE.fullmatch(head.strip()) if len(head) <= HEAD_LENGTH_MAX else None
     if match is None or value is None:
         return None
     params: dict[str, tuple[str, ...]] = {}

@@ -12,11 +12,14 @@ _LABELS = {
 _APART = re.compile(r"[;\n|,]|\s/\s|\s+(?:or|and|&)\s+", re.IGNORECASE)
 _LABEL_BEFORE = re.compile(r"\(?(?P<label>[A-Za-z]+)\)?\s*[.:)]?\s*(?P<number>[+(]*[0-9].*)", re.DOTALL)
 _LABEL_AFTER = re.compile(r"(?P<number>.*[0-9)])\s*\((?P<label>[A-Za-z]+)\)", re.DOTALL)
-_EMAIL = re.compile(r"[^\s@<>,;:\"'()]+@[^\s@<>,;:\"'()]+\.[^\s@<>,;:\"'().]+")
+_EMAIL = re.compile(r"[^@]+@[^@.]+(?:\.[^@.]+)+")
+_NO_EMAIL = re.compile(r"[\s<>,;:\"'()]+")
 _CUT = re.compile(r"[0-9](?:[.,][0-9]+)?E\+?[0-9]+", re.IGNORECASE)
 _NOTHING = frozenset({"", "-", "–", "—", "?", "n/a", "na", "tbc", "tbd", "tba", "none", "x", "#n/a"})
 
 NUMBERS_MAX = 20
+EMAIL_LENGTH_MAX = 254
+NUMBER_LENGTH_MAX = 200
 
 
 def is_nothing(text: str) -> bool:
@@ -33,6 +36,8 @@ def numbers(text: str) -> list[tuple[str, str]]:
     """(number, label) of each phone number in a cell; none when there is none. Numbers stay as they are written."""
     found: list[tuple[str, str]] = []
     for piece in _APART.split(text):
+        if len(piece) > NUMBER_LENGTH_MAX:
+            continue
         number, label = _labelled(plain(piece))
         if sum(character.isdigit() for character in number) >= 3 and not is_cut(number):
             found.append((number, label))
@@ -45,7 +50,10 @@ def shown(number: str, label: str) -> str:
 
 
 def emails(text: str) -> list[str]:
-    return list(dict.fromkeys(_EMAIL.findall(plain(text))))[:NUMBERS_MAX]
+    """The addresses in a cell, as in ``Ana <ana@post.example>; office@post.example.``"""
+    pieces = (piece.strip(".") for piece in _NO_EMAIL.split(plain(text)))
+    fit = (piece for piece in pieces if len(piece) <= EMAIL_LENGTH_MAX and _EMAIL.fullmatch(piece))
+    return list(dict.fromkeys(fit))[:NUMBERS_MAX]
 
 
 def plain(text: str) -> str:

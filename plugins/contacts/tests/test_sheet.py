@@ -3,7 +3,7 @@
 import pytest
 
 from openprod.plugin_api import InvalidFile, Source
-from plugins.contacts.jobs.phones import numbers
+from plugins.contacts.jobs.phones import emails, numbers
 from plugins.contacts.jobs.sheet_in import plan
 from plugins.contacts.tests.reading import DATA, NOTHING, people, read
 
@@ -149,6 +149,22 @@ def test_several_columns_and_numbers() -> None:
 )
 def test_phone_numbers_stay_as_they_are_written(cell: str, found: list[tuple[str, str]]) -> None:
     assert numbers(cell) == found
+
+
+@pytest.mark.parametrize(
+    ("cell", "found"),
+    [
+        ("Ana <ana@post.example>; office@post.example.", ["ana@post.example", "office@post.example"]),
+        ("mailto:ana@post.example", ["ana@post.example"]),
+        ("ana@post", []),
+        ("ask ana", []),
+        ("a." * 60_000, []),
+        ("a@" * 60_000, []),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_emails_are_found_in_what_stands_around_them(cell: str, found: list[str]) -> None:
+    assert emails(cell) == found
 
 
 @pytest.mark.parametrize(
