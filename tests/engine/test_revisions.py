@@ -50,8 +50,8 @@ def test_only_bundles_that_change_what_is_shown_count_and_each_once(tmp_path: Pa
                 ([sets("size", "3")], False),
                 ([sets("secret", "x")], False),
                 ([sets("name", "Other", "thing_2")], False),
-                ([DeleteEntity(entity="thing_1")], False),
-                ([RestoreEntity(entity="thing_1")], False),
+                ([DeleteEntity(entity="thing_1")], True),  # gone for whoever reads the export, and back
+                ([RestoreEntity(entity="thing_1")], True),
                 ([AddEdge(edge="things.placed", source="thing_1", target="thing_2")], True),
                 ([sets("size", None)], True),
                 ([sets("size", "3")], True),
