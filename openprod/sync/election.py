@@ -140,6 +140,13 @@ class Election:
             wishes.append(Tell(Roster(self.term, self.roster), entry.device))
         return wishes
 
+    def take_over(self, term: int, leader: str, now: int) -> list[Wish]:
+        """This node stayed behind and goes on with those who are in this stretch."""
+        self.course.go_on(term, leader, now)
+        self.role = Role.FOLLOWER
+        self._settled = self._lost_at = now
+        return [Changed()]
+
     def lost(self, device: str, now: int, *, left: bool = False) -> list[Wish]:
         """A connection is gone. ``left``: the other said goodbye."""
         self.joined.discard(device)
@@ -235,6 +242,7 @@ class Election:
             return []
         self.course.learn(message.history, now)
         if (message.term, message.leader) == (self.term, self.leader):
+            self.rank = message.rank
             if self.role is Role.LOST and device == message.leader:
                 self.role = Role.FOLLOWER
                 self.course.touch(now)

@@ -32,6 +32,7 @@ from openprod.sync.flow import Outbound
 from openprod.sync.outputs import Closed, Config, Heard, Joined, Now, Output, Proven, Send, State
 from openprod.sync.plans import Offer
 from openprod.sync.session import PeerSession
+from openprod.sync.stretches import is_behind
 
 CONNECTIONS_MAX: Final = 64
 STORED_MAX: Final = 200
@@ -318,9 +319,30 @@ class Peer:
 
     def _joined(self, connection: int, link: _Link, output: Joined, now: Now) -> None:
         assert link.entry is not None
+        if output.resumed and not self._goes_on(connection, link, now):
+            return
         what = "resumed" if output.resumed else "joined"
         self._out.append(Notice(what, link.device, connection=connection))
         self._do(self.election.connected(link.entry, now.mono))
+
+    def _goes_on(self, connection: int, link: _Link, now: Now) -> bool:
+        """Going on without asking: with the stretch that was greeted with, and with one half only.
+
+        Whoever stayed behind takes over the other's stretch at once and lets all other connections go: over those that
+        come again, both sides see where it belongs now, and people are asked where that is another half.
+        """
+        mine, theirs = link.session.config.history, link.session.their_history
+        election = self.election
+        if (mine[0].term, mine[0].leader) != (election.term, election.leader):
+            self._handle(connection, link.session.leave("moved_on", "This device has gone on with others."), now)
+            return False
+        if is_behind(mine, theirs):
+            for other, old in list(self._links.items()):
+                if other != connection:
+                    self._handle(other, old.session.leave("moved_on", "This device has gone on with others."), now)
+            election.course.learn(theirs, now.mono)
+            self._do(election.take_over(theirs[0].term, theirs[0].leader, now.mono))
+        return True
 
     def _heard(self, connection: int, link: _Link, output: Heard, now: Now) -> None:
         message = output.message

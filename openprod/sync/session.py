@@ -295,6 +295,10 @@ class PeerSession:
         return "caller" if self.config.caller else "called"
 
     @property
+    def their_history(self) -> list[m.Stretch]:
+        return self._their.history if self._their is not None else []
+
+    @property
     def secret(self) -> bytes:
         """32 bytes that only the two sides of this connection know; empty before both have greeted."""
         return self._transcript

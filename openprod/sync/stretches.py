@@ -74,3 +74,14 @@ def _stayed_behind(behind: Sequence[Stretch], ahead: Sequence[Stretch]) -> bool:
         return False
     same = (ahead[0].term, ahead[0].leader) == (present.term, present.leader)
     return same or present.age_ms >= other.age_ms - SLACK_MS
+
+
+def is_behind(mine: Sequence[Stretch], theirs: Sequence[Stretch]) -> bool:
+    """Of two that go on together: whether it is I who stayed behind, and takes over the other's present stretch."""
+    present, other = mine[0], theirs[0]
+    here = {(one.term, one.leader) for one in mine}
+    there = {(one.term, one.leader) for one in theirs}
+    places = (present.term, present.leader), (other.term, other.leader)
+    if places[0] == places[1] or places[0] not in there:
+        return False
+    return places[1] not in here or places[1] > places[0]

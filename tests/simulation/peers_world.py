@@ -104,7 +104,9 @@ class PeersWorld:
         self.wires: dict[int, Wire] = {}
         self.group: dict[str, int] = dict.fromkeys(names, 0)
         self.cut_at: int | None = None
-        self.apart: set[frozenset[str]] = set()
+        self.half: dict[str, int] = dict.fromkeys(names, 0)
+        self.halves = 0
+        self.apart: set[frozenset[int]] = set()
         self.raw_restores: set[str] = set()
         self.asked = self.resumes = self.merges = 0
         self.nodes = {name: Node(self, name) for name in names}
@@ -141,6 +143,7 @@ class PeersWorld:
         if not node.awake:
             return
         self.do(node, node.peer.tick(node.now))
+        node.joining = node.joining and not node.peer.gathering
         self._discover(node)
 
     def _discover(self, node: Node) -> None:
@@ -237,13 +240,12 @@ class PeersWorld:
         self.say(node.name, notice.what, self.by_device[notice.device].name if notice.device else "",
                  node.peer.election.role.value, node.peer.election.term)  # fmt: skip
         if notice.what in ("joined", "resumed"):
-            node.joining = False
             other = self.by_device[notice.device].name
             wire = self.wires[notice.connection]
             if notice.what == "resumed":
                 self.resumes += 1
                 wire.resumed.add(node.name)
-                assert frozenset((node.name, other)) not in self.apart, (
+                assert frozenset((self.half[node.name], self.half[other])) not in self.apart, (
                     "INV-PEER-4: halves that were apart went on without asking", node.name, other,
                 )  # fmt: skip
             else:
@@ -252,16 +254,13 @@ class PeersWorld:
     def _together(self, name: str, other: str) -> None:
         """People brought two halves together."""
         self.merges += 1
-        halves = [
-            {
-                one.name
-                for one in self.nodes.values()
-                if one.peer.election.leader == self.nodes[end].peer.election.leader
-            }
-            | {end}
-            for end in (name, other)
-        ]
-        self.apart -= {frozenset((a, b)) for a in halves[0] for b in halves[1]}
+        kept, gone = self.half[name], self.half[other]
+        if kept == gone:
+            return
+        for half in set(self.half.values()):
+            if not {frozenset((kept, half)), frozenset((gone, half))} <= self.apart:
+                self.apart.discard(frozenset((kept, half)))
+        self.half = {one: kept if half == gone else half for one, half in self.half.items()}
 
     def _serve(self, node: Node, do: Do) -> None:
         number, output, peer, committer = do.connection, do.output, node.peer, node.replica.committer
@@ -390,16 +389,31 @@ class PeersWorld:
 
     def heal(self) -> None:
         if self.cut_at is not None and self.now - self.cut_at > APART_MS:
-            halves = {node.name: self._half(node) for node in self.nodes.values()}
-            for name, half in halves.items():
-                for other, of in halves.items():
-                    if name < other and half is not None and of is not None and half != of:
-                        self.apart.add(frozenset((name, other)))
+            self._split({name: self._side(node) for name, node in self.nodes.items()})
         self.cut_at = None
         self.group = dict.fromkeys(self.group, 0)
-        self.say("heal", [sorted(pair) for pair in self.apart])
+        self.say("heal", self.half, [sorted(pair) for pair in self.apart])
 
-    def _half(self, node: Node) -> int | None:
+    def _split(self, sides: dict[str, int | None]) -> None:
+        """Each half that the cut made is told apart from now on; who went on with nobody stays what it was."""
+        made: dict[tuple[int, int], int] = {}
+        for name, side in sides.items():
+            if side is not None:
+                place = self.half[name], side
+                if place not in made:
+                    self.halves += 1
+                    made[place] = self.halves
+        for (old, side), new in made.items():
+            for half in set(self.half.values()):
+                if frozenset((old, half)) in self.apart:
+                    self.apart.add(frozenset((new, half)))
+            for (of, other_side), other in made.items():
+                if new != other and (side != other_side or frozenset((old, of)) in self.apart):
+                    self.apart.add(frozenset((new, other)))
+        self.half = {name: made.get((half, sides[name] or 0), half) if sides[name] is not None else half
+                     for name, half in self.half.items()}  # fmt: skip
+
+    def _side(self, node: Node) -> int | None:
         """The half that a node went on with: one that leads, and whom it follows, are on its side of the cut."""
         leader = self.by_device.get(node.peer.election.leader)
         on = leader is not None and node.awake and leader.awake and leader.peer.leads
@@ -415,7 +429,8 @@ class PeersWorld:
     def _down(self, node: Node) -> None:
         for wire in self.wires.values():
             self._hang_up(wire, node.name)
-        self.apart = {pair for pair in self.apart if node.name not in pair}
+        self.halves += 1
+        self.half[node.name] = self.halves
         node.start()
         node.joining = True
         self.say(node.name, "is down")
@@ -435,7 +450,7 @@ class PeersWorld:
         node.backup = node.storage.clone(), set(node.acknowledged)
 
     def restore_backup(self, name: str, *, knows: bool) -> None:
-        """``knows``: as the program restores; else the folder was copied behind its back, and writes under old names."""
+        """``knows``: as the program restores; else the folder was copied behind its back, and goes on as it was."""
         node = self.nodes[name]
         if node.backup is None:
             return
