@@ -20,6 +20,7 @@ from openprod.errors import Untrusted
 BODY_BYTES_MAX = 64 * 1024 * 1024
 FORMAT = 1
 _SEQ_MAX = 2**53
+MEMBERSHIP_MAX = 64
 NATIVE_INTENTS = frozenset({"edit", "import", "resolve", "undo", "redo", "adopt", "migrate"})
 """Intents of bundles that this engine wrote itself, seeing everything its replica held ("native log")."""
 
@@ -60,6 +61,8 @@ class Bundle(msgspec.Struct, frozen=True, array_like=True):
     undoes: str
     operations: list[dict[str, Any]]
     updates: list[DocumentUpdate]
+    membership: list[bytes] = []
+    """Heads of the membership records that its author had seen; bundles from before there were any have none."""
 
     @property
     def native(self) -> bool:
@@ -118,6 +121,8 @@ def verify(signed: SignedBundle, *, workspace: str) -> Bundle:
         raise Untrusted("A bundle's place in its log isn't one.")
     if not clock.is_hlc(bundle.hlc):
         raise Untrusted("A bundle's time isn't one.")
+    if len(bundle.membership) > MEMBERSHIP_MAX or not all(len(head) == 32 for head in bundle.membership):
+        raise Untrusted("A bundle names membership records that can't be.")
     if len(bundle.key) != 32 or not bundle.log.startswith(ids.device_id(bundle.key) + "-"):
         raise Untrusted("A bundle names a device whose key it doesn't carry.")
     try:
