@@ -255,7 +255,7 @@ class Explained(NamedTuple):
     """How SQLite goes about a query: ``steps`` as it says them, ``indexes`` by name."""
 
     sql: str
-    parameters: list[object]
+    parameters: dict[str, str | int]
     steps: list[str]
     indexes: list[str]
 

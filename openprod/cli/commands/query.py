@@ -52,7 +52,7 @@ def _explain(explained: dict[str, Any], *, as_json: bool) -> None:
         print_json(explained)
         return
     say(explained["sql"])
-    for number, value in enumerate(explained["parameters"], 1):
-        say(f"  ?{number} = {json.dumps(value, ensure_ascii=False)}")
+    for name, value in explained["parameters"].items():
+        say(f"  :{name} = {json.dumps(value, ensure_ascii=False)}")
     for step in explained["steps"]:
         say(f"  {step}")

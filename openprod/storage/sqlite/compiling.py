@@ -1,7 +1,8 @@
-"""A plan → one SQL statement with numbered parameters. What it means is said plainly by the memory storage's twin.
+"""A plan → SQL with named parameters. What it means is said plainly by the memory storage's twin.
 
-Sets of ids (what edges lead to, what a condition over edges holds for, what is in conflict) are common table
-expressions, made once. Values of fields are looked up by (root, field, entity).
+Sets of ids (what edges lead to, what a condition over edges holds for, what is in conflict) are temporary tables, made
+one after the other: as common table expressions that name each other SQLite would copy them without end. Values of
+fields are looked up by (root, field, entity).
 """
 
 from __future__ import annotations
@@ -30,32 +31,31 @@ _CONCEPT_ENTITY = "core.concept_entity"
 
 
 class Compiled:
-    """``sql`` with ``parameters``; each row is the entity, then the columns as canonical JSON or NULL."""
+    """``sets``: (name, select of ids) to be made before ``sql``; each row of that is the entity, then the columns as
+    canonical JSON or NULL. ``parameters`` are those of all."""
 
     def __init__(self, plan: Plan) -> None:
-        self._parameters: list[object] = []
-        self._numbers: dict[tuple[type, object], int] = {}
-        self._sets: list[str] = []
+        self.parameters: dict[str, str | int] = {}
+        self.sets: list[tuple[str, str]] = []
+        self._known: dict[tuple[type, object], str] = {}
         self._names = 0
         self.sql = self._plan(plan)
-        self.parameters: tuple[object, ...] = tuple(self._parameters)
 
     def _p(self, value: str | int) -> str:
-        key = (type(value), value)
-        number = self._numbers.get(key)
-        if number is None:
-            self._parameters.append(value)
-            number = self._numbers[key] = len(self._parameters)
-        return f"?{number}"
+        name = self._known.get((type(value), value))
+        if name is None:
+            name = self._known[type(value), value] = f"p{len(self.parameters) + 1}"
+            self.parameters[name] = value
+        return f":{name}"
 
     def _alias(self, letter: str) -> str:
         self._names += 1
         return f"{letter}{self._names}"
 
-    def _set(self, select: str, columns: str = "id") -> str:
+    def _set(self, select: str) -> str:
         """A set made once; its name."""
         name = self._alias("s")
-        self._sets.append(f"{name}({columns}) AS MATERIALIZED ({select})")
+        self.sets.append((name, select))
         return name
 
     # -- the whole -----------------------------------------------------------------------------------------
@@ -68,10 +68,8 @@ class Compiled:
             within = self._set(self._reached(start, source, step.root, step.outward, step.edge_where, step.source))
             source, where = step.source, step.where
         if plan.measures:
-            body = self._grouped(plan, source, where, within)
-        else:
-            body = self._listed(plan, source, where, within)
-        return f"WITH {', '.join(self._sets)} {body}" if self._sets else body
+            return self._grouped(plan, source, where, within)
+        return self._listed(plan, source, where, within)
 
     def _listed(self, plan: Plan, source: Source, where: Test | None, within: str) -> str:
         keys, order = [], []
@@ -85,17 +83,15 @@ class Compiled:
         limit = self._limit(plan)
         # Columns are looked up for what is on the page only.
         names = ", ".join(["entity", "member", *(f"k{number}" for number in range(len(keys)))])
-        page = self._set(f"{page} {ordered}{limit}" if limit else page, names)
+        page = f"WITH page({names}) AS MATERIALIZED ({f'{page} {ordered}{limit}' if limit else page})"
         columns = [self._value(source, name, "r") for name in plan.columns]
-        return f"SELECT {', '.join(['r.entity AS entity', *columns])} FROM {page} r {ordered}"
+        return f"{page} SELECT {', '.join(['r.entity AS entity', *columns])} FROM page r {ordered}"
 
     def _grouped(self, plan: Plan, source: Source, where: Test | None, within: str) -> str:
         fields = list(dict.fromkeys([*plan.group, *(str(one.field) for one in plan.measures if one.field)]))
         values = [f"{self._value(source, name, 'r')} AS f{number}" for number, name in enumerate(fields)]
-        found = self._set(
-            self._rows(source, where, within, ", ".join(["r.entity AS entity", *values])),
-            ", ".join(["entity", *(f"f{number}" for number in range(len(fields)))]),
-        )
+        names = ", ".join(["entity", *(f"f{number}" for number in range(len(fields)))])
+        found = self._rows(source, where, within, ", ".join(["r.entity AS entity", *values]))
         place = {name: f"f{number}" for number, name in enumerate(fields)}
         measures = [self._measure(one, place) for one in plan.measures]
         groups = [place[name] for name in plan.group]
@@ -106,7 +102,8 @@ class Compiled:
             key = key if number else f"sort_key({key})"
             order.append(f"{key}{' DESC' if down else ''} NULLS {'FIRST' if nulls_first else 'LAST'}")
         order += [f"sort_key({group}) NULLS LAST" for group in groups]
-        sql = f"SELECT NULL, {', '.join([*groups, *measures])} FROM {found}"
+        sql = f"WITH found({names}) AS MATERIALIZED ({found})"
+        sql += f" SELECT NULL, {', '.join([*groups, *measures])} FROM found"
         if groups:
             sql += f" GROUP BY {', '.join(groups)}"
         if order:

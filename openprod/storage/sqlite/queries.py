@@ -46,17 +46,24 @@ class SqliteAnswers:
     def answer(self, plan: Plan, *, past: Past | None = None, texts: Texts | None = None) -> list[list[Any]]:
         """Rows: the entity (None for groups), then the columns' values. Raises LimitExceeded or StorageError."""
         compiled = Compiled(plan)
-        with self._reading() as connection, _given(connection, texts or {}), _then(connection, past):
+        with (
+            self._reading() as connection,
+            _given(connection, texts or {}),
+            _then(connection, past),
+            _sets(connection, compiled),
+        ):
             rows = connection.execute(compiled.sql, compiled.parameters).fetchall()
         return [[entity, *map(_shown, values)] for entity, *values in rows]
 
     def explain(self, plan: Plan, *, past: Past | None = None) -> Explained:
         compiled = Compiled(plan)
-        with self._reading() as connection, _then(connection, past):
-            steps = connection.execute(f"EXPLAIN QUERY PLAN {compiled.sql}", compiled.parameters).fetchall()
-        lines = [row[3] for row in steps]
-        indexes = sorted({found[1] for line in lines if (found := _INDEX.search(line))})
-        return Explained(compiled.sql, list(compiled.parameters), lines, indexes)
+        steps: list[str] = []
+        with self._reading() as connection, _then(connection, past), _sets(connection, compiled):
+            for sql in (*(select for _name, select in compiled.sets), compiled.sql):
+                steps += [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", compiled.parameters)]
+        indexes = sorted({found[1] for line in steps if (found := _INDEX.search(line))})
+        script = [f"CREATE TEMP TABLE {name} (id); INSERT INTO {name} {select};" for name, select in compiled.sets]
+        return Explained("\n".join([*script, compiled.sql]), dict(compiled.parameters), steps, indexes)
 
     # -- what the engine looks up for a plan ---------------------------------------------------------------
 
@@ -225,6 +232,16 @@ def _shown(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     return value[1:-1] if value[0] == '"' and "\\" not in value else value_of(value)
+
+
+@contextmanager
+def _sets(connection: sqlite3.Connection, compiled: Compiled) -> Iterator[None]:
+    for name, select in compiled.sets:
+        connection.execute(f"CREATE TEMP TABLE {name} (id)")
+        connection.execute(f"INSERT INTO temp.{name} {select}", compiled.parameters)
+    yield
+    for name, _select in compiled.sets:
+        connection.execute(f"DROP TABLE temp.{name}")
 
 
 @contextmanager
