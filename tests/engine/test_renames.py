@@ -220,6 +220,39 @@ def test_a_program_that_did_not_see_the_new_value_is_a_conflict(tmp_path: Path) 
     asyncio.run(check())
 
 
+def test_a_program_that_writes_all_keys_has_seen_what_it_replaces(tmp_path: Path) -> None:
+    """As the page does. One that writes the new key alone can't be told from one that didn't see the value."""
+
+    async def check() -> None:
+        async with renamed(tmp_path) as workspace:
+            await workspace.commit([made("thing_2", name="Fan")])
+            desk = Program("kim", 60, document="things")
+            await desk.sync(workspace)
+            await desk.send(workspace, desk.keys({"thing_1/title": "Torch", "thing_1/name": "Torch"}, root=FACET))
+            assert await titles(workspace) == {"thing_1": "Torch", "thing_2": "Fan"}
+            await desk.send(workspace, desk.keys({"thing_2/title": "Mirror"}, root=FACET))
+            assert await workspace.conflicts() == []
+            await desk.send(workspace, desk.keys({"thing_1/title": "Candle"}, root=FACET))
+            assert await keys(workspace) == {"title": "Candle", "name": "Candle", "size": 3}
+            assert await workspace.conflicts() == []
+
+    asyncio.run(check())
+
+
+def test_the_new_key_alone_beside_an_old_value_is_a_conflict(tmp_path: Path) -> None:
+    async def check() -> None:
+        async with renamed(tmp_path) as workspace:
+            desk = Program("kim", 60, document="things")
+            await desk.sync(workspace)
+            await desk.send(workspace, desk.keys({"thing_1/title": "Torch"}, root=FACET))
+            [conflict] = await workspace.conflicts()
+            assert {one.value for one in conflict.candidates} == {"Lamp", "Torch"}
+            await workspace.resolve(conflict.id, value="Torch")
+            assert await keys(workspace) == {"title": "Torch", "name": "Torch", "size": 3}
+
+    asyncio.run(check())
+
+
 # -- two laptops -------------------------------------------------------------------------------------------
 
 

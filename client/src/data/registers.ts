@@ -135,11 +135,11 @@ export class FacetTable {
   }
 
   private underPresentNames(values: Record<string, Value>): Record<string, Value> {
-    const renamed = this.facet.columns.filter((column) => column.was.length > 0 && !(column.field in values));
+    const renamed = this.facet.columns.filter((column) => column.was.length > 0 && (values[column.field] ?? null) === null);
     if (renamed.length === 0) return values;
     const result = { ...values };
     for (const column of renamed) {
-      const old = column.was.find((key) => key in values);
+      const old = column.was.find((key) => (values[key] ?? null) !== null);
       if (old !== undefined) result[column.field] = values[old] ?? null;
     }
     return result;
@@ -151,20 +151,26 @@ export interface RegisterWrite {
   readonly root: string;
   readonly key: string;
   readonly value: Value;
+  /** Earlier keys of the field (`was`): those that are there say the same from then on. */
+  readonly earlier?: readonly string[];
 }
 
 /** Write registers as one transaction of this page. Gives what really changed; a write that changes nothing isn't one. */
 export function writeRegisters(doc: Y.Doc, document: string, writes: readonly RegisterWrite[]): RegisterChange[] {
   const changes: RegisterChange[] = [];
   doc.transact(() => {
-    for (const { root, key, value } of writes) {
-      const before = readRegister(doc, root, key);
+    for (const { root, key, value, earlier = [] } of writes) {
+      const kept = earlier.filter((one) => doc.getMap<Value>(root).has(one));
+      // What the field showed, under whichever of its keys: that is what undoing brings back.
+      const shown = [key, ...kept].map((one) => readRegister(doc, root, one)).find((one) => one !== null) ?? null;
       const after = key === "" && value === null ? "" : value;
-      // Clearing a key that was never written is a change: the value may stand under the field's earlier key.
-      if (sameValue(before, after) && (key === "" || doc.getMap<Value>(root).has(key))) continue;
-      if (key === "") setText(doc.getText(root), String(after));
-      else doc.getMap<Value>(root).set(key, after);
-      changes.push({ document, root, key, before, after });
+      for (const one of [key, ...kept]) {
+        const before = one === key ? shown : readRegister(doc, root, one);
+        if (sameValue(readRegister(doc, root, one), after) && (one === "" || doc.getMap<Value>(root).has(one))) continue;
+        if (one === "") setText(doc.getText(root), String(after));
+        else doc.getMap<Value>(root).set(one, after);
+        changes.push({ document, root, key: one, before, after });
+      }
     }
   }, LOCAL);
   return changes;

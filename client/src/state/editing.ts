@@ -52,6 +52,7 @@ export function createEditing(production: Production, sheet: Omit<Sheet, "editin
 
   const write = (entity: string, column: Column, value: Value): RegisterWrite => ({
     ...registerOf(facet.name, entity, column.field, column.type),
+    earlier: column.type === "text" ? [] : column.was.map((key) => `${entity}/${key}`),
     value,
   });
 

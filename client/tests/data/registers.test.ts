@@ -54,10 +54,21 @@ describe("a facet's table", () => {
   });
   it("reads a field under its earlier key until the present one is written", () => {
     const { doc, table } = open();
-    writeRegisters(doc, "cues", [set("a/fade", "5")]);
+    writeRegisters(doc, "cues", [set("a", true), set("a/fade", "5")]);
     expect(table.rows.get("a")?.values["up"]).toBe("5");
-    writeRegisters(doc, "cues", [set("a/up", null)]);
+    writeRegisters(doc, "cues", [{ ...set("a/up", null), earlier: ["a/fade"] }]);
     expect(table.rows.get("a")?.values["up"]).toBeNull();
+  });
+  it("writes all keys of a field, and undoes to what it showed", () => {
+    const { doc, table } = open();
+    writeRegisters(doc, "cues", [set("a/fade", "5")]);
+    const changes = writeRegisters(doc, "cues", [{ ...set("a/up", "7"), earlier: ["a/fade", "a/never"] }]);
+    const keys = doc.getMap("cues.cue");
+    expect([keys.get("a/up"), keys.get("a/fade"), keys.has("a/never")]).toEqual(["7", "7", false]);
+    expect(changes.map(({ key, before, after }) => [key, before, after])).toEqual([["a/up", "5", "7"], ["a/fade", "5", "7"]]);
+    writeRegisters(doc, "cues", changes.map(({ root, key, before }) => ({ root, key, value: before })));
+    expect(table.rows.get("a")?.values["up"]).toBe("5");
+    expect(writeRegisters(doc, "cues", [{ ...set("b/up", "1"), earlier: ["b/fade"] }])).toHaveLength(1);
   });
   it("is the same when opened on a full document as when it watched", () => {
     const { doc, core, table } = open();
