@@ -25,6 +25,9 @@ OCCURRENCES_MAX: Final = 1_000
 YEARS_MAX: Final = 10
 """How far something that repeats is followed."""
 
+YEAR_MIN, YEAR_MAX = 1000, 9000
+"""Outside these, clocks can't be moved to another zone, nor days counted on: such a date counts as none."""
+
 _ESCAPE: Final = re.compile(r"\\(.)")
 _OFTEN: Final = ("SECONDLY", "MINUTELY", "HOURLY")
 
@@ -100,6 +103,8 @@ def _moment(value: Any) -> Moment | None:
     """Of a date, a date and time, or a period's beginning. None for anything else, such as a duration."""
     if isinstance(value, tuple):
         value = value[0]
+    if isinstance(value, dt.date) and not YEAR_MIN <= value.year <= YEAR_MAX:
+        return None
     if isinstance(value, dt.datetime):
         if value.tzinfo is None:
             return _at(value, "")
@@ -147,9 +152,9 @@ def end_of(component: Component) -> Moment | None:
         return None
     try:
         length: dt.timedelta = icalendar.vDuration.from_ical(duration.value)  # type: ignore[no-untyped-call]
-    except ValueError:
+        return shifted(start, length)
+    except (ValueError, OverflowError):
         return None
-    return shifted(start, length)
 
 
 def shifted(moment: Moment, by: dt.timedelta) -> Moment:

@@ -115,6 +115,14 @@ def test_any_bytes_are_read_or_refused() -> None:
             pass
 
 
+@pytest.mark.parametrize(
+    "line", ["DTSTART:99991231T235959Z", "DTSTART;VALUE=DATE:00010101", "DTSTART:00010101T000000Z"]
+)
+def test_dates_beyond_every_calendar_count_as_none(line: str) -> None:
+    assert event(line).moment("DTSTART") is None
+    assert end_of(event("DTSTART:20261124T120000", "DURATION:P999999999D")) is None
+
+
 def test_too_many_components_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "COMPONENTS_MAX", 3)
     with pytest.raises(LimitExceeded):

@@ -1,5 +1,6 @@
 """Calendars of other programs."""
 
+import random
 from pathlib import Path
 from typing import Any
 
@@ -252,6 +253,33 @@ def test_the_same_event_twice_is_taken_once() -> None:
     proposal = plan(calendar(*lines, *lines), NOTHING)
     assert proposal.counts["created"] == 1
     assert "already" in proposal.skipped[0].why
+
+
+PIECES = (
+    b"99991231", b"00010101", b"T", b"Z", b";", b":", b",", b"RRULE:FREQ=DAILY;UNTIL=99990101", b"\r\n", b"\n ", b"9", b"P",
+    b"VALUE=DATE", b"TZID=Foo/Bar", b"=", b'"', b"FREQ=YEARLY", b"\\", b"\xc3",
+)  # fmt: skip
+
+
+def test_whatever_is_wrong_with_a_calendar_it_is_refused_or_taken_once() -> None:
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    made = random.Random(seed)
+    whole = [
+        calendar(*event(*MOVED), *event(*SERIES)).data,
+        *(path.read_bytes() for path in sorted(DATA.glob("*.ics"))),
+    ]
+    for _ in range(200):
+        data = bytearray(made.choice(whole))
+        for _ in range(made.randrange(1, 6)):
+            at = made.randrange(len(data))
+            data[at : at + made.randrange(6)] = made.choice(PIECES)
+        source = Source(bytes(data), "x.ics")
+        try:
+            proposal = plan(source, NOTHING)
+        except InvalidFile:
+            continue
+        assert plan(source, applied(NOTHING, proposal.operations)).changes_nothing
 
 
 @pytest.mark.parametrize("data", [b"", b"Title,Date\nA,2026-11-24\n"])
