@@ -54,7 +54,7 @@ class Flow:
         self._cursor = 0
         self._end = False
         self._was_live = False
-        self._fetching = False
+        self._fetching = self._rewound = False
         self._under_way: dict[tuple[str, int], _UnderWay] = {}
         self._size = 0
         self._progress = self._moved = 0
@@ -92,6 +92,7 @@ class Flow:
         self._under_way.clear()
         self._size = 0
         self._moved = now
+        self._rewound = bool(lacking)
         if lacking:
             self._known, self._cursor, self._end = known, 0, False
         else:
@@ -124,7 +125,9 @@ class Flow:
             return  # asked for before something changed
         self._fetching = False
         if not self._under_way:
-            self._progress = self._moved = now
+            self._moved = now
+            if not self._rewound:
+                self._progress = now
         batch: list[m.Signed] = []
         room = m.BUNDLES_BYTES_MAX
         for item in items:
@@ -162,6 +165,7 @@ class Flow:
                     self._size -= one.size
                     del self._under_way[place]
                     self._progress = self._moved = now
+                    self._rewound = False
 
     def credit(self, size: int) -> None:
         self.window = min(size, WINDOW_BYTES_MAX)

@@ -72,8 +72,9 @@ def _stayed_behind(behind: Sequence[Stretch], ahead: Sequence[Stretch]) -> bool:
     other = next((one for one in ahead if (one.term, one.leader) == (present.term, present.leader)), None)
     if other is None or present.age_ms > RESUME_MS:
         return False
-    same = (ahead[0].term, ahead[0].leader) == (present.term, present.leader)
-    return same or present.age_ms >= other.age_ms - SLACK_MS
+    if (ahead[0].term, ahead[0].leader) == (present.term, present.leader):
+        return other.age_ms <= RESUME_MS
+    return present.age_ms >= other.age_ms - SLACK_MS
 
 
 def is_behind(mine: Sequence[Stretch], theirs: Sequence[Stretch]) -> bool:

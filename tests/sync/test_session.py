@@ -1,0 +1,372 @@
+"""One connection: the greeting, the plan, content, and peers that mean harm (INV-BOUND-1, INV-PEER-4)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from openprod.sync import flow
+from openprod.sync import messages as m
+from openprod.sync.clocks import Verdict
+from openprod.sync.messages import CODEC, Stretch
+from openprod.sync.outputs import Ask, Closed, Joined, Proven, State, TakeIn
+from tests.sync.conversation import WALL, Conversation, Side
+from tests.sync.test_wire import OF_2, Wave
+
+X = "0123456789abcdef"
+
+
+def joined(**config: Any) -> Conversation:
+    talk = Conversation(**config)
+    talk.start()
+    talk.run()
+    assert talk.a.joined
+    assert talk.b.joined
+    return talk
+
+
+def test_the_order_of_things() -> None:
+    talk = Conversation()
+    talk.a.writes(3)
+    talk.b.writes(2)
+    talk.start()
+    talk.run()
+    assert talk.kinds("alex")[:5] == ["Hello", "Auth", "Have", "Plan", "Approve"]
+    assert talk.kinds("blake")[:5] == ["Hello", "Auth", "Have", "Plan", "Approve"]
+    assert [one.body for one in talk.b.taken] == [one.signed.body for one in talk.a.bundles]
+    assert [one.body for one in talk.a.taken] == [one.signed.body for one in talk.b.bundles]
+
+
+def test_nothing_of_content_moves_before_both_people_say_yes() -> None:
+    """INV-PEER-4"""
+    talk = Conversation()
+    talk.a.writes(3)
+    talk.b.writes(3)
+    talk.b.yes = False
+    talk.start()
+    for _ in range(30):
+        talk.tick()
+    (asked,) = [one for one in talk.b.outputs if isinstance(one, Ask)]
+    assert asked.coming.bundles == asked.coming.sends == 3
+    assert not {"Ops", "Live", "Piece"} & {*talk.kinds("alex"), *talk.kinds("blake")}
+    talk.b.do(talk.b.session.approve(b"another plan".ljust(32)))
+    assert not talk.b.joined
+    talk.b.do(talk.b.session.decline())
+    talk.run()
+    assert (talk.a.closed, talk.b.closed) == ("declined", "declined")
+    assert not talk.a.taken
+    assert not talk.b.taken
+
+
+def test_a_yes_counts_for_the_plan_that_was_shown() -> None:
+    """INV-PEER-4: what one side holds changed by a merge in the meantime; both are asked again."""
+    talk = Conversation()
+    talk.a.writes(1)
+    talk.b.yes = False
+    talk.start()
+    talk.run()
+    (first,) = [one for one in talk.b.outputs if isinstance(one, Ask)]
+    talk.a.writes(5)
+    talk.a.do(talk.a.session.have(talk.a.tips()))
+    talk.run()
+    talk.b.do(talk.b.session.approve(first.coming.id))
+    talk.run()
+    assert not talk.a.joined
+    assert not talk.b.joined
+    second = [one for one in talk.b.outputs if isinstance(one, Ask)][-1]
+    assert (first.coming.bundles, second.coming.bundles) == (1, 6)
+    talk.b.do(talk.b.session.approve(second.coming.id))
+    talk.run()
+    assert len(talk.b.taken) == 6
+
+
+def test_live_bundles_and_acks() -> None:
+    talk = joined()
+    talk.a.writes(1)
+    talk.a.do(talk.a.session.news(talk.a.tips()))
+    talk.run()
+    kinds = [type(message) for _who, message in talk.seen[-2:]]
+    assert kinds == [m.Live, m.Ack]
+    talk.a.writes(1)
+    talk.a.do(talk.a.session.news(talk.a.tips()))
+    talk.run()
+    live = [message for _who, message in talk.seen if isinstance(message, m.Live)]
+    assert [(one.gseq, one.previous) for one in live] == [(1, 0), (2, 1)]
+
+
+def test_a_large_bundle_travels_in_pieces() -> None:
+    talk = joined()
+    talk.a.writes(1, size=3_000_000)
+    talk.a.do(talk.a.session.news(talk.a.tips()))
+    talk.run()
+    assert talk.kinds("alex").count("Piece") == 16
+    assert [one.body for one in talk.b.taken] == [talk.a.bundles[0].signed.body]
+
+
+def test_no_more_is_under_way_than_agreed_and_a_peer_that_never_reads_is_left() -> None:
+    """INV-BOUND-1"""
+    talk = joined()
+    talk.a.writes(300, size=50_000)
+    talk.a.do(talk.a.session.news(talk.a.tips()))
+    assert sum(map(len, talk.a.out)) < flow.WINDOW_BYTES + 60_000
+    seconds = 0
+    while not talk.a.closed and seconds < 60:
+        seconds += 1
+        talk.a.out.clear()
+        talk.a.mono += 1000
+        talk.a.do(talk.a.session.receive(CODEC.encode(m.Heartbeat(1, "", False, 1)), talk.a.now))
+        talk.a.do(talk.a.session.tick(talk.a.now))
+    assert talk.a.closed == "stalled"
+    assert seconds > 20
+
+
+def test_what_was_lost_is_sent_again() -> None:
+    talk = joined()
+    talk.a.writes(4)
+    talk.a.do(talk.a.session.news(talk.a.tips()))
+    talk.a.out.clear()
+    for _ in range(8):
+        talk.tick()
+    assert [one.body for one in talk.b.taken] == [one.signed.body for one in talk.a.bundles]
+
+
+# -- versions, clocks, resuming ----------------------------------------------------------------------------
+
+
+def test_an_old_and_a_new_node_talk() -> None:
+    talk = Conversation()
+    talk.b = Side("blake", caller=False, codec=OF_2, versions=(1, 2))
+    talk.a.writes(2)
+    talk.start()
+    while talk.a.out or talk.b.out:
+        for one, other in ((talk.a, talk.b), (talk.b, talk.a)):
+            while one.out:
+                other.gets(one.out.pop(0))
+    assert talk.a.session.version == talk.b.session.version == 1
+    assert len(talk.b.taken) == 2
+    newer = Side("casey", caller=False, versions=(2, 3))
+    newer.gets(CODEC.encode(hello(talk.a)))
+    assert newer.closed == "versions"
+
+
+def test_kinds_that_only_newer_programs_know_are_left_unread_within_bounds() -> None:
+    talk = joined()
+    unknown = OF_2.encode(Wave("hi"))
+    talk.b.gets(unknown)
+    assert not talk.b.closed
+    for _ in range(1001):
+        talk.b.gets(unknown)
+    assert talk.b.closed == "malformed"
+
+
+@pytest.mark.parametrize(
+    ("ahead_ms", "verdict"),
+    [(0, Verdict.FINE), (5_000, Verdict.WARN), (100_000, Verdict.CORRECT), (400_000, Verdict.READ_ONLY)],
+)
+def test_a_clock_that_is_off_is_told(ahead_ms: int, verdict: Verdict) -> None:
+    talk = Conversation()
+    talk.a = Side("alex", caller=True, wall=WALL + ahead_ms)
+    talk.start()
+    talk.run()
+    (proven,) = [one for one in talk.a.outputs if isinstance(one, Proven)]
+    assert proven.clock.verdict is verdict
+    assert proven.clock.correction_ms == (-ahead_ms if verdict is Verdict.CORRECT else 0)
+    assert talk.b.joined, "replicas never take or drop by the clock"
+
+
+def test_within_a_stretch_nobody_is_asked() -> None:
+    talk = joined(gathering="0" * 32, history=[Stretch(3, X, 4_000)])
+    assert not [one for side in (talk.a, talk.b) for one in side.outputs if isinstance(one, Ask)]
+    assert [one.resumed for one in talk.a.outputs if isinstance(one, Joined)] == [True]
+    for gathering, history in (
+        ("0" * 32, [Stretch(3, X, 90_000)]),
+        ("0" * 32, [Stretch(4, X, 0)]),
+        ("1" * 32, [Stretch(3, X, 4_000)]),
+        ("", []),
+    ):
+        talk = Conversation(gathering="0" * 32, history=[Stretch(3, X, 4_000)])
+        talk.b = Side("blake", caller=False, gathering=gathering, history=history)
+        talk.start()
+        talk.run()
+        assert [one for one in talk.a.outputs if isinstance(one, Ask)], (gathering, history)
+
+
+# -- bad peers ---------------------------------------------------------------------------------------------
+
+
+def hello(side: Side, **other: Any) -> m.Hello:
+    fields = {
+        "versions": [1], "key": side.public, "workspace": "ws_test", "gathering": "", "history": [],
+        "nonce": b"q" * 32, "clock_ms": WALL, **other,
+    }  # fmt: skip
+    return m.Hello(**fields)
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [({"workspace": "ws_other"}, "other_workspace"), ({"versions": [9]}, "versions")],
+)
+def test_a_stranger_learns_nothing(change: dict[str, Any], code: str) -> None:
+    talk = Conversation()
+    talk.b.gets(CODEC.encode(hello(talk.a, **change)))
+    assert talk.b.closed == code
+    assert [type(CODEC.decode(frame)) for frame in talk.b.out] == [m.Refuse], "not even a greeting"
+
+
+def test_a_copy_of_this_device_is_refused() -> None:
+    talk = Conversation()
+    talk.b.gets(CODEC.encode(hello(talk.b)))
+    assert talk.b.closed == "self"
+
+
+def test_somebody_elses_key_proves_nothing() -> None:
+    talk = Conversation()
+    mallory = Side("mallory", caller=True)
+    mallory.public = talk.a.public
+    talk.b.gets(CODEC.encode(hello(talk.a)))
+    talk.b.gets(CODEC.encode(m.Auth(bytes(64))))
+    assert talk.b.closed == "unproven"
+    assert not [one for one in talk.b.outputs if isinstance(one, Proven)]
+
+
+def test_a_handshake_that_was_recorded_opens_nothing_later() -> None:
+    talk = Conversation()
+    talk.a.writes(2)
+    talk.start()
+    recorded = []
+    while talk.a.out or talk.b.out:
+        while talk.a.out:
+            recorded.append(talk.a.out[0])
+            talk.b.gets(talk.a.out.pop(0))
+        while talk.b.out:
+            talk.a.gets(talk.b.out.pop(0))
+    again = Side("blake", caller=False, nonce=b"fresh".ljust(32))
+    for frame in recorded:
+        again.gets(frame)
+    assert again.closed == "unproven"
+    assert not again.taken
+
+
+def test_a_signature_isnt_passed_on() -> None:
+    """Mallory calls Blake and shows what Alex signs for Mallory."""
+    alex, blake = Side("alex", caller=True), Side("blake", caller=False)
+    mallory = Side("mallory", caller=False)
+    alex.do(alex.session.start(alex.now))
+    blake.gets(alex.out[0])
+    mallory.gets(alex.out[0])
+    alex.gets(mallory.out[0])
+    blake.gets(alex.out[1])
+    assert blake.closed == "unproven"
+
+
+def test_another_certificate_than_the_one_pinned() -> None:
+    talk = Conversation()
+    talk.a = Side("alex", caller=True, certificate=b"the host's")
+    talk.b = Side("blake", caller=False, certificate=b"somebody's in the middle")
+    talk.start()
+    talk.run()
+    assert {talk.a.closed, talk.b.closed} == {"unproven"}
+
+
+def test_a_device_that_isnt_admitted() -> None:
+    talk = Conversation()
+    talk.b = Side("blake", caller=False, admit=lambda _key, _paired: "You were removed.")
+    talk.start()
+    talk.run()
+    assert talk.b.closed == "not_admitted"
+    assert [one.sentence for one in talk.a.outputs if isinstance(one, Closed)] == ["You were removed."]
+
+
+@pytest.mark.parametrize(("theirs", "admitted"), [(b"secret", True), (b"guess", False), (b"", False)])
+def test_pairing_needs_the_secret(theirs: bytes, admitted: bool) -> None:
+    talk = Conversation()
+    talk.a = Side("alex", caller=True, secret=theirs)
+    talk.b = Side("blake", caller=False, secret=b"secret", admit=lambda _key, paired: "" if paired else "No.")
+    talk.start()
+    talk.run()
+    assert talk.b.joined is admitted
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        m.Ops([m.Signed(b"x", bytes(64))]),
+        m.Live(1, 1, 0, m.Signed(b"x", bytes(64))),
+        m.Piece(bytes(32), bytes(64), 0, 10, b"x"),
+    ],
+)
+def test_content_before_approval_ends_it(message: Any) -> None:
+    """INV-PEER-4"""
+    talk = Conversation()
+    talk.b.yes = False
+    talk.start()
+    talk.run()
+    assert talk.b.session.state is State.DECIDING
+    talk.b.gets(CODEC.encode(message))
+    assert talk.b.closed == "unapproved"
+    assert not [one for one in talk.b.outputs if isinstance(one, TakeIn)]
+
+
+def test_out_of_turn_and_garbage() -> None:
+    """INV-BOUND-1"""
+    for frame, code in (
+        (CODEC.encode(m.Have([])), "unexpected"),
+        (CODEC.encode(m.Auth(bytes(64))), "unexpected"),
+        (b"\xff\xff", "malformed"),
+        (b"", "malformed"),
+        (CODEC.encode(m.End("0" * 32, 1)), "unexpected"),
+    ):
+        side = Side("blake", caller=False)
+        side.gets(frame)
+        assert side.closed == code
+        before = len(side.outputs)
+        side.gets(frame)
+        assert len(side.outputs) == before, "after the end nothing happens any more"
+
+
+def test_a_flood_ends_it() -> None:
+    """INV-BOUND-1"""
+    talk = joined()
+    talk.b.took = lambda bundles: None  # type: ignore[method-assign]
+    frame = CODEC.encode(m.Ops([m.Signed(bytes(200_000), bytes(64))]))
+    for _ in range(1000):
+        talk.b.gets(frame)
+        talk.b.do(talk.b.session.tick(talk.b.now))
+        if talk.b.closed:
+            break
+    assert talk.b.closed == "flood"
+    assert sum(len(one.body) for one in talk.b.taken) < 80 * 1024 * 1024
+    talk = joined()
+    beat = CODEC.encode(m.Heartbeat(1, "", False, 1))
+    for _ in range(30_000):
+        talk.b.gets(beat)
+    assert talk.b.closed == "flood"
+
+
+def test_pieces_that_dont_fit_are_dropped() -> None:
+    """INV-BOUND-1"""
+    talk = joined()
+    for piece in (
+        m.Piece(bytes(32), bytes(64), 5, 10, b"x"),
+        m.Piece(bytes(32), bytes(64), 0, 2**50, b"x"),
+        m.Piece(bytes(32), bytes(64), 0, 10, b"x" * 11),
+        m.Piece(bytes(32), bytes(64), 0, 10, b"x" * 5),
+        m.Piece(b"o" * 32, bytes(64), 5, 10, b"x" * 5),
+    ):
+        talk.b.gets(CODEC.encode(piece))
+    assert not talk.b.closed
+    assert not talk.b.taken
+
+
+def test_silence_and_slow_greetings_end() -> None:
+    side = Side("blake", caller=False)
+    for _ in range(12):
+        side.mono += 1000
+        side.do(side.session.tick(side.now))
+    assert side.closed in ("timeout", "silent")
+    talk = joined()
+    for _ in range(9):
+        talk.a.mono += 1000
+        talk.a.do(talk.a.session.tick(talk.a.now))
+    assert talk.a.closed == "silent"
