@@ -327,6 +327,9 @@ class Committer:
                         by_origin.clear()  # its bundles are closed
                         outcomes[place] = self._take_writes(submission, drafts, runs)
                     else:
+                        if drafts and not drafts[-1].id:  # bundles are stored in the order of their numbers
+                            self._judge(drafts, runs, changed, entities)
+                            by_origin.clear()
                         outcomes[place] = self._take_foreign(submission, drafts, runs)
                 except OpenprodError as error:
                     # Refused before it changed anything: the others go on. A fault half-way undoes the group.

@@ -16,7 +16,7 @@ from openprod.engine import removals
 from openprod.engine.removals import Part, Rank, rank
 from openprod.engine.spans import Spans, TextTouch
 from openprod.errors import LimitExceeded
-from openprod.storage.ports import ClearRow, RegisterRow, ResolutionRow, Storage, VersionRow
+from openprod.storage.ports import ClearRow, LeafRow, RegisterRow, ResolutionRow, Storage, VersionRow
 from openprod.yjs import layout
 from openprod.yjs.decoder import Struct
 
@@ -87,6 +87,7 @@ class Index:
         self._versions: dict[tuple[str, int, int], VersionRow] = {}
         self._again: dict[tuple[str, int, int], VersionRow] = {}
         self._recent: dict[tuple[str, int, int], Entry] = {}
+        self._leaves: dict[LeafRow, None] = {}
         self._ranks: dict[int, Rank] = {}
         self._clears: list[ClearRow] = []
         self._resolutions: list[ResolutionRow] = []
@@ -166,6 +167,7 @@ class Index:
         document, register = entry.document, entry.id
         if length > _RUN_MAX:
             raise LimitExceeded("An update overwrites one field more often than any program does at once.")
+        leaf: LeafRow | None = None
         for index in range(max(0, first - clock), length):
             at = clock + index
             if (document, client, at) in self._recent:
@@ -184,8 +186,13 @@ class Index:
                 self._tails[(document, client, at)] = entry
             else:
                 entry.unsure = True
+                if parent is not None:
+                    self._leaves.pop(LeafRow(register, *parent), None)
+                leaf = LeafRow(register, client, at)
             if entry.root == layout.RESOLUTION_ROOT:
                 self._add_resolution(entry, client, at, value, bundle)
+        if leaf is not None:
+            self._leaves[leaf] = None
         self.touched[register] = entry
 
     def _meet_again(self, document: str, part: Part, struct: Struct, end: int) -> None:
@@ -371,6 +378,7 @@ class Index:
             storage.add_versions(list(self._versions.values()))
         if self._again:
             storage.change_versions(list(self._again.values()))
+        self._write_leaves()
         if self._clears:
             storage.add_clears(self._clears)
         if self._resolutions:
@@ -386,9 +394,17 @@ class Index:
             rows.append(entry.row())
             entry.stored = True
         self._storage.put_registers(rows)
+        self._write_leaves()
+
+    def _write_leaves(self) -> None:
+        if self._leaves:
+            self._storage.add_leaves(list(self._leaves))
+            self._leaves.clear()
 
     def settle(self, entry: Entry, client: int, clock: int, value: str | None, *, forked: bool) -> None:
         """Say what the whole tree says of a register."""
+        if (client, clock) != (entry.client, entry.clock):
+            self._leaves[LeafRow(entry.id, entry.client, entry.clock)] = None
         self._tails.pop((entry.document, entry.client, entry.clock), None)
         entry.client, entry.clock, entry.value, entry.forked = client, clock, value, forked
         entry.unsure = forked

@@ -62,7 +62,7 @@ def read(
     """``as_of``: only bundles up to that HLC. ``is_deleted``: of the document as it is now."""
     versions: list[Version] = []
     bundles: dict[Id, BundleRow] = {}
-    for row, bundle in storage.versions_of(register.id):
+    for row, bundle in storage.versions_of(register):
         if as_of is not None and bundle.hlc > as_of:
             continue
         parent = None if row.parent_client is None else (row.parent_client, row.parent_clock or 0)

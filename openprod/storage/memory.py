@@ -16,6 +16,7 @@ from openprod.storage.ports import (
     BundleRow,
     ClearRow,
     ConflictRow,
+    LeafRow,
     RegisterRow,
     ResolutionRow,
     Storage,
@@ -48,7 +49,8 @@ class MemoryStorage(TextTables):
             j, place=lambda row: row[1:4], entity=lambda row: row.entity, root=lambda row: row.root,
             value=lambda row: (row.root, row.field, row.value),
         )  # fmt: skip
-        self._versions: Table[tuple[str, int, int], VersionRow] = Table(j, register=lambda row: row.register)
+        self._versions: Table[tuple[str, int, int], VersionRow] = Table(j)
+        self._leaves: Table[LeafRow, LeafRow] = Table(j, register=lambda row: row.register)
         self._clears: Table[tuple[str, int, int, int], ClearRow] = Table(j, register=lambda row: row.register)
         self._resolutions: Table[tuple[str, int, int], ResolutionRow] = Table(
             j, place=lambda row: (row.document, row.root, row.key), conflict=lambda row: row.conflict
@@ -57,7 +59,8 @@ class MemoryStorage(TextTables):
         self._redirects: Table[str, str] = Table(j)
         self._bound: Table[tuple[str, str], str] = Table(j)
         self._derived = (
-            self._registers, self._versions, self._clears, self._spans, self._changes, self._apart, self._resolutions,
+            self._registers, self._versions, self._leaves, self._clears, self._spans, self._changes, self._apart,
+            self._resolutions,
             self._conflicts, self._redirects, self._bound, self._snapshots,
         )  # fmt: skip
 
@@ -99,9 +102,8 @@ class MemoryStorage(TextTables):
     # -- oplog ---------------------------------------------------------------------------------------------
 
     def add_bundle(self, row: BundleRow, body: bytes, signature: bytes) -> None:
-        known = self._bundles
-        if row.number in known.rows or known.where("id", row.id) or known.where("seq", (row.log, row.seq)):
-            raise StorageError(f"{self.path} can't be used: bundle {row.id} is there already.")
+        if row.number <= max(self._bundles.rows, default=0) or row.seq <= self.logs_of(row.log)[0]:
+            raise StorageError(f"{self.path} can't be used: bundle {row.id} is there already, or comes too late.")
         self._put(self._bundles, row.number, (row, body, signature))
 
     def _rows(self) -> list[BundleRow]:
@@ -224,17 +226,37 @@ class MemoryStorage(TextTables):
         row = self._versions.rows.get((document, client, clock))
         return next(iter(self._with_author([row] if row else [])), None)
 
-    def versions_of(self, register: int) -> list[VersionWithAuthor]:
-        return self._with_author(self._versions.where("register", register))
+    def add_leaves(self, rows: Sequence[LeafRow]) -> None:
+        for row in rows:
+            self._put(self._leaves, row, row)
+
+    def versions_of(self, register: RegisterRow | int) -> list[VersionWithAuthor]:
+        row = self.register(register) if isinstance(register, int) else register
+        if row is None:
+            return []
+        return self._with_author(self._versions.rows[key] for key in sorted(self._reached(row)))
+
+    def versions_of_root(self, root: str) -> Iterator[tuple[int, VersionWithAuthor]]:
+        for register in self._registers.where("root", root):
+            for version in self.versions_of(register):
+                yield register.id, version
+
+    def _reached(self, register: RegisterRow) -> set[tuple[str, int, int]]:
+        """From the winner and the leaves back to the beginning."""
+        waiting = [register[6:8], *(leaf[1:] for leaf in self._leaves.where("register", register.id))]
+        reached: set[tuple[str, int, int]] = set()
+        while waiting:
+            key = (register.document, *waiting.pop())
+            version = self._versions.rows.get(key)
+            if version is not None and key not in reached:
+                reached.add(key)
+                if version.parent_client is not None:
+                    waiting.append((version.parent_client, version.parent_clock or 0))
+        return reached
 
     def versions_in(self, document: str, client: int, start: int, end: int) -> list[VersionRow]:
         keys = sorted(key for key in self._versions.rows if key[:2] == (document, client) and start <= key[2] < end)
         return [self._versions.rows[key] for key in keys]
-
-    def versions_of_root(self, root: str) -> Iterator[tuple[int, VersionWithAuthor]]:
-        for register in self._registers.where("root", root):
-            for version in self.versions_of(register.id):
-                yield register.id, version
 
     def add_clears(self, rows: Sequence[ClearRow]) -> None:
         for row in rows:
@@ -307,7 +329,9 @@ class MemoryStorage(TextTables):
             self._put(self._bound, place, owner)
 
     def check(self) -> list[str]:
-        return []
+        reached = {key for register in self._registers.rows.values() for key in self._reached(register)}
+        lost = len(self._versions.rows) - len(reached)
+        return [f"{lost} versions that can't be found by their field"] if lost else []
 
     def backup(self, path: str) -> None:
         """A copy in a real file, that ``SqliteStorage`` opens."""
@@ -333,6 +357,7 @@ class MemoryStorage(TextTables):
             other.add_deps(log, seq, {on_log: on_seq})
         other.put_registers(list(self._registers.rows.values()))
         other.add_versions(list(self._versions.rows.values()))
+        other.add_leaves(list(self._leaves.rows.values()))
         other.add_clears(list(self._clears.rows.values()))
         other.put_spans(list(self._spans.rows.values()))
         for change in self._changes.rows.values():

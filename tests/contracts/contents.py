@@ -18,7 +18,7 @@ def contents(storage: Storage) -> dict[str, Any]:
         "bytes": list(storage.bundle_bytes()),
         "logs": storage.logs(),
         "registers": registers,
-        "versions": [storage.versions_of(id) for id in ids if storage.versions_of(id)],
+        "versions": [storage.versions_of(row) for row in registers if storage.versions_of(row)],
         "clears": [storage.clears_of(id) for id in ids if storage.clears_of(id)],
         "spans": [storage.spans_of(document, root) for document, root in storage.text_roots()],
         "changes": [

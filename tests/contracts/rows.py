@@ -6,6 +6,7 @@ from openprod.storage.ports import (
     BundleRow,
     ClearRow,
     ConflictRow,
+    LeafRow,
     RegisterRow,
     ResolutionRow,
     SpanRow,
@@ -35,9 +36,14 @@ def register(
 
 
 def version(
-    clock: int, register: int = 1, value: str | None = '"x"', *, client: int = 1, bundle: int = 1
-) -> VersionRow:
-    return VersionRow("p", client, clock, register, None, None, value, bundle)
+    clock: int, register: int = 1, value: str | None = '"x"', *, client: int = 1, bundle: int = 1,
+    parent: tuple[int, int] | None = None,
+) -> VersionRow:  # fmt: skip
+    return VersionRow("p", client, clock, register, *(parent or (None, None)), value, bundle)
+
+
+def leaf(clock: int, register: int = 1, *, client: int = 1) -> LeafRow:
+    return LeafRow(register, client, clock)
 
 
 def clear(clock: int, register: int = 1, bundle: int = 1) -> ClearRow:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
 
 from openprod.errors import StorageError
-from openprod.storage.ports import RegisterRow, Storage
+from openprod.storage.ports import BundleRow, RegisterRow, Storage, VersionRow
 from openprod.storage.sqlite.storage import SqliteStorage
 from tests.contracts import rows
 from tests.contracts.contents import contents
@@ -49,6 +50,7 @@ def fill(storage: Storage) -> None:
         storage.add_deps("log-a", 1, {"log-b": 1})
         storage.put_registers([rows.register(1), rows.register(2, value=None, forked=True)])
         storage.add_versions([rows.version(0), rows.version(1, value=None)])
+        storage.add_leaves([rows.leaf(1)])
         storage.add_clears([rows.clear(0)])
         storage.put_spans([rows.span(0, 5), rows.span(1, 2, deleted=True)])
         storage.put_text_change(rows.change(1))
@@ -107,7 +109,7 @@ def test_a_transaction_reads_its_own_writes(storage: Storage) -> None:
         storage.add_versions([rows.version(0)])
         assert storage.register_of("p", 1, 0) == rows.register(1)
         assert storage.next_register() == 2
-        assert [found.version for found in storage.versions_of(1)] == [rows.version(0)]
+        assert [found.version for found in storage.versions_of(rows.register(1))] == [rows.version(0)]
 
 
 def test_transactions_do_not_nest(storage: Storage) -> None:
@@ -247,14 +249,60 @@ def test_what_an_author_had_seen_of_other_logs_holds_until_it_advances(storage: 
     assert storage.first_depending("b", "a", 1) is None
 
 
-def test_a_bundle_is_added_once(storage: Storage) -> None:
+def test_a_bundle_is_added_once_after_those_before_it(storage: Storage) -> None:
     with storage.transaction():
-        rows.add_bundles(storage, rows.bundle(1))
-    same_id = rows.bundle(2)._replace(id=rows.bundle(1).id)
-    for twice in (rows.bundle(1), same_id, rows.bundle(2, seq=1)):
-        with pytest.raises(StorageError), storage.transaction():
-            rows.add_bundles(storage, twice)
-    assert storage.bundles() == [rows.bundle(1)]
+        rows.add_bundles(storage, rows.bundle(2), rows.bundle(3))
+    for wrong in (
+        rows.bundle(3), rows.bundle(1, log="log-b"), rows.bundle(4, seq=3), rows.bundle(4, seq=1),
+    ):  # fmt: skip
+        with pytest.raises(StorageError, match="there already, or comes too late"), storage.transaction():
+            rows.add_bundles(storage, wrong)
+    assert storage.bundles() == [rows.bundle(2), rows.bundle(3)]
+    with storage.transaction():
+        rows.add_bundles(storage, rows.bundle(9, seq=7))
+    assert storage.logs_of("log-a") == (7, rows.bundle(9).hash)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_bundles_are_found_by_id_and_by_log_however_logs_take_turns(storage: Storage, seed: int) -> None:
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    seqs = dict.fromkeys("abc", 0)
+    made: list[BundleRow] = []
+    log = "a"
+    for number in range(1, 1400):
+        if chance.random() < (0.9 if seed == 4 else 0.1):
+            log = chance.choice("abc")
+        seqs[log] += 1 if chance.random() < 0.98 else 2
+        row = rows.bundle(number, log=log, seq=seqs[log], hlc=f"{number:09}")
+        # Every tenth begins like another one.
+        beginning = chance.choice(made).id[:13] if made and number % 10 == 0 else f"{chance.getrandbits(52):013x}"
+        made.append(row._replace(id=f"{beginning}{number:019x}"))
+    while made:
+        size = chance.choice([1, 3, 200])
+        some, made = made[:size], made[size:]
+        with storage.transaction():
+            rows.add_bundles(storage, *some)
+    made = storage.bundles()
+    for row in made:
+        assert storage.bundle(row.id) == row
+        assert row in storage.bundles_like(row.id[:31])
+        assert storage.bundle_at(row.log, row.seq) == rows.BODY + row.id.encode()
+    for prefix in [*(f"{number:02x}" for number in range(256)), *(row.id[:13] for row in made[::7])]:
+        assert (
+            storage.bundles_like(prefix)
+            == sorted((row for row in made if row.id.startswith(prefix)), key=lambda row: row.id)[:2]
+        )
+    known = {(row.log, row.seq) for row in made}
+    newest = {row.log: row for row in made}
+    for log in "abcd":
+        missing = [seq for seq in range(seqs.get(log, 0) + 3) if (log, seq) not in known]
+        assert [storage.bundle_at(log, seq) for seq in missing] == [None] * len(missing)
+        last = newest.get(log)
+        assert storage.logs_of(log) == ((last.seq, last.hash) if last else (0, b""))
+        assert storage.newest_hlc(log) == (last.hlc if last else "")
+    assert storage.logs() == {log: (row.seq, row.hash) for log, row in newest.items()}
+    assert storage.check() == []
 
 
 def test_bundles_by_user_come_newest_first(storage: Storage) -> None:
@@ -365,47 +413,86 @@ def test_markers_gone_are_the_absent_and_the_null(storage: Storage) -> None:
 def test_the_first_known_value_of_a_version_stays(storage: Storage) -> None:
     with storage.transaction():
         rows.add_bundles(storage, rows.bundle(1), rows.bundle(2))
+        storage.add_leaves([rows.leaf(1)])
         storage.add_versions([rows.version(0, value='"first"'), rows.version(1, value=None)])
         storage.add_versions([rows.version(0, value='"second"', bundle=2), rows.version(0, value=None)])
         storage.add_versions([rows.version(1, 9, value='"late"', bundle=2)])
         storage.add_versions([rows.version(1, value='"later"')])
-    assert [found.version for found in storage.versions_of(1)] == [
+    assert [found.version for found in storage.versions_of(rows.register(1))] == [
         rows.version(0, value='"first"'), rows.version(1, value='"late"'),
     ]  # fmt: skip
-    assert storage.versions_of(9) == []
+    assert storage.versions_of(rows.register(9, clock=9)) == []
 
 
 def test_a_version_can_be_said_anew_but_keeps_its_place(storage: Storage) -> None:
     with storage.transaction():
         rows.add_bundles(storage, rows.bundle(1), rows.bundle(2))
+        storage.add_leaves([rows.leaf(1)])
         storage.add_versions([rows.version(0, value='"first"'), rows.version(1, value=None)])
         storage.change_versions([rows.version(0, 9, value='"second"', bundle=2), rows.version(1, value='"x"')])
         storage.change_versions([rows.version(0, value=None, bundle=2), rows.version(5)])
-    assert [found.version for found in storage.versions_of(1)] == [
+    assert [found.version for found in storage.versions_of(rows.register(1))] == [
         rows.version(0, value=None, bundle=2), rows.version(1, value='"x"'),
     ]  # fmt: skip
-    assert storage.versions_of(9) == []
+    assert storage.version("p", 1, 5) is None
 
 
 def test_versions_come_in_order_with_who_wrote_them(storage: Storage) -> None:
-    made = [rows.version(3, client=2), rows.version(9, client=1, bundle=2), rows.version(1, client=2)]
+    made = [
+        rows.version(3, client=2), rows.version(9, client=1, bundle=2, parent=(2, 3)),
+        rows.version(1, client=2, parent=(1, 9)),
+    ]  # fmt: skip
     with storage.transaction():
         rows.add_bundles(storage, rows.bundle(1), rows.bundle(2))
-        storage.put_registers([rows.register(1)])
+        storage.put_registers([rows.register(1, client=2, clock=1)])
         storage.add_versions(made)
-        storage.add_versions([rows.version(5, 2), rows.version(6, 1, bundle=77)])
-    assert storage.versions_of(1) == [
+        storage.add_versions([rows.version(5, 2), rows.version(6, 1, bundle=77, parent=(2, 1))])
+    assert storage.versions_of(rows.register(1, client=2, clock=1)) == [
         (made[1], rows.bundle(2)), (made[2], rows.bundle(1)), (made[0], rows.bundle(1)),
     ]  # fmt: skip
     assert storage.version("p", 1, 9) == (made[1], rows.bundle(2))
     assert storage.version("p", 1, 8) is None
     assert storage.version("p", 1, 6) is None
-    assert storage.register_of("p", 2, 3) == rows.register(1)
+    assert storage.register_of("p", 2, 3) == rows.register(1, client=2, clock=1)
     assert storage.register_of("p", 1, 5) is None
     assert storage.register_of("q", 2, 3) is None
     assert storage.versions_in("p", 2, 1, 4) == [made[2], made[0]]
     assert storage.versions_in("p", 2, 1, 3) == [made[2]]
-    assert [number for number, _version in storage.versions_of_root("p.f")] == [1, 1, 1]
+
+
+def test_versions_are_found_from_the_winner_and_the_leaves_of_their_register(storage: Storage) -> None:
+    trunk = [rows.version(0), rows.version(1, parent=(1, 0)), rows.version(2, parent=(1, 1))]
+    branch = [rows.version(0, client=2, parent=(1, 0)), rows.version(1, client=2, parent=(2, 0))]
+    root = rows.version(0, client=3)
+    register = rows.register(1, clock=2)
+    with storage.transaction():
+        rows.add_bundles(storage, rows.bundle(1))
+        storage.put_registers([register])
+        storage.add_versions([*trunk, *branch, root, rows.version(7, 2, client=4)])
+
+    def found(row: RegisterRow = register) -> list[VersionRow]:
+        return [one.version for one in storage.versions_of(row)]
+
+    assert found() == trunk
+    assert storage.versions_of(1) == storage.versions_of(register)
+    assert storage.versions_of(2) == []
+    assert found(rows.register(1, clock=1)) == trunk[:2]
+    assert storage.check() == ["4 versions that can't be found by their field"]
+    with storage.transaction():
+        storage.add_leaves(
+            [rows.leaf(1, client=2), rows.leaf(0, client=2), rows.leaf(1, client=2), rows.leaf(7, 2, client=4)]
+        )
+    assert found() == [*trunk, *branch]
+    with storage.transaction():
+        storage.add_leaves([rows.leaf(0, client=3)])
+        storage.put_registers([rows.register(2, client=4, clock=7)])
+    assert found() == [*trunk, *branch, root]
+    assert found(rows.register(2, client=4, clock=7)) == [rows.version(7, 2, client=4)]
+    assert found(register._replace(document="q")) == []
+    rooted = [(id, one.version) for id, one in storage.versions_of_root("p.f")]
+    assert rooted == [*((1, one) for one in found()), (2, rows.version(7, 2, client=4))]
+    assert list(storage.versions_of_root("p.g")) == []
+    assert storage.check() == []
 
 
 def test_removals_are_kept_once_a_bundle_and_come_by_time(storage: Storage) -> None:

@@ -46,11 +46,19 @@ CALLS = st.one_of(
     st.tuples(
         st.sampled_from(["add_versions", "change_versions"]),
         st.lists(st.builds(
-            lambda clock, register, value, client, bundle: rows.version(
-                clock, register, value, client=client, bundle=bundle
+            lambda clock, register, value, client, bundle, parent: rows.version(
+                clock, register, value, client=client, bundle=bundle, parent=parent
             ),
-            CLOCK, SMALL, VALUE, SMALL, SMALL,
+            CLOCK, SMALL, VALUE, SMALL, SMALL, st.one_of(st.none(), st.tuples(SMALL, CLOCK)),
         ), max_size=3),
+    ),
+    st.tuples(
+        st.just("add_leaves"),
+        st.lists(
+            st.builds(
+                lambda clock, register, client: rows.leaf(clock, register, client=client), CLOCK, SMALL, SMALL
+            )
+        ),
     ),
     st.tuples(st.just("add_clears"), st.lists(st.builds(rows.clear, CLOCK, SMALL, SMALL), max_size=3)),
     st.tuples(

@@ -411,6 +411,7 @@ class World:
         replica = self.replicas[name]
         held = {row.id for row in replica.storage.bundles()}
         assert self.acknowledged[name] <= held, "INV-LOSS-1: an acknowledged bundle is gone"
+        assert replica.storage.check() == [], "INV-LOSS-1: a version can't be found by its field"
         for document, update in self.promised[name]:
             live = replica.committer.document(document)
             decoded = decode_update(update)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from openprod.errors import Busy, DamagedFile, DiskFull, NewerFile, ReadOnly, St
 
 APPLICATION_ID = 0x4F50524F  # "OPRO"
 BUSY_TIMEOUT_S = 5.0
+_MISFIT = re.compile(r"decode to UTF-8|no such (table|column)|has \d+ columns")
 FAULTS = (sqlite3.Error, UnicodeDecodeError)
 """What SQLite's module raises when the file or the disk is at fault."""
 
@@ -34,8 +36,9 @@ def connect(path: str) -> sqlite3.Connection:
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA temp_store = MEMORY")
             connection.execute("PRAGMA cache_size = -65536")
-            # A checkpoint syncs the whole file: every 1,000 pages it would be what one commit in a hundred waits for.
-            connection.execute("PRAGMA wal_autocheckpoint = 4000")
+            # A checkpoint syncs the whole file: every 1,000 pages it would be what one commit in 300 waits for. But a
+            # commit also waits longer while the log grows on the disk than when it begins again at its start.
+            connection.execute("PRAGMA wal_autocheckpoint = 2000")
             connection.execute("PRAGMA trusted_schema = OFF")
             _migrate(connection)
         except BaseException:
@@ -144,7 +147,8 @@ def explain(error: Exception, path: str) -> StorageError:
     if code == sqlite3.SQLITE_NOTADB and not _is_blank(path):
         return WrongFile(f"{path} isn't an Openprod workspace.", hint="Name the workspace's folder.")
     damage = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_NOTADB)
-    if code in damage or isinstance(error, UnicodeDecodeError) or "decode to UTF-8" in str(error):
+    # The statements are this program's own: where they don't fit the tables, those were altered.
+    if code in damage or isinstance(error, UnicodeDecodeError) or _MISFIT.search(str(error)):
         return DamagedFile(
             f"{path} is damaged.", hint="Keep the file as it is and restore a backup (`openprod restore`)."
         )

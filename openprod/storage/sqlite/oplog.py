@@ -3,25 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
+from openprod.errors import StorageError
 from openprod.storage.ports import BundleRow
 from openprod.storage.sqlite.statements import Statements
 
 BUNDLE = "b.number, b.id, b.log, b.seq, b.hlc, b.user, b.name, b.device, b.via, b.intent, b.message, b.undoes, b.hash"
 """The columns of a BundleRow."""
+IDS_AT_ONCE = 512
+"""Ids are scattered: an index of them written at every commit would cost each of them a page."""
+_UNTIL = "coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'ids_until'), 0)"
 
 
 class Oplog(Statements):
     def add_bundle(self, row: BundleRow, body: bytes, signature: bytes) -> None:
+        """Raises StorageError for one that doesn't come after all that are here, and after those of its log."""
+        newest = self._row("SELECT number, log, seq FROM bundle ORDER BY number DESC LIMIT 1")
+        if newest != (row.number - 1, row.log, row.seq - 1):
+            if (newest is not None and row.number <= newest[0]) or row.seq <= self.logs_of(row.log)[0]:
+                raise StorageError(f"{self.path} can't be used: bundle {row.id} is there already, or comes too late.")
+            self._execute("INSERT INTO run VALUES (?,?,?)", (row.number, row.log, row.seq))
         self._execute("INSERT INTO bundle VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", (*row, body, signature))
+        if row.number % IDS_AT_ONCE == 0:
+            self._execute(f"INSERT INTO bundle_id SELECT substr(id, 1, 12), number FROM bundle WHERE number > {_UNTIL}")
+            self._execute("INSERT OR REPLACE INTO meta VALUES ('ids_until', ?)", (row.number,))
 
     def bundle(self, id: str) -> BundleRow | None:
-        row = self._row(f"SELECT {BUNDLE} FROM bundle b WHERE id = ?", (id,))
-        return BundleRow(*row) if row else None
+        return next(iter(self._identified("b.id = ?", (id,), id)), None)
 
     def bundles_like(self, prefix: str) -> list[BundleRow]:
+        """The first two by id that begin so."""
+        return self._identified("b.id >= ? AND b.id < ?", (prefix, prefix + "g"), prefix)
+
+    def _identified(self, where: str, parameters: tuple[str, ...], prefix: str) -> list[BundleRow]:
+        beginning = prefix[:12]
         rows = self._rows(
-            f"SELECT {BUNDLE} FROM bundle b WHERE id >= ? AND id < ? ORDER BY id LIMIT 2", (prefix, prefix + "g")
+            f"SELECT {BUNDLE} FROM bundle_id i CROSS JOIN bundle b ON b.number = i.number"
+            f" WHERE i.beginning >= ? AND i.beginning < ? AND {where}"
+            f" UNION ALL SELECT {BUNDLE} FROM bundle b WHERE b.number > {_UNTIL} AND {where} ORDER BY 2 LIMIT 2",
+            (beginning, beginning + "g", *parameters, *parameters),
         )
         return [BundleRow(*row) for row in rows]
 
@@ -55,23 +76,38 @@ class Oplog(Statements):
         return row[0], row[1]
 
     def logs(self) -> dict[str, tuple[int, bytes]]:
-        rows = self._rows("SELECT log, max(seq), hash FROM bundle GROUP BY log")
-        return {log: (seq, digest) for log, seq, digest in rows}
+        return {log: self.logs_of(log) for (log,) in self._rows("SELECT DISTINCT log FROM run")}
 
     def bundle_at(self, log: str, seq: int) -> bytes | None:
         """The body of one bundle of a log."""
-        row = self._row("SELECT body FROM bundle WHERE log = ? AND seq = ?", (log, seq))
+        row = self._row(
+            "SELECT b.body FROM (SELECT number, seq FROM run WHERE log = ?1 AND seq <= ?2 ORDER BY seq DESC LIMIT 1) r"
+            " JOIN bundle b ON b.number = r.number + ?2 - r.seq WHERE b.log = ?1 AND b.seq = ?2",
+            (log, seq),
+        )
         return row[0] if row else None
 
     def logs_of(self, log: str) -> tuple[int, bytes]:
         """(last seq, its hash) of one log; (0, b"") when it isn't here."""
-        row = self._row("SELECT seq, hash FROM bundle WHERE log = ? ORDER BY seq DESC LIMIT 1", (log,))
+        row = self._newest("b.seq, b.hash", log)
         return (row[0], row[1]) if row else (0, b"")
 
     def newest_hlc(self, log: str) -> str:
-        """The highest timestamp of a log, "" when it is empty."""
-        row = self._row("SELECT hlc FROM bundle WHERE log = ? ORDER BY seq DESC LIMIT 1", (log,))
+        """The timestamp of a log's last bundle, "" when it is empty."""
+        row = self._newest("b.hlc", log)
         return row[0] if row else ""
+
+    def _newest(self, columns: str, log: str) -> Any:
+        """Of a log's last bundle, which is the last before another run begins."""
+        run = self._row("SELECT number FROM run WHERE log = ? ORDER BY seq DESC LIMIT 1", (log,))
+        if run is None:
+            return None
+        return self._row(
+            f"SELECT {columns} FROM bundle b"
+            " WHERE number < coalesce((SELECT min(number) FROM run WHERE number > ?), 1 << 62)"
+            " ORDER BY number DESC LIMIT 1",
+            run,
+        )
 
     def add_deps(self, log: str, seq: int, deps: dict[str, int]) -> None:
         """Kept where it goes beyond what the log's author had said before. To be called in the order of the log."""

@@ -88,8 +88,7 @@ class SqliteAnswers:
                 " touched(id) AS MATERIALIZED ("
                 "   SELECT register FROM version WHERE bundle IN late"
                 "   UNION SELECT register FROM clearing WHERE bundle IN late)"
-                f" SELECT {_REGISTER}, EXISTS (SELECT 1 FROM version v"
-                "   WHERE v.register = r.id AND v.bundle NOT IN late)"
+                f" SELECT {_REGISTER}, id IN (SELECT register FROM version WHERE bundle NOT IN late)"
                 f" FROM register r WHERE root IN ({marks}) AND entity <> '' AND (value IS NULL OR id IN touched)"
                 " ORDER BY id",
                 (after, *sorted(roots)),

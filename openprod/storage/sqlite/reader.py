@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import sqlite_anyio
 
+from openprod.storage.sqlite import checks
 from openprod.storage.sqlite.connection import quoted, translated
 
 _PAGE = 256
@@ -57,8 +59,12 @@ class Reader:
         return int(row[0]) if row else 0
 
     async def check(self) -> list[str]:
-        """What SQLite's own integrity check says, [] when all is well."""
+        """What is wrong with the file or between its tables, [] when all is well."""
+        found = [row[0] for row in await self._rows(checks.INTEGRITY)]
+        if found != ["ok"]:
+            return checks.faults(found, [])
+        return checks.faults(found, [(await self._rows(sql))[0][0] for _what, sql in checks.CHECKS])
+
+    async def _rows(self, sql: str) -> list[Any]:
         with translated(self._path):
-            cursor = await self._connection.execute("PRAGMA integrity_check(20)")
-            rows = [row[0] for row in await cursor.fetchall()]
-        return [] if rows == ["ok"] else rows
+            return list(await (await self._connection.execute(sql)).fetchall())

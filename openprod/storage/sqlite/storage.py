@@ -12,12 +12,14 @@ from openprod.storage.ports import (
     BundleRow,
     ClearRow,
     ConflictRow,
+    LeafRow,
     RegisterRow,
     ResolutionRow,
     TokenRow,
     VersionRow,
     VersionWithAuthor,
 )
+from openprod.storage.sqlite import checks
 from openprod.storage.sqlite.connection import translated
 from openprod.storage.sqlite.oplog import BUNDLE, Oplog
 from openprod.storage.sqlite.texts import TextTables
@@ -29,6 +31,7 @@ _CONFLICT = "id, kind, status, reopened, entity, facet, field, document, registe
 _DERIVED = (
     "register",
     "version",
+    "leaf",
     "clearing",
     "span",
     "text_change",
@@ -154,13 +157,42 @@ class SqliteStorage(Oplog, TextTables):
         )
         return VersionWithAuthor(VersionRow(*row[:8]), BundleRow(*row[8:])) if row else None
 
-    def versions_of(self, register: int) -> list[VersionWithAuthor]:
+    def add_leaves(self, rows: Sequence[LeafRow]) -> None:
+        self._executemany("INSERT OR IGNORE INTO leaf VALUES (?,?,?)", rows)
+
+    def versions_of(self, register: RegisterRow | int) -> list[VersionWithAuthor]:
+        """Of a register as it is stored (its id), or as it is about to be."""
+        row = self.register(register) if isinstance(register, int) else register
+        if row is None:
+            return []
         rows = self._rows(
-            f"SELECT {_VERSION}, {BUNDLE} FROM version v JOIN bundle b ON b.number = v.bundle WHERE v.register = ?"
-            " ORDER BY v.document, v.client, v.clock",
-            (register,),
+            "WITH RECURSIVE known(client, clock) AS (VALUES (?2, ?3)"
+            " UNION SELECT client, clock FROM leaf WHERE register = ?4"
+            " UNION SELECT p.parent_client, p.parent_clock FROM known k CROSS JOIN version p"
+            " ON p.document = ?1 AND p.client = k.client AND p.clock = k.clock WHERE p.parent_client IS NOT NULL)"
+            f" SELECT {_VERSION}, {BUNDLE} FROM known k CROSS JOIN version v"
+            " ON v.document = ?1 AND v.client = k.client AND v.clock = k.clock"
+            " CROSS JOIN bundle b ON b.number = v.bundle ORDER BY v.client, v.clock",
+            (row.document, row.client, row.clock, row.id),
         )
-        return [VersionWithAuthor(VersionRow(*row[:8]), BundleRow(*row[8:])) for row in rows]
+        return [VersionWithAuthor(VersionRow(*one[:8]), BundleRow(*one[8:])) for one in rows]
+
+    def versions_of_root(self, root: str) -> Iterator[tuple[int, VersionWithAuthor]]:
+        """(register, version), by register."""
+        rows = self._stream(
+            "WITH RECURSIVE known(register, document, client, clock) AS ("
+            " SELECT id, document, client, clock FROM register WHERE root = ?1"
+            " UNION SELECT g.id, g.document, l.client, l.clock FROM register g JOIN leaf l ON l.register = g.id"
+            " WHERE g.root = ?1"
+            " UNION SELECT k.register, k.document, p.parent_client, p.parent_clock FROM known k CROSS JOIN version p"
+            " ON p.document = k.document AND p.client = k.client AND p.clock = k.clock"
+            " WHERE p.parent_client IS NOT NULL)"
+            f" SELECT k.register, {_VERSION}, {BUNDLE} FROM known k CROSS JOIN version v"
+            " ON v.document = k.document AND v.client = k.client AND v.clock = k.clock"
+            " CROSS JOIN bundle b ON b.number = v.bundle ORDER BY k.register, v.client, v.clock",
+            (root,),
+        )
+        return ((row[0], VersionWithAuthor(VersionRow(*row[1:9]), BundleRow(*row[9:]))) for row in rows)
 
     def versions_in(self, document: str, client: int, start: int, end: int) -> list[VersionRow]:
         rows = self._rows(
@@ -169,14 +201,6 @@ class SqliteStorage(Oplog, TextTables):
             (document, client, start, end),
         )
         return [VersionRow(*row) for row in rows]
-
-    def versions_of_root(self, root: str) -> Iterator[tuple[int, VersionWithAuthor]]:
-        rows = self._stream(
-            f"SELECT g.id, {_VERSION}, {BUNDLE} FROM register g JOIN version v ON v.register = g.id"
-            " JOIN bundle b ON b.number = v.bundle WHERE g.root = ? ORDER BY g.id, v.document, v.client, v.clock",
-            (root,),
-        )
-        return ((row[0], VersionWithAuthor(VersionRow(*row[1:9]), BundleRow(*row[9:]))) for row in rows)
 
     def add_clears(self, rows: Sequence[ClearRow]) -> None:
         self._executemany(
@@ -277,9 +301,9 @@ class SqliteStorage(Oplog, TextTables):
         self._execute("INSERT OR REPLACE INTO snapshot VALUES (?,?,?)", (document, number, state))
 
     def check(self) -> list[str]:
-        """What SQLite's own integrity check says, [] when all is well."""
-        rows = [row[0] for row in self._rows("PRAGMA integrity_check(20)")]
-        return [] if rows == ["ok"] else rows
+        """What is wrong with the file or between its tables, [] when all is well."""
+        found = [row[0] for row in self._rows(checks.INTEGRITY)]
+        return checks.faults(found, [self._row(sql)[0] for _what, sql in checks.CHECKS] if found == ["ok"] else [])
 
     def backup(self, path: str) -> None:
         """A whole, compact copy at ``path``, which must not exist. Raises StorageError."""
