@@ -256,8 +256,8 @@ def test_the_same_event_twice_is_taken_once() -> None:
 
 
 PIECES = (
-    b"99991231", b"00010101", b"T", b"Z", b";", b":", b",", b"RRULE:FREQ=DAILY;UNTIL=99990101", b"\r\n", b"\n ", b"9", b"P",
-    b"VALUE=DATE", b"TZID=Foo/Bar", b"=", b'"', b"FREQ=YEARLY", b"\\", b"\xc3",
+    b"99991231", b"00010101", b"T", b"Z", b";", b":", b",", b"RRULE:FREQ=DAILY;UNTIL=99990101", b"\r\n", b"\n ", b"9",
+    b"P", b"VALUE=DATE", b"TZID=Foo/Bar", b"=", b'"', b"FREQ=YEARLY", b"\\", b"\xc3",
 )  # fmt: skip
 
 
