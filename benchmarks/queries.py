@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from openprod.core import queries
-from openprod.core.queries.order import END, key_of
+from openprod.core.queries.order import END, contains, key_of
 from openprod.core.schema import Edge, Facet, Field, Schema
 from openprod.engine.queries import KnownNames, prepare
 from openprod.engine.schemas import Schemas
@@ -76,7 +76,8 @@ QUESTIONS: dict[str, tuple[str, str]] = {
     "scan_equal": (
         f"things.thing where label = “Go 77” {SELECT} limit 50",
         _page(
-            f"SELECT f.entity FROM register f WHERE {_field('label', 'f')} AND f.value = '\"Go 77\"'{_HELD.format('f')}",
+            f"SELECT f.entity FROM register f WHERE {_field('label', 'f')} AND f.value = '\"Go 77\"'"
+            f"{_HELD.format('f')}",
             "entity",
         ),
     ),
@@ -190,9 +191,7 @@ def ours(answers: SqliteAnswers, text: str) -> list[list[Any]]:
 def by_hand(path: str) -> sqlite3.Connection:
     connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None, cached_statements=64)
     connection.execute("PRAGMA temp_store = MEMORY")
-    connection.execute("PRAGMA cache_size = -65536")
-    from openprod.core.queries.order import contains
-
+    connection.execute("PRAGMA cache_size = -196608")
     connection.create_function("sort_key", 1, lambda text: text and f"{key_of(text)}{END}{text}", deterministic=True)
     connection.create_function("contains", 2, contains, deterministic=True)
     connection.create_function("id_of", 1, lambda text: text[1:-1], deterministic=True)

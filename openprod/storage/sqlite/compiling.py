@@ -173,12 +173,14 @@ class Compiled:
 
         # What was merged into an entity that lacks the facet stands for it; of several the first by id.
         absorbed = (
-            f"SELECT a.survivor AS entity, min(a.entity) AS member FROM redirect a WHERE {has('a.entity')}"
+            f"SELECT a.survivor AS entity, CAST(min(a.entity) AS TEXT) AS member FROM redirect a WHERE {has('a.entity')}"
             f" AND a.survivor NOT IN ({_CORE_GONE}) AND NOT {has('a.survivor')}"
             f"{f' AND a.survivor IN {within}' if within else ''} GROUP BY a.survivor"
         )
+        # Within another select, so that SQLite can take the arms apart, go through the first in order and stop early.
+        absorbed = f"SELECT b.entity AS entity, b.member AS member FROM ({absorbed}) b"
         if driver:
-            absorbed = f"SELECT b.entity, b.member FROM ({absorbed}) b WHERE b.member IN ({driver})"
+            absorbed += f" WHERE b.member IN ({driver})"
         return f"{own} UNION ALL {absorbed}"
 
     def _concept_rows(self, source: ConceptSource, within: str) -> str:
