@@ -90,16 +90,18 @@ async def serve(
     announce: Callable[[str], None] | None = None,
     open_browser: Callable[[str], object] | None = None,
     allowed_origins: tuple[str, ...] = (),
+    tell: Callable[[str], object] | None = None,
 ) -> None:
     """Serve the workspace in ``folder`` until SIGINT or SIGTERM, or until cancelled.
 
     ``token``: the owner's for this launch; from the settings, else random. ``announce`` is called with
     ``http://HOST:PORT`` once requests are answered, ``open_browser`` with the page's address, which carries the token
-    in its fragment. Raises StorageError when the workspace can't be opened, InputError when the port can't be had.
+    in its fragment; ``tell`` with what people should know about the workspace itself. Raises StorageError when the workspace can't be opened, InputError when the port can't be had.
     """
     folder = Path(folder)
     token = token or settings.access_token() or secrets.token_urlsafe(32)
     async with Workspace.open(folder) as workspace:
+        _pass_on(workspace, tell)
         with _logging_to(folder / "run" / "node.log"), _listening(host, port) as listener:
             _sweep(folder / "run")
             bound = listener.getsockname()[1]
@@ -119,6 +121,11 @@ async def serve(
                 remove_record(folder)
                 with anyio.CancelScope(shield=True):
                     await _snapshot(workspace)
+
+
+def _pass_on(workspace: Workspace, tell: Callable[[str], object] | None) -> None:
+    if workspace.notice and tell is not None:
+        tell(workspace.notice)
 
 
 async def _snapshot(workspace: Workspace) -> None:
@@ -315,9 +322,14 @@ def remove_record(folder: str | Path) -> None:
 
 
 @asynccontextmanager
-async def connect(folder: str | Path) -> AsyncIterator[httpx.AsyncClient]:
+async def connect(
+    folder: str | Path, *, tell: Callable[[str], object] | None = None
+) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the workspace's HTTP calls (addresses below /api/v1, such as ``client.get("/log")``): of the node
-    that serves it, or of the workspace opened here when none does. Raises WrongFile, Busy and other StorageErrors."""
+    that serves it, or of the workspace opened here when none does. ``tell``: as ``serve``'s.
+
+    Raises WrongFile, Busy and other StorageErrors.
+    """
     folder = Path(folder)
     if not (folder / DATABASE).is_file():
         raise WrongFile(f"{folder} isn't an Openprod workspace.", hint="Make one with `openprod new`.")
@@ -331,15 +343,18 @@ async def connect(folder: str | Path) -> AsyncIterator[httpx.AsyncClient]:
         ) as client:
             yield client
         return
-    async with in_process(folder) as client:
+    async with in_process(folder, tell=tell) as client:
         yield client
 
 
 @asynccontextmanager
-async def in_process(folder: str | Path) -> AsyncIterator[httpx.AsyncClient]:
+async def in_process(
+    folder: str | Path, *, tell: Callable[[str], object] | None = None
+) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the same calls on a workspace opened in this process, with the owner's rights."""
     token = secrets.token_urlsafe(32)
     async with Workspace.open(folder) as workspace:
+        _pass_on(workspace, tell)
         app = build_app(workspace, access=Access(workspace, token), plugins=installed_plugins)
         async with httpx.AsyncClient(
             transport=InProcessTransport(app),

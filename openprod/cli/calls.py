@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import httpx
 
-from openprod.cli.output import progress
+from openprod.cli.output import note, progress
 from openprod.errors import Busy
 from openprod.node import connect, run
 
@@ -82,7 +82,7 @@ def call(folder: Path, work: Callable[[Node], Awaitable[T]]) -> T:
     """Run ``work`` with the node of the workspace in ``folder``."""
 
     async def talk() -> T:
-        async with connect(folder) as http:
+        async with connect(folder, tell=note) as http:
             return await work(Node(http))
 
     result: T = run(talk)

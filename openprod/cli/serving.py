@@ -27,7 +27,7 @@ def serve_folder(folder: Path, *, host: str, port: int, browser: bool) -> None:
         if browser and sys.stdout.isatty():
             threading.Thread(target=_open, args=(address,), daemon=True).start()
 
-    node.run(lambda: node.serve(folder, host, port, announce=announce, open_browser=show_page))
+    node.run(lambda: node.serve(folder, host, port, announce=announce, open_browser=show_page, tell=note))
 
 
 def _open(address: str) -> None:

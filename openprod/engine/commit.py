@@ -23,6 +23,7 @@ from openprod.core.ids import RandomBytes, device_id, parse_version
 from openprod.engine import projection, removals, reuse
 from openprod.engine.detect import Detector
 from openprod.engine.events import Committed, Receipt
+from openprod.engine.high_water import HighWater, Mark
 from openprod.engine.index import Index
 from openprod.engine.removals import Part, Rank, rank
 from openprod.engine.schemas import Schemas
@@ -44,6 +45,9 @@ from openprod.yjs.gate import Release
 
 SNAPSHOT_BYTES = 8 * 1024 * 1024
 """A document is written out whole again after this many bytes of updates."""
+LEFT = "left"
+"""Meta: what people haven't been told yet about a log that was left for another."""
+_GOES_ON = "It goes on here; what is missing comes back with a merge from another laptop or from the newer copy."
 FOLDED_MAX = 512
 FOLDED_BYTES_MAX = 4 * 1024 * 1024
 
@@ -71,6 +75,8 @@ class Writes(msgspec.Struct, kw_only=True):
     message: str = ""
     undoes: str = ""
     operations: list[dict[str, Any]] = []
+    kept: bool = False
+    """Commit even if nothing is to be written: the message is what matters."""
 
 
 class Foreign(msgspec.Struct, kw_only=True):
@@ -141,9 +147,12 @@ class Committer:
     """The replica's state and its only writer. Used from one thread."""
 
     def __init__(
-        self, storage: Storage, *, key: SigningKey, now_ms: Callable[[], int], random_bytes: RandomBytes
-    ) -> None:
+        self, storage: Storage, *, key: SigningKey, now_ms: Callable[[], int], random_bytes: RandomBytes,
+        marks: HighWater | None = None,
+    ) -> None:  # fmt: skip
+        """``marks``: where it is noted how far the device's log has come, to know an older copy by."""
         self.storage = storage
+        self._marks = marks
         self._secret = signer(key)
         self._public = bytes(key.verify_key)
         self._now_ms = now_ms
@@ -169,8 +178,14 @@ class Committer:
             log = f"{self.device}-{self._random(4).hex()}"
             with self.storage.transaction():
                 self.storage.set_meta("log", log)
-        self.log = log
         logs = self.storage.logs()
+        why = self._why_left(log, *logs.get(log, (0, b"")))
+        if why:
+            log = f"{self.device}-{self._random(4).hex()}"
+            with self.storage.transaction():
+                self.storage.set_meta("log", log)
+                self.storage.set_meta(LEFT, why)
+        self.log = log
         self._seq, self._previous = logs.get(log, (0, b""))
         newest = self.storage.bundles(newest_first=True, limit=1)
         self._number = newest[0].number if newest else 0
@@ -180,6 +195,16 @@ class Committer:
         for name in self._vector:
             self._clock.witness(self.storage.newest_hlc(name), now_ms)
         self._said = {name: self.storage.depends(log, self._seq, name) for name in self._vector}
+
+    def _why_left(self, log: str, seq: int, digest: bytes) -> str:
+        """What to tell people when this device has written more of the log, or something else, than is here."""
+        mark = self._marks.read(log) if self._marks is not None else None
+        if mark is None or mark.seq < seq or (mark.seq == seq and mark.hash == digest):
+            return ""
+        if mark.seq == seq:
+            return "Another copy of this workspace was written to on this device. " + _GOES_ON
+        many = "1 change is" if mark.seq == seq + 1 else f"{mark.seq - seq} changes are"
+        return f"This is an older copy of the workspace: {many} missing that this device had made. " + _GOES_ON
 
     def _leave_log(self, drafts: list[_Draft]) -> None:
         """This is an older copy: the log went on elsewhere. From here on write another one."""
@@ -340,6 +365,8 @@ class Committer:
                 return outcomes, []
             self._judge(drafts, runs, changed, entities)
             self._snapshot_when_due()
+        if self._marks is not None and self._seq:
+            self._marks.note(self.log, Mark(self._seq, self._previous))
         self.index.trim()
         for draft in drafts:
             self._vector_advance(draft)
@@ -489,7 +516,7 @@ class Committer:
     def _take_writes(self, submission: Writes, drafts: list[_Draft], runs: list[_Run]) -> _Draft | Receipt:
         plan = submission.plan(self)
         plan = {name: writes for name, writes in plan.items() if writes}
-        if not plan:
+        if not plan and not submission.kept:
             return Receipt(bundle="", hlc="")
         draft = self._draft(drafts, submission.actor, submission.intent, None)
         draft.message, draft.undoes, draft.operations = submission.message, submission.undoes, submission.operations
@@ -666,6 +693,8 @@ class Committer:
         finally:
             self.documents.clear()
             self.storage.close()
+            if self._marks is not None:
+                self._marks.close()
 
     # -- snapshots -----------------------------------------------------------------------------------------
 

@@ -30,7 +30,7 @@ def last_undoable(committer: Committer, user: str) -> tuple[BundleRow, str]:
             latest.setdefault(row.undoes, row)
             continue
         word = latest.get(row.id)
-        if row.intent != "adopt" and (word is None or word.intent == "redo"):
+        if row.intent not in ("adopt", "restored") and (word is None or word.intent == "redo"):
             return word or row, row.id
     raise NotFound("There is nothing to undo.", hint="Only your own changes can be undone.")
 

@@ -25,8 +25,9 @@ from openprod.core.queries import Query, from_data
 from openprod.core.schema import Schema
 from openprod.engine import adopting, exchange, identity, maintenance, resolve, revisions, tokens, undo
 from openprod.engine.blobs import Blobs
-from openprod.engine.commit import Committer, OutsideUpdate, Submission, Writes
+from openprod.engine.commit import LEFT, Committer, OutsideUpdate, Submission, Writes
 from openprod.engine.events import Committed, Feed, Receipt
+from openprod.engine.high_water import HighWater
 from openprod.engine.identity import Identity
 from openprod.engine.lower import Lowering
 from openprod.engine.queries_answer import Queries
@@ -63,7 +64,9 @@ class Workspace:
         self.schemas = Schemas()
         self.id = ""
         self.name = ""
+        self.notice = ""
         self.replica = ""
+        self._marks: HighWater | None = None
         self._tokens = Tokens([])
         self._hear_revoked: dict[object, Callable[[], object]] = {}
         self._now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
@@ -72,8 +75,13 @@ class Workspace:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, path: str | Path, *, identity_: Identity | None = None) -> AsyncIterator[Workspace]:
+    async def open(
+        cls, path: str | Path, *, identity_: Identity | None = None, home: Path | None = None
+    ) -> AsyncIterator[Workspace]:
         """Open the workspace in a folder.
+
+        ``home``: the per-user folder, where it is noted how far this device's logs have come; the settings' unless an
+        identity is given. ``notice`` says so when the workspace turns out to be an older copy.
 
         Raises WrongFile, Busy (another program has it), NewerFile, DamagedFile, ReadOnly.
         """
@@ -81,9 +89,11 @@ class Workspace:
         if not (folder / DATABASE).is_file():
             raise WrongFile(f"{folder} isn't an Openprod workspace.", hint="Make one with `openprod new`.")
         who = identity_ or load_identity()
+        home = home or (settings.home() if identity_ is None else None)
         lock = _lock(folder)
         try:
             workspace = cls(folder, who)
+            workspace._marks = HighWater(home / "logs") if home is not None else None
             worker = Worker(workspace._make, workspace._announce)
             workspace._worker = worker
             await worker.start()
@@ -130,8 +140,9 @@ class Workspace:
                     hint="Move the folder away and make a new one (`openprod new`).",
                 )
             return Committer(
-                storage, key=self.identity.key, now_ms=lambda: self._now_ms(), random_bytes=secrets.token_bytes
-            )
+                storage, key=self.identity.key, now_ms=lambda: self._now_ms(), random_bytes=secrets.token_bytes,
+                marks=self._marks,
+            )  # fmt: skip
         except BaseException:
             storage.close()
             raise
@@ -143,6 +154,20 @@ class Workspace:
             return committer.workspace, name, committer.log, schemas, Tokens(committer.storage.tokens())
 
         self.id, self.name, self.replica, self.schemas, self._tokens = await self._worker.call(learn)
+        await self._tell_what_was_left()
+
+    async def _tell_what_was_left(self) -> None:
+        """An older copy goes on under a new log, and everybody can read since when."""
+        left = await self._worker.call(lambda committer: committer.storage.meta(LEFT) or "")
+        if left:
+            self.notice = left
+            await self._write(Writes(plan=lambda _: {}, actor=self.actor, intent="restored", message=left, kept=True))
+
+            def told(committer: Committer) -> None:
+                with committer.storage.transaction():
+                    committer.storage.set_meta(LEFT, "")
+
+            await self._worker.call(told)
 
     def _announce(self, event: Committed) -> None:
         if any(document == layout.CORE for document, _update in event.updates) and event.entities:
