@@ -59,7 +59,7 @@ class Queries:
         ``allowed``: the documents that may be seen, None for all. Raises InputError, Denied, NotFound (no such
         bundle), LimitExceeded.
         """
-        prepared = prepare(query, await self.names(), allowed=allowed)
+        prepared = await self.prepared(query, allowed=allowed)
         moment = await self.moment(query.as_of)
         if moment is not None and prepared.conflicts:
             raise InputError(
@@ -70,6 +70,10 @@ class Queries:
             "columns": list(prepared.columns), "rows": rows, "as_of": None if moment is None else moment.said,
         }  # fmt: skip
         return {**answer, "explain": explained} if explain else answer
+
+    async def prepared(self, query: Query, *, allowed: Collection[str] | None = None) -> Prepared:
+        """What storage is asked. Raises InputError or Denied."""
+        return prepare(query, await self.names(), allowed=allowed)
 
     async def names(self) -> Names:
         """What names mean now."""
@@ -100,7 +104,8 @@ class Queries:
 
     async def touches(self, prepared: Prepared, entities: Iterable[str]) -> bool:
         """Whether one of the entities has to do with what the query asks about."""
-        return await _aside(self._answers.touches, frozenset(entities), prepared.roots)
+        roots = prepared.roots - {layout.ENTITY_ROOT} | {layout.CONCEPT_ROOT, layout.ADOPTION_ROOT}
+        return await _aside(self._answers.touches, frozenset(entities), roots)
 
     # -- answering -----------------------------------------------------------------------------------------
 

@@ -31,6 +31,7 @@ from openprod.engine.high_water import HighWater
 from openprod.engine.identity import Identity
 from openprod.engine.lower import Lowering
 from openprod.engine.queries_answer import Queries
+from openprod.engine.queries_live import Watch
 from openprod.engine.resolve import UNSET, Deciding
 from openprod.engine.schemas import Schemas
 from openprod.engine.tokens import Grant, Tokens
@@ -410,6 +411,10 @@ class Workspace:
         """
         asked = query if isinstance(query, Query) else from_data(query)
         return await self.queries.run(asked, allowed=allowed, explain=explain)
+
+    def watch(self, query: Query, *, allowed: Collection[str] | None = None) -> Watch:
+        """A query that is asked again when something it has to do with changes; ``close`` it in the end."""
+        return Watch(self.queries, self.feed, query, allowed=allowed)
 
     async def rows(self, facet: str) -> dict[str, dict[str, Any]]:
         """{entity: {field: value}} of a facet, for importers."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import anyio
@@ -13,8 +14,8 @@ from openprod.server.answers import encode
 
 QUEUE_EVENTS_MAX: Final = 1024
 KEEPALIVE_S: Final = 15.0
-_HELLO: Final = b"retry: 1000\n: listening\n\n"
-_ALIVE: Final = b": still here\n\n"
+HELLO: Final = b"retry: 1000\n: listening\n\n"
+ALIVE: Final = b": still here\n\n"
 
 
 class Listener:
@@ -73,13 +74,13 @@ class EventHub:
 
     async def _stream(self, listener: Listener, allowed: Callable[[], bool]) -> AsyncIterator[bytes]:
         try:
-            yield _HELLO
+            yield HELLO
             while not listener.closed:
                 frames = await listener.take(self._keepalive_s)
                 if not allowed():
                     return
                 if frames or not listener.closed:
-                    yield frames or _ALIVE
+                    yield frames or ALIVE
         finally:
             self._listeners.discard(listener)
 
@@ -87,6 +88,20 @@ class EventHub:
         """Let every stream look at once whether it is still allowed."""
         for listener in self._listeners:
             listener.wake()
+
+    @property
+    def keepalive_s(self) -> float:
+        return self._keepalive_s
+
+    @contextmanager
+    def attached(self) -> Iterator[Listener]:
+        """A listener for a stream of another kind: woken by each commit, closed when the node stops."""
+        listener = Listener(self._queue_events_max)
+        self._listeners.add(listener)
+        try:
+            yield listener
+        finally:
+            self._listeners.discard(listener)
 
     def close(self) -> None:
         """End every stream."""

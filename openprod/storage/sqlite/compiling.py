@@ -45,7 +45,7 @@ class Compiled:
         name = self._known.get((type(value), value))
         if name is None:
             name = self._known[type(value), value] = f"p{len(self.parameters) + 1}"
-            self.parameters[name] = value
+            self.parameters[name] = str(value) if isinstance(value, str) else value
         return f":{name}"
 
     def _alias(self, letter: str) -> str:

@@ -113,12 +113,14 @@ class SqliteAnswers:
         return _ReadOnly(self._path, self._connection())
 
     def touches(self, entities: frozenset[str], roots: frozenset[str]) -> bool:
-        """Whether one of the entities has a register in one of the roots."""
+        """Whether one of the entities has a register in one of the roots, or was merged into another."""
         names = ", ".join("?" * len(roots))
         with self._reading() as connection:
             return any(
                 connection.execute(
-                    f"SELECT 1 FROM register WHERE entity = ? AND root IN ({names}) LIMIT 1", (entity, *sorted(roots))
+                    f"SELECT 1 FROM register WHERE entity = ? AND (root IN ({names})"
+                    " OR (root = 'core.entity' AND field = 'redirect')) LIMIT 1",
+                    (entity, *sorted(roots)),
                 ).fetchone()
                 for entity in sorted(entities)
             )
