@@ -340,7 +340,7 @@ class Committer:
         drafts: list[_Draft] = []
         by_origin: dict[tuple[int, Actor], _Draft] = {}
         runs: list[_Run] = []
-        changed: dict[str, set[int]] = {}
+        changed: set[str] = set()
         entities: set[str] = set()
         with self.storage.transaction():
             for place, submission in enumerate(submissions):
@@ -379,7 +379,7 @@ class Committer:
             for outcome in outcomes
         ], events
 
-    def _judge(self, drafts: list[_Draft], runs: list[_Run], changed: dict[str, set[int]], entities: set[str]) -> None:
+    def _judge(self, drafts: list[_Draft], runs: list[_Run], changed: set[str], entities: set[str]) -> None:
         """Write down what has been taken in since the last time, and judge what it touched."""
         if self.detector.bonds:
             self._complete(drafts, runs)
@@ -648,7 +648,7 @@ class Committer:
         if draft.foreign is not None:
             self._vector[draft.foreign.bundle.log] = draft.foreign.bundle.seq
 
-    def _adopt(self, touched: list[Any], texts: dict[tuple[str, str], TextTouch], changed: dict[str, set[int]]) -> None:
+    def _adopt(self, touched: list[Any], texts: dict[tuple[str, str], TextTouch], changed: set[str]) -> None:
         self.index.store([entry for entry in touched if not entry.unsure])
         self.detector.settle(touched, texts, changed)
         before = dict(self.schemas)
@@ -758,9 +758,9 @@ class Committer:
             self._pass(document, document.gate.admit(part.update, decode_update(part.update), tag), runs, apply=True)
         touched, texts = self.index.flush()
         if any(entry.root == layout.ADOPTION_ROOT for entry in touched):
-            self._adopt(touched, texts, {})
+            self._adopt(touched, texts, set())
         else:
-            self.detector.settle(touched, texts, {})
+            self.detector.settle(touched, texts, set())
         self.index.trim()
 
 

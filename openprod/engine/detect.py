@@ -10,12 +10,14 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 
 from openprod.core import ids, resolutions, validity, values
-from openprod.core.schema import Facet
 from openprod.core.versions import NULL, Version
 from openprod.engine import semantic, trees
 from openprod.engine.bonds import Bond, Bonds
+from openprod.engine.duplicates import Duplicates
 from openprod.engine.edge_conflicts import EdgeJudge
+from openprod.engine.edit_deletes import EditDeletes
 from openprod.engine.index import Entry, Index
+from openprod.engine.listing import Listing
 from openprod.engine.overlaps import Change, Overlaps
 from openprod.engine.schemas import Schemas
 from openprod.engine.spans import TextTouch
@@ -33,20 +35,15 @@ class Detector:
         self._schemas = schemas
         self._document = document
         self._workspace = workspace
-        self.edges = EdgeJudge(self, storage, index, schemas, workspace)
         self.load()
 
     def load(self) -> None:
         """Read what is kept in memory: conflicts' ids, and who is deleted or detached."""
         self._overlaps = Overlaps(self._storage)
-        self._known: dict[str, set[str]] = {}
-        self._subjects: dict[str, set[str]] = {}
-        for row in self._storage.conflicts():
-            self._remember(row)
-        # Registers that somebody recorded a decision about: judged even where all agree. And conflicts' ids.
+        self._listing = listing = Listing(self._storage)
+        # Registers that somebody recorded a decision about: judged even where all agree.
         records = self._storage.all_resolutions()
         self._recorded = {f"{row.document}/{row.root}/{row.key}" for row in records if row.root}
-        self._named = {row.conflict for row in records}
         self._gone: set[tuple[str, str]] = {
             (row.root, row.entity)
             for row in self._storage.markers_gone()
@@ -55,6 +52,10 @@ class Detector:
             and layout.belongs(row.root, row.document)
         }
         self.bonds = Bonds(self._storage, self._index, self.is_gone, self._schemas)
+        storage, schemas, workspace = self._storage, self._schemas, self._workspace
+        self.edges = EdgeJudge(self, storage, self._index, schemas, listing, workspace)
+        self.edit_deletes = EditDeletes(self, storage, listing, workspace)
+        self.duplicates = Duplicates(self, storage, schemas, listing, workspace)
 
     # -- deleted and detached ------------------------------------------------------------------------------
 
@@ -65,12 +66,14 @@ class Detector:
         """Whether the entity is deleted, or doesn't have that facet any more."""
         return (layout.ENTITY_ROOT, entity) in self._gone or (root, entity) in self._gone
 
+    def has_left(self, root: str, entity: str) -> bool:
+        """Whether the marker of the entity in that very root says that it is gone."""
+        return (root, entity) in self._gone
+
     # -- the pass over what a group touched ----------------------------------------------------------------
 
-    def settle(
-        self, touched: Iterable[Entry], texts: Mapping[tuple[str, str], TextTouch], changed: dict[str, set[int]]
-    ) -> None:
-        """Work out winners, then conflicts. ``changed`` collects {conflict id: bundles that touched it}."""
+    def settle(self, touched: Iterable[Entry], texts: Mapping[tuple[str, str], TextTouch], changed: set[str]) -> None:
+        """Work out winners, then conflicts. ``changed`` collects conflicts' ids."""
         touched = list(touched)
         histories: dict[int, trees.History] = {}
         for entry in touched:
@@ -94,17 +97,17 @@ class Detector:
                     found = self._index.find(row.document, row.root, row.key)
                     assert found is not None
                     self._judge(found, None, changed, bonds)
-            self._edit_delete(entity, changed)
+            self.edit_deletes.judge(entity, changed)
         moved = [one for place in sorted(rebound.registers) if (one := self._index.find(*place)) is not None]
         for one in moved:
             self._judge(one, None, changed, bonds)
-        self._duplicates([*touched, *moved], entities, changed)
+        self.duplicates.settle([*touched, *moved], entities, changed)
         for (document, root), touch in sorted(texts.items(), key=lambda one: one[0]):
             if self._overlaps.note(self._document(document), root, touch):
                 self._overlap(document, root, changed)
         self._decided(touched, changed, bonds)
         for bond in sorted(rebound.over):
-            self._drop(self.bond_id(bond), changed)
+            self._listing.drop(self.bond_id(bond), changed)
         for bond in sorted(bonds | rebound.bonds):
             self._bond(bond, changed)
         self.edges.settle(touched, changed)
@@ -130,7 +133,7 @@ class Detector:
         deleted = self._document(register.document).gate.deleted
         return trees.read(self._storage, register, is_deleted=lambda id: deleted.contains(id[0], id[1]), as_of=as_of)
 
-    def recheck(self, entries: Iterable[RegisterRow], changed: dict[str, set[int]]) -> None:
+    def recheck(self, entries: Iterable[RegisterRow], changed: set[str]) -> None:
         """Judge registers again after a schema changed."""
         found = [entry for row in entries if (entry := self._index.find(row.document, row.root, row.key)) is not None]
         bonds: set[Bond] = set()
@@ -141,15 +144,13 @@ class Detector:
         for row in self._storage.conflicts(kind="semantic"):
             bond = Bond(*json.loads(row.subject)["bond"])
             if bond.facet and self.bonds.of(row.document, bond.facet, bond.owner, bond.field) != bond:
-                self._drop(row.id, changed)  # keys of a field that the schema in force doesn't take for one
+                self._listing.drop(row.id, changed)  # keys of a field that the schema in force doesn't take for one
         entities = {entry.entity for entry in found}
-        for known in sorted({id for entity in entities for id in self._subjects.get(f"duplicate/{entity}", ())}):
-            self._recheck_duplicate(known, changed)  # also where the schema has nothing to say of it any more
-        self._duplicates(found, entities, changed)
+        for known in sorted({id for entity in entities for id in self._listing.about(f"duplicate/{entity}")}):
+            self.duplicates.judge_again(known, changed)  # also where the schema has nothing to say of it any more
+        self.duplicates.settle(found, entities, changed)
 
-    def _judge(
-        self, entry: Entry, history: trees.History | None, changed: dict[str, set[int]], bonds: set[Bond]
-    ) -> None:
+    def _judge(self, entry: Entry, history: trees.History | None, changed: set[str], bonds: set[Bond]) -> None:
         """Judge a register, or put down the bond that it is part of: one thing, one conflict."""
         bond = self.bonds.of(entry.document, entry.root, entry.entity, entry.field)
         if bond is not None:
@@ -174,13 +175,13 @@ class Detector:
     def bond_state(self, bond: Bond) -> semantic.BondState:
         return semantic.judge(bond, self.bond_entries(bond), lambda entry: self.history(entry.row()))
 
-    def _bond(self, bond: Bond, changed: dict[str, set[int]]) -> None:
+    def _bond(self, bond: Bond, changed: set[str]) -> None:
         id, entries = self.bond_id(bond), self.bond_entries(bond)
         row: ConflictRow | None = None
         recorded = any(f"{entry.document}/{entry.root}/{entry.key}" in self._recorded for entry in entries)
-        if entries and (id in self._known or recorded or not semantic.is_quiet(entries)):
+        if entries and (id in self._listing or recorded or not semantic.is_quiet(entries)):
             row = self._bond_row(id, semantic.judge(bond, entries, lambda entry: self.history(entry.row())))
-        self._put(id, row, changed)
+        self._listing.put(id, row, changed)
         for entry in entries:
             # A value that doesn't fit its field is a matter of that field.
             self._register(entry, None, changed, bound=True)
@@ -207,27 +208,25 @@ class Detector:
 
     # -- field and invalid ---------------------------------------------------------------------------------
 
-    def _register(
-        self, entry: Entry, history: trees.History | None, changed: dict[str, set[int]], *, bound: bool = False
-    ) -> None:
+    def _register(self, entry: Entry, history: trees.History | None, changed: set[str], *, bound: bool = False) -> None:
         # Whole records (adoptions) can disagree too; markers are judged with their entity.
         if not (entry.entity and entry.field) and layout.parse_root(entry.root).kind != "record":
             return
         subject = f"{entry.document}/{entry.root}/{entry.key}"
         wrong = self._fault(entry)
-        if not entry.forked and not wrong and subject not in self._subjects and subject not in self._recorded:
+        if not entry.forked and not wrong and not self._listing.about(subject) and subject not in self._recorded:
             return
         id = ids.conflict_id(self._workspace, entry.document, entry.root, entry.key)
         if layout.parse_root(entry.root).kind == "facet" and self.is_gone(entry.root, entry.entity):
-            self._drop(id, changed)  # judged with its entity: one thing, one conflict
+            self._listing.drop(id, changed)  # judged with its entity: one thing, one conflict
             return
         if layout.parse_root(entry.root).kind == "edge" and self.edges.has_ended(entry):
-            self._drop(id, changed)  # judged as a whole
+            self._listing.drop(id, changed)  # judged as a whole
             return
         row: ConflictRow | None = None
         if wrong or not bound:
             row = self._field_row(id, entry, history or self.history(entry.row()), subject)
-        self._put(id, row if row is None or not bound or row.kind == "invalid" else None, changed)
+        self._listing.put(id, row if row is None or not bound or row.kind == "invalid" else None, changed)
 
     def _field_row(self, id: str, entry: Entry, history: trees.History, subject: str) -> ConflictRow | None:
         state, records = history.state, history.records
@@ -290,172 +289,21 @@ class Detector:
         entry = self._index.find(register.document, register.root, register.key)
         return (self._fault(entry, values.canonical(value)) if entry else "") or "doesn't fit the field"
 
-    # -- edit-delete ---------------------------------------------------------------------------------------
-
-    def _edit_delete_id(self, entity: str) -> str:
-        return ids.conflict_id(self._workspace, "edit-delete", entity)
-
-    def _edit_delete(self, entity: str, changed: dict[str, set[int]]) -> None:
-        id = self._edit_delete_id(entity)
-        rows = self._storage.registers_of_entity(entity)
-        gone = [row for row in rows if not row.field and (row.root, entity) in self._gone]
-        heads: list[str] = []
-        facet = ""
-        whole = self.is_deleted(entity)
-        for row in rows:
-            kind = layout.parse_root(row.root).kind
-            if kind not in ("facet", "entity") or not self.is_gone(row.root, entity):
-                continue
-            if kind == "entity" and row.field:
-                continue
-            if row.forked or f"{row.document}/{row.root}/{row.key}" in self._recorded:
-                state = self.history(row).state
-                live = [head for head in state.heads if head.value != NULL]
-            else:
-                # A marker that still says "attached" is no edit; a field that still has a value is.
-                live = [] if row.value in (None, NULL) else [Version((row.client, row.clock), None, row.value, 0)]
-            if not row.field:
-                # The marker: somebody attached it again while another deleted it.
-                live = [head for head in live if row.forked and head.value == "true"]
-            if live:
-                heads += [ids.version_text(row.document, head.id) for head in live]
-                facet = facet or (layout.parse_root(row.root).name if kind == "facet" else "")
-        decisions = [
-            (row.id, row.client, record)
-            for row, _bundle in self._storage.resolutions_of(id)
-            if (record := resolutions.parse(row.body)) is not None
-        ]
-        decided = any(not record.withdraws for _id, _client, record in decisions)
-        if gone and heads:
-            heads += [ids.version_text(row.document, (row.client, row.clock)) for row in gone]
-            found = ConflictRow(
-                id, "edit-delete", "open", decided, entity, "" if whole else facet, "", gone[0].document, None,
-                json.dumps(sorted(set(heads))), json.dumps({"subject": f"entity/{entity}"}), "",
-            )  # fmt: skip
-            self._put(id, found, changed)
-        elif resolutions.standing(decisions):
-            found = ConflictRow(
-                id, "edit-delete", "resolved", False, entity, "" if whole else facet, "", layout.CORE, None,
-                "[]", json.dumps({"subject": f"entity/{entity}"}), "",
-            )  # fmt: skip
-            self._put(id, found, changed)
-        else:
-            self._drop(id, changed)
-
-    # -- duplicate -----------------------------------------------------------------------------------------
-
-    def _duplicates(self, touched: Iterable[Entry], entities: set[str], changed: dict[str, set[int]]) -> None:
-        pending: set[tuple[str, str]] = set()
-        for entry in touched:
-            root = layout.parse_root(entry.root)
-            if root.kind != "facet" or not entry.entity:
-                continue
-            facet = self._schemas.facet(root.name)
-            now = self._schemas.keys_of(root.name, entry.field)[0]
-            if facet and any(now in unique or not entry.field for unique in facet.unique):
-                pending.add((root.name, entry.entity))
-        for entity in entities:
-            for row in self._storage.registers_of_entity(entity):
-                root = layout.parse_root(row.root)
-                facet = self._schemas.facet(root.name) if root.kind == "facet" else None
-                if facet and facet.unique:
-                    pending.add((root.name, entity))
-        for name, entity in sorted(pending):
-            facet = self._schemas.facet(name)
-            assert facet is not None
-            for known in sorted(self._subjects.get(f"duplicate/{entity}", ())):
-                self._recheck_duplicate(known, changed)
-            for unique in facet.unique:
-                self._duplicate(name, facet, unique, entity, changed)
-
-    def _duplicate(
-        self, name: str, facet: Facet, unique: tuple[str, ...], entity: str, changed: dict[str, set[int]]
-    ) -> None:
-        values = self._values(name, unique, entity)
-        if values is None:
-            return
-        id = ids.conflict_id(self._workspace, "duplicate", name, *unique, *values)
-        row = self._duplicate_row(id, name, unique, values)
-        if row is not None or id in self._known:
-            self._put(id, row, changed)
-
-    def _recheck_duplicate(self, id: str, changed: dict[str, set[int]]) -> None:
-        row = self._storage.conflict(id)
-        if row is not None:
-            subject = json.loads(row.subject)
-            unique, values = tuple(subject["unique"]), tuple(subject["values"])
-            facet = self._schemas.facet(row.facet)
-            stands = facet is not None and unique in facet.unique
-            self._put(id, self._duplicate_row(id, row.facet, unique, values) if stands else None, changed)
-
-    def _values(self, name: str, unique: tuple[str, ...], entity: str) -> tuple[str, ...] | None:
-        if self.is_gone(name, entity):
-            return None
-        document = name.partition(".")[0]
-        values: list[str] = []
-        for field in unique:
-            entry = self.shown_entry(document, name, entity, field)
-            if entry is None or entry.value is None:
-                return None
-            values.append(entry.value)
-        return tuple(values)
-
-    def shown_entry(self, document: str, facet: str, entity: str, field: str) -> Entry | None:
-        """The register that a field shows: the first of its keys that has a value."""
-        for key in self._schemas.keys_of(facet, field):
-            entry = self._index.find(document, facet, layout.field_key(entity, key))
-            if entry is not None and entry.value is not None and entry.value != NULL:
-                return entry
-        return None
-
-    def _duplicate_row(
-        self, id: str, name: str, unique: tuple[str, ...], values: tuple[str, ...]
-    ) -> ConflictRow | None:
-        # The last field of a unique set tells most apart: a number within a list.
-        keys = self._schemas.keys_of(name, unique[-1])
-        rows = [row for key in keys for row in self._storage.registers_valued(name, key, values[-1])]
-        same = sorted({row.entity for row in rows if self._values(name, unique, row.entity) == values})
-        if len({self.bonds.survivor(entity) for entity in same}) < 2:
-            return None
-        document = name.partition(".")[0]
-        heads = []
-        for entity in same:
-            entry = self.shown_entry(document, name, entity, unique[-1])
-            assert entry is not None
-            heads.append(ids.version_text(document, (entry.client, entry.clock)))
-        local = {head.partition(":")[2] for head in heads}
-        records = [
-            (row.id, row.client, record)
-            for row, _bundle in self._storage.resolutions_of(id)
-            if (record := resolutions.parse(row.body)) is not None
-        ]
-        accepted = any(local <= accept for accept in resolutions.accepted(records))
-        reopened = not accepted and any(not record.withdraws for _id, _client, record in records)
-        subject = {"unique": unique, "values": values, "entities": same}
-        return ConflictRow(
-            id, "duplicate", "resolved" if accepted else "open", reopened, same[0], name, unique[-1], document, None,
-            json.dumps(sorted(heads)), json.dumps(subject), "",
-        )  # fmt: skip
-
     # -- text-overlap --------------------------------------------------------------------------------------
 
-    def _overlap(self, document: str, root: str, changed: dict[str, set[int]]) -> None:
+    def _overlap(self, document: str, root: str, changed: set[str]) -> None:
         id = ids.conflict_id(self._workspace, document, root)
         changes = self._overlaps.pairs(self._document(document), root)
         found = sorted({(first.head, second.head) for first, second in changes})
-        if not found and id not in self._known:
+        if not found and id not in self._listing:
             return
         name = layout.parse_root(root)
-        records = [
-            (row.id, row.client, record)
-            for row, _bundle in self._storage.resolutions_of(id)
-            if (record := resolutions.parse(row.body)) is not None
-        ]
+        records = self._listing.decisions(id)
         accepted = resolutions.accepted(records)
         heads = sorted({head for pair in found for head in pair})
         unread = [pair for pair in found if not any(set(pair) <= accept for accept in accepted)]
         if not heads:
-            self._drop(id, changed)
+            self._listing.drop(id, changed)
             return
         reopened = bool(unread) and any(not record.withdraws for _id, _client, record in records)
         row = ConflictRow(
@@ -463,7 +311,7 @@ class Detector:
             document, None, json.dumps([f"{document}:{head}" for head in heads]),
             json.dumps({"subject": f"text/{root}", "root": root, "pairs": found, "by": self._hands(changes)}), "",
         )  # fmt: skip
-        self._put(id, row, changed)
+        self._listing.put(id, row, changed)
 
     def _hands(self, changes: list[tuple[Change, Change]]) -> dict[str, list[str]]:
         """{head: bundles that wrote it, or removed it}"""
@@ -477,7 +325,7 @@ class Detector:
 
     # -- decisions about wider things ----------------------------------------------------------------------
 
-    def _decided(self, touched: Iterable[Entry], changed: dict[str, set[int]], bonds: set[Bond]) -> None:
+    def _decided(self, touched: Iterable[Entry], changed: set[str], bonds: set[Bond]) -> None:
         """A decision that came may close (or take back) a conflict none of whose registers was touched."""
         entities = {entry.entity for entry in touched if entry.entity}
         gone: set[str] = set()
@@ -487,7 +335,7 @@ class Detector:
             record = resolutions.parse(entry.value)
             if record is None:
                 continue
-            self._named.add(record.conflict)
+            self._listing.decided.add(record.conflict)
             if record.register_ is not None:
                 self._recorded.add("/".join((entry.document, *record.register_)))
                 found = self._index.find(entry.document, *record.register_)
@@ -503,17 +351,17 @@ class Detector:
             if row.kind == "edit-delete":
                 entities.add(row.entity)
             elif row.kind == "duplicate":
-                self._recheck_duplicate(row.id, changed)
+                self.duplicates.judge_again(row.id, changed)
             elif row.kind == "text-overlap":
                 self._overlap(row.document, json.loads(row.subject)["root"], changed)
         for entity in sorted(entities):
             # Also where the conflict isn't here: the decision may have come before what it is about.
-            if entity in gone or (self._named and self._edit_delete_id(entity) in self._named):
-                self._edit_delete(entity, changed)
+            if entity in gone or (self.edit_deletes.id(entity) in self._listing.decided):
+                self.edit_deletes.judge(entity, changed)
 
     # -- for what judges more than a register --------------------------------------------------------------
 
-    def judge(self, row: RegisterRow, changed: dict[str, set[int]]) -> None:
+    def judge(self, row: RegisterRow, changed: set[str]) -> None:
         entry = self._index.find(row.document, row.root, row.key)
         assert entry is not None
         self._register(entry, None, changed)
@@ -522,68 +370,14 @@ class Detector:
         """Whether somebody recorded a decision about the register."""
         return f"{row.document}/{row.root}/{row.key}" in self._recorded
 
-    def is_heard_of(self, id: str) -> bool:
-        """Whether the conflict is here, or a decision about it."""
-        return id in self._known or id in self._named
-
-    def about(self, subject: str) -> list[str]:
-        """Ids of the conflicts about something, by id."""
-        return sorted(self._subjects.get(subject, ()))
-
-    def decisions_about(self, id: str) -> tuple[bool, bool]:
-        """Whether anything was ever decided about a conflict, and whether a decision stands."""
-        records = [
-            (row.id, row.client, record)
-            for row, _bundle in self._storage.resolutions_of(id)
-            if (record := resolutions.parse(row.body)) is not None
-        ]
-        return any(not record.withdraws for _id, _client, record in records), resolutions.standing(records)
-
-    def put(self, id: str, row: ConflictRow | None, changed: dict[str, set[int]]) -> None:
-        self._put(id, row, changed)
-
-    # -- rows ----------------------------------------------------------------------------------------------
-
-    def _remember(self, row: ConflictRow) -> None:
-        subjects = _subjects(row)
-        self._known[row.id] = subjects
-        for subject in subjects:
-            self._subjects.setdefault(subject, set()).add(row.id)
-
-    def _put(self, id: str, row: ConflictRow | None, changed: dict[str, set[int]]) -> None:
-        if row is None:
-            self._drop(id, changed)
-            return
-        if self._storage.conflict(id) == row:
-            return
-        self._storage.put_conflict(row)
-        self._forget(id)
-        self._remember(row)
-        changed.setdefault(id, set())
-
-    def _drop(self, id: str, changed: dict[str, set[int]]) -> None:
-        if id in self._known:
-            self._storage.drop_conflict(id)
-            self._forget(id)
-            changed.setdefault(id, set())
-
-    def _forget(self, id: str) -> None:
-        for subject in self._known.pop(id, ()):
-            same = self._subjects.get(subject)
-            if same is not None:
-                same.discard(id)
-                if not same:
-                    del self._subjects[subject]
+    def shown_entry(self, document: str, facet: str, entity: str, field: str) -> Entry | None:
+        """The register that a field shows: the first of its keys that has a value."""
+        for key in self._schemas.keys_of(facet, field):
+            entry = self._index.find(document, facet, layout.field_key(entity, key))
+            if entry is not None and entry.value is not None and entry.value != NULL:
+                return entry
+        return None
 
 
 def _heads(document: str, heads: Iterable[Version]) -> str:
     return json.dumps([ids.version_text(document, head.id) for head in heads])
-
-
-def _subjects(row: ConflictRow) -> set[str]:
-    subject = json.loads(row.subject)
-    if row.kind == "duplicate":
-        return {f"duplicate/{entity}" for entity in subject["entities"]}
-    if row.kind == "cardinality" and row.register is None:
-        return {f"cardinality/{subject['root']}/{edge}" for edge in subject["edges"]}
-    return {subject["subject"]}

@@ -13,6 +13,7 @@ from openprod.core import ids, resolutions, validity
 from openprod.core.versions import NULL
 from openprod.engine import edges
 from openprod.engine.index import Entry, Index
+from openprod.engine.listing import Listing
 from openprod.engine.schemas import Schemas
 from openprod.storage.ports import ConflictRow, RegisterRow, Storage
 from openprod.yjs import layout
@@ -25,11 +26,14 @@ Place = tuple[str, str, str]
 
 
 class EdgeJudge:
-    def __init__(self, detector: Detector, storage: Storage, index: Index, schemas: Schemas, workspace: str) -> None:
+    def __init__(
+        self, detector: Detector, storage: Storage, index: Index, schemas: Schemas, listing: Listing, workspace: str
+    ) -> None:
         self._detector = detector
         self._storage = storage
         self._index = index
         self._schemas = schemas
+        self._listing = listing
         self._workspace = workspace
 
     # -- one register --------------------------------------------------------------------------------------
@@ -96,7 +100,7 @@ class EdgeJudge:
 
     # -- the pass over what a group touched ----------------------------------------------------------------
 
-    def settle(self, touched: Iterable[Entry], changed: dict[str, set[int]]) -> None:
+    def settle(self, touched: Iterable[Entry], changed: set[str]) -> None:
         """Judge the edges that were touched or decided about, and those at entities that came, went, or lost or gained
         a facet."""
         places: set[Place] = set()
@@ -142,7 +146,7 @@ class EdgeJudge:
             for end in edges.ENDS:
                 yield from (row for row in self._storage.registers_valued(root, end, text) if row.document == document)
 
-    def judge(self, place: Place, changed: dict[str, set[int]]) -> None:
+    def judge(self, place: Place, changed: set[str]) -> None:
         """Judge one edge as a whole: every register of it, whether an edit stands against its end, its siblings."""
         registers = edges.rows(self._storage, *place)
         for field, row in registers.items():
@@ -151,7 +155,7 @@ class EdgeJudge:
         self._edit_delete(place, registers, changed)
         self._siblings(place, registers, changed)
 
-    def judge_all(self, name: str, changed: dict[str, set[int]]) -> None:
+    def judge_all(self, name: str, changed: set[str]) -> None:
         """Judge every edge of a name again, after its schema changed."""
         document, root = edges.place(name)
         found = {row.entity for row in self._storage.registers_of_root(root) if row.document == document and row.entity}
@@ -160,29 +164,28 @@ class EdgeJudge:
 
     # -- edited apart from its end -------------------------------------------------------------------------
 
-    def _edit_delete(self, place: Place, registers: dict[str, RegisterRow], changed: dict[str, set[int]]) -> None:
-        detector = self._detector
+    def _edit_delete(self, place: Place, registers: dict[str, RegisterRow], changed: set[str]) -> None:
         document, root, edge = place
         id = ids.conflict_id(self._workspace, "edit-delete", root, edge)
         marker = registers.get("")
         ended = marker is not None and edges.is_empty(marker)
-        if not ended and not detector.is_heard_of(id):
+        if not ended and not self._listing.is_heard_of(id):
             return
         heads = [head for row in registers.values() for head in self._live_heads(row)] if ended else []
         subject = json.dumps({"subject": f"edit-delete/{root}/{edge}", "root": root, "edges": [edge]})
-        decided, standing = detector.decisions_about(id)
+        decided, standing = self._listing.decisions_about(id)
         if ended and heads:
             assert marker is not None
             heads.append(ids.version_text(document, (marker.client, marker.clock)))
         elif not standing:
-            detector.put(id, None, changed)
+            self._listing.put(id, None, changed)
             return
         found = ConflictRow(
             id, "edit-delete", "open" if heads else "resolved", bool(heads) and decided,
             self.owner(*place), layout.parse_root(root).name, "", document, None,
             json.dumps(sorted(set(heads))), subject, "",
         )  # fmt: skip
-        detector.put(id, found, changed)
+        self._listing.put(id, found, changed)
 
     def _live_heads(self, row: RegisterRow) -> list[str]:
         """Versions of what wasn't known to have ended. A marker counts where somebody had drawn the edge again."""
@@ -195,12 +198,12 @@ class EdgeJudge:
 
     # -- several where there is one place ------------------------------------------------------------------
 
-    def _siblings(self, place: Place, registers: dict[str, RegisterRow], changed: dict[str, set[int]]) -> None:
+    def _siblings(self, place: Place, registers: dict[str, RegisterRow], changed: set[str]) -> None:
         """Outside programs may draw an edge of cardinality one under an id of their own: two then start from one."""
         document, root, edge = place
         declared = self._schemas.edge(layout.parse_root(root).name)
         sources: set[str] = set()
-        for id in self._detector.about(f"cardinality/{root}/{edge}"):
+        for id in self._listing.about(f"cardinality/{root}/{edge}"):
             row = self._storage.conflict(id)
             assert row is not None
             sources.add(json.loads(row.subject)["source"])
@@ -212,8 +215,7 @@ class EdgeJudge:
         for one in sorted(sources):
             self._cardinality(document, root, one, declared is not None and declared.cardinality == "one", changed)
 
-    def _cardinality(self, document: str, root: str, source: str, single: bool, changed: dict[str, set[int]]) -> None:
-        detector = self._detector
+    def _cardinality(self, document: str, root: str, source: str, single: bool, changed: set[str]) -> None:
         id = ids.conflict_id(self._workspace, "cardinality", root, source)
         found: dict[str, RegisterRow] = {}
         if single:
@@ -223,11 +225,11 @@ class EdgeJudge:
                 if edges.stands(registers) and target is not None and not edges.is_empty(target):
                     found[edge] = target
         several = len({row.value for row in found.values()}) > 1
-        if not several and not detector.is_heard_of(id):
+        if not several and not self._listing.is_heard_of(id):
             return
-        decided, standing = detector.decisions_about(id)
+        decided, standing = self._listing.decisions_about(id)
         if not several and not standing:
-            detector.put(id, None, changed)
+            self._listing.put(id, None, changed)
             return
         heads = sorted(ids.version_text(row.document, (row.client, row.clock)) for row in found.values())
         subject = {"source": source, "root": root, "edges": sorted(found)}
@@ -236,4 +238,4 @@ class EdgeJudge:
             layout.parse_root(root).name, layout.TO_FIELD, document, None,
             json.dumps(heads if several else []), json.dumps(subject), "",
         )  # fmt: skip
-        detector.put(id, row, changed)
+        self._listing.put(id, row, changed)

@@ -1,0 +1,69 @@
+"""What one deleted or detached while another edited it. Part of the detector."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from openprod.core import ids, resolutions
+from openprod.core.versions import NULL, Version
+from openprod.engine.listing import Listing
+from openprod.storage.ports import ConflictRow, Storage
+from openprod.yjs import layout
+
+if TYPE_CHECKING:
+    from openprod.engine.detect import Detector
+
+
+class EditDeletes:
+    def __init__(self, detector: Detector, storage: Storage, listing: Listing, workspace: str) -> None:
+        self._detector = detector
+        self._storage = storage
+        self._listing = listing
+        self._workspace = workspace
+
+    def id(self, entity: str) -> str:
+        return ids.conflict_id(self._workspace, "edit-delete", entity)
+
+    def judge(self, entity: str, changed: set[str]) -> None:
+        id = self.id(entity)
+        rows = self._storage.registers_of_entity(entity)
+        gone = [row for row in rows if not row.field and self._detector.has_left(row.root, entity)]
+        heads: list[str] = []
+        facet = ""
+        whole = self._detector.is_deleted(entity)
+        for row in rows:
+            kind = layout.parse_root(row.root).kind
+            if kind not in ("facet", "entity") or not self._detector.is_gone(row.root, entity):
+                continue
+            if kind == "entity" and row.field:
+                continue
+            if row.forked or self._detector.is_recorded(row):
+                state = self._detector.history(row).state
+                live = [head for head in state.heads if head.value != NULL]
+            else:
+                # A marker that still says "attached" is no edit; a field that still has a value is.
+                live = [] if row.value in (None, NULL) else [Version((row.client, row.clock), None, row.value, 0)]
+            if not row.field:
+                # The marker: somebody attached it again while another deleted it.
+                live = [head for head in live if row.forked and head.value == "true"]
+            if live:
+                heads += [ids.version_text(row.document, head.id) for head in live]
+                facet = facet or (layout.parse_root(row.root).name if kind == "facet" else "")
+        decisions = self._listing.decisions(id)
+        decided = any(not record.withdraws for _id, _client, record in decisions)
+        if gone and heads:
+            heads += [ids.version_text(row.document, (row.client, row.clock)) for row in gone]
+            found = ConflictRow(
+                id, "edit-delete", "open", decided, entity, "" if whole else facet, "", gone[0].document, None,
+                json.dumps(sorted(set(heads))), json.dumps({"subject": f"entity/{entity}"}), "",
+            )  # fmt: skip
+            self._listing.put(id, found, changed)
+        elif resolutions.standing(decisions):
+            found = ConflictRow(
+                id, "edit-delete", "resolved", False, entity, "" if whole else facet, "", layout.CORE, None,
+                "[]", json.dumps({"subject": f"entity/{entity}"}), "",
+            )  # fmt: skip
+            self._listing.put(id, found, changed)
+        else:
+            self._listing.drop(id, changed)
