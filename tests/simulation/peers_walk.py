@@ -17,16 +17,24 @@ def walk(seed: int, steps: int = 40, *, trace: list[str] | None = None) -> Peers
     def name() -> str:
         return chance.choice(names)
 
+    def entity() -> str:
+        return chance.choice(ENTITIES)
+
+    def noises() -> tuple[float, float, float, int]:
+        """(lost, sent twice, out of order, delay in ms)"""
+        lost, twice = chance.choice([0, 0.02, 0.1]), chance.choice([0, 0.05])
+        return lost, twice, chance.choice([0, 0.05]), chance.choice([5, 40, 400])
+
     moves = {
-        "set_field": (14, lambda: (name(), chance.choice(ENTITIES), chance.choice(["start", "label"]), chance.choice(VALUES))),
-        "create": (3, lambda: (name(), chance.choice(ENTITIES))),
-        "delete": (1, lambda: (name(), chance.choice(ENTITIES))),
-        "restore_entity": (1, lambda: (name(), chance.choice(ENTITIES))),
+        "set_field": (14, lambda: (name(), entity(), chance.choice(["start", "label"]), chance.choice(VALUES))),
+        "create": (3, lambda: (name(), entity())),
+        "delete": (1, lambda: (name(), entity())),
+        "restore_entity": (1, lambda: (name(), entity())),
         "undo": (1, lambda: (name(),)),
         "run": (8, lambda: (chance.choice([50, 500, 3_000, 12_000, 20_000]),)),
         "cut": (3, lambda: ({one: chance.randrange(2) for one in names},)),
         "heal": (3, lambda: ()),
-        "noise": (2, lambda: (chance.choice([0, 0.02, 0.1]), chance.choice([0, 0.05]), chance.choice([0, 0.05]), chance.choice([5, 40, 400]))),
+        "noise": (2, noises),
         "persons_say": (1, lambda: (chance.choice([0.0, 0.5, 1.0]),)),
         "crash": (2, lambda: (name(),)),
         "sleep": (2, lambda: (name(), chance.choice([3_000, 15_000, 90_000]))),

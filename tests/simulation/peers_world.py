@@ -272,7 +272,11 @@ class PeersWorld:
         elif isinstance(output, Compare):
             found = survey(sync_replica.Held(committer), output.tips, output.points)
             if must_leave(committer.log, found):
-                committer.leave_log()
+                try:
+                    committer.leave_log()
+                except StorageError as error:
+                    self.do(node, peer.refused(number, "storage", error.sentence, node.now))
+                    return
                 self.say(node.name, "leaves its log")
             offered = sync_replica.offer(committer, found.known, found.after) if output.offer else None
             self.do(node, peer.compared(number, found, offered, node.now))

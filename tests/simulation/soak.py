@@ -11,7 +11,18 @@ import sys
 import time
 import traceback
 
+from tests.simulation import peers_walk
 from tests.simulation.long_run import walk
+
+
+def one(seed: int, steps: int) -> None:
+    """A walk on one desk and, as that costs a tenth, ten on the network."""
+    walk(seed, steps)
+    for other in range(10 * seed, 10 * seed + 10):
+        try:
+            peers_walk.walk(other, max(40, steps // 4))
+        except Exception as error:
+            raise AssertionError(f"peers, seed {other}, {max(40, steps // 4)} steps") from error
 
 
 def main() -> int:
