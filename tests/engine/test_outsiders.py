@@ -191,7 +191,7 @@ def test_texts_as_roots_of_facets_and_the_other_way_round(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     "schema",
     [
-        None, 7, "x", {}, {"plugin": "cues"}, {"plugin": "other"},
+        7, "x", {}, {"plugin": "cues"}, {"plugin": "other"},
         {"plugin": "cues", "facets": {"cue": {"unique": [[]]}}},
         {"plugin": "cues", "facets": {"cue": {"unique": [["nothing"]]}}},
         {"plugin": "cues", "facets": {"cue": {"title": "{", "fields": {"start": {"type": "spaceship"}}}}},
