@@ -38,6 +38,7 @@ from openprod.errors import InputError, InvalidFile
 from openprod.plugin_api.calendars import end_of, in_zone, is_zone, occurrences, shifted, write_calendar
 from openprod.plugin_api.changes import Changes
 from openprod.plugin_api.components import Component, Moment, Property, Repetition
+from openprod.plugin_api.derived import Derived, Found
 from openprod.plugin_api.exports import Files, safe_name
 from openprod.plugin_api.identity import entity_id
 from openprod.plugin_api.snapshot import Answer, EdgeView, Revision, Snapshot, Written
@@ -53,10 +54,12 @@ __all__ = [
     "Component",
     "CreateEntity",
     "DeleteEntity",
+    "Derived",
     "DetachFacet",
     "EdgeView",
     "EditText",
     "Files",
+    "Found",
     "InputError",
     "InvalidFile",
     "Moment",

@@ -21,6 +21,11 @@
     needs_revisions = false          # true: it is told who wrote what, to number its revisions
     queries = ["thing.who"]          # fields that hold queries in one line: it is told whom they name
     options = { order = "number or name" }   # what it may be asked, if anything
+    [[derived]]                      # a view computed from a query; see deriving.py
+    id = "lengths"
+    label = "How long it all takes"
+    query = "things.thing sort number"
+    entry = "views/lengths.py:compute"
     [[migration]]                    # where a change of the schema isn't free
     from = "1"                       # adopted: 1, 1.2, 1.2.3
     to = "2"                         # this version
@@ -42,6 +47,7 @@ from openprod.core import evolution
 from openprod.core.schema import Schema
 from openprod.errors import InvalidManifest
 from openprod.plugin_api.exports import safe_name
+from openprod.plugin_host.deriving import DerivedView, read_derived
 from openprod.plugin_host.schema_file import NAME, read_schema
 from openprod.plugin_host.toml_lines import TomlFile, refuse
 
@@ -51,7 +57,7 @@ RESERVED = frozenset({"core", "edge", "text", "rich", "openprod", "plugin"})
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _VERSION = re.compile(r"\d+(\.\d+){0,2}([-+][0-9A-Za-z.-]+)?")
 _ENTRY = re.compile(r"(?P<file>[A-Za-z0-9_][A-Za-z0-9_/-]*\.py):(?P<function>[a-z_][a-z0-9_]*)")
-_KEYS = frozenset({"name", "version", "label", "description", "importer", "exporter", "migration", "sample"})
+_KEYS = frozenset({"name", "version", "label", "description", "importer", "exporter", "derived", "migration", "sample"})
 _IMPORTER_KEYS = frozenset({"id", "label", "files", "entry"})
 _MIGRATION_KEYS = frozenset({"from", "to", "entry"})
 _EXPORTER_KEYS = frozenset({"id", "label", "file", "entry", "needs_now", "needs_revisions", "queries", "options"})
@@ -142,6 +148,7 @@ class Manifest:
     migrations: tuple[Migration, ...]
     schema: Schema | None
     sample: SampleManifest | None
+    derived: tuple[DerivedView, ...] = ()
 
     def migration(self, before: str) -> Migration | None:
         """How to come from version ``before`` to this one: the one that names it most exactly, if any."""
@@ -199,6 +206,9 @@ def read_manifest(folder: Path) -> Manifest:
         importers = _importers(file, folder, name)
     with file.part():
         exporters = _exporters(file, folder, name)
+    derived: tuple[DerivedView, ...] = ()
+    with file.part():
+        derived = _derived(file, folder, name)
     schema_path = folder / "schema.toml"
     with file.part():
         migrations = _migrations(file, folder, version, has_data=schema_path.exists())
@@ -216,7 +226,7 @@ def read_manifest(folder: Path) -> Manifest:
     file.finish()
     return Manifest(
         folder=folder, name=name, version=version, label=label, description=description, importers=importers,
-        exporters=exporters, migrations=migrations, schema=schema, sample=sample,
+        exporters=exporters, migrations=migrations, schema=schema, sample=sample, derived=derived,
     )  # fmt: skip
 
 
@@ -326,6 +336,15 @@ def _exporters(file: TomlFile, folder: Path, plugin: str) -> tuple[Exporter, ...
             function=function,
         )
     return tuple(exporters.values())
+
+
+def _derived(file: TomlFile, folder: Path, plugin: str) -> tuple[DerivedView, ...]:
+    views: dict[str, DerivedView] = {}
+    for index, table in enumerate(file.tables(file.data, "derived", ("derived",))):
+        entry = _entry(file, folder, table, ("derived", index))
+        view = read_derived(file, plugin, index, table, entry, views)
+        views[view.id] = view
+    return tuple(views.values())
 
 
 def _queries(file: TomlFile, exporters: tuple[Exporter, ...], schema: Schema | None) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import openprod
 from openprod.core.schema import Schema
 from openprod.errors import InvalidManifest, NotFound
+from openprod.plugin_host.deriving import DerivedView
 from openprod.plugin_host.install import recover
 from openprod.plugin_host.manifest import Exporter, Importer, Manifest, read_manifest
 
@@ -104,6 +105,15 @@ class Registry:
         raise NotFound(
             f"There is no exporter “{name}”.", hint=f"Use one of: {known or 'none'}." + self._problems_hint()
         )
+
+    def derived(self, name: str) -> tuple[Manifest, DerivedView]:
+        """The derived view called ``plugin.id``. Raises NotFound."""
+        for manifest in self.plugins.values():
+            for view in manifest.derived:
+                if view.name == name:
+                    return manifest, view
+        known = ", ".join(view.name for manifest in self.plugins.values() for view in manifest.derived)
+        raise NotFound(f"There is no view “{name[:80]}”.", hint=f"There are: {known or 'none'}.")
 
     def exporters(self) -> Iterator[Exporter]:
         for manifest in self.plugins.values():

@@ -229,6 +229,13 @@ class QueryAnswer(BaseModel):
     ] = None
 
 
+class DerivedAnswer(BaseModel):
+    label: str
+    columns: list[str]
+    rows: list[list[Any]]
+    as_of: str | None
+
+
 class ConflictPage(BaseModel):
     conflicts: list[ConflictRecord]
     next: str | None

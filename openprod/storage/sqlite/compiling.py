@@ -173,7 +173,8 @@ class Compiled:
 
         # What was merged into an entity that lacks the facet stands for it; of several the first by id.
         absorbed = (
-            f"SELECT a.survivor AS entity, CAST(min(a.entity) AS TEXT) AS member FROM redirect a WHERE {has('a.entity')}"
+            "SELECT a.survivor AS entity, CAST(min(a.entity) AS TEXT) AS member FROM redirect a"
+            f" WHERE {has('a.entity')}"
             f" AND a.survivor NOT IN ({_CORE_GONE}) AND NOT {has('a.survivor')}"
             f"{f' AND a.survivor IN {within}' if within else ''} GROUP BY a.survivor"
         )
