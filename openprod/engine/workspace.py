@@ -188,6 +188,10 @@ class Workspace:
     def documents(self) -> list[str]:
         return [layout.CORE, *sorted(self.schemas)]
 
+    def keeps(self, document: str) -> bool:
+        """Whether programs may sync a document: also one of a plugin that was dropped, or is too new to be read here."""
+        return document == layout.CORE or self.schemas.keeps(document)
+
     @property
     def actor(self) -> Actor:
         """The person who runs this node."""

@@ -189,7 +189,7 @@ class YjsApp:
             session.channels[""] = self._channel(session, document, token, grant, address=None)
 
     def _opens(self, grant: Grant, document: str) -> bool:
-        return grant.allows(document) and document in self._workspace.documents
+        return grant.allows(document) and self._workspace.keeps(document)
 
     def _channel(self, session: YjsSession, document: str, token: str, grant: Grant, *, address: str | None) -> Channel:
         room = self._rooms.get(document)

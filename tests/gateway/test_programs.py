@@ -40,6 +40,21 @@ async def test_two_programs_edit_together(served: Served, first: str, second: st
 
 
 @pytest.mark.parametrize("kind", KINDS)
+async def test_programs_go_on_with_the_document_of_a_plugin_that_was_dropped(served: Served, kind: str) -> None:
+    """INV-DROP-1: what was connected stays, and what comes later finds it."""
+    async with program(served, kind) as one, program(served, kind, token="other") as two:
+        await one.connect()
+        await one.do("set", key="cue_1/start", value="10:00")
+        await durable(served, "cue_1/start", "10:00")
+        await served.workspace.drop("cues")
+        await two.connect()
+        await two.until(**{"cue_1/start": "10:00"})
+        await two.do("set", key="cue_1/start", value="10:30")
+        await one.until(**{"cue_1/start": "10:30"})
+        assert served.workspace.documents == ["core"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 async def test_edits_made_apart_meet_and_the_losing_one_is_told_to_us(served: Served, kind: str) -> None:
     """The losing value of a garbage-collecting program reaches the node, whoever wins."""
     async with program(served, kind) as one, program(served, kind, token="other") as two:
