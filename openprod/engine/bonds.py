@@ -67,6 +67,7 @@ class Bonds:
     def load(self) -> None:
         self.concepts: dict[str, Concept] = {}
         self.bindings: dict[str, Binding] = {}
+        self._said: dict[str, Binding] = {}
         self.concept_entities: dict[str, str] = {}
         self._targets: dict[str, str] = {}
         self._survivors: dict[str, str] = {}
@@ -96,8 +97,10 @@ class Bonds:
             case layout.BINDING_ROOT, False:
                 binding = Binding.from_record(value)
                 if binding is not None and binding.facet == row.entity:
-                    self.bindings[row.entity] = binding
+                    self._said[row.entity] = binding
+                    self.bindings[row.entity] = self._schemas.present(binding)
                 else:
+                    self._said.pop(row.entity, None)
                     self.bindings.pop(row.entity, None)
             case layout.BINDING_ROOT, True:
                 self._learn_membership(row.field, row.entity, value)
@@ -111,6 +114,10 @@ class Bonds:
                     self._targets[row.entity] = value
                 else:
                     self._targets.pop(row.entity, None)
+
+    def take_names(self) -> None:
+        """Follow what bound fields are called now. After the schemas changed."""
+        self.bindings = {facet: self._schemas.present(binding) for facet, binding in self._said.items()}
 
     def _learn_membership(self, facet: str, entity: str, value: object) -> None:
         before = self._memberships.pop((facet, entity), None)

@@ -653,6 +653,7 @@ class Committer:
         self.detector.settle(touched, texts, changed)
         before = dict(self.schemas)
         self.schemas.load(self.storage)
+        self.detector.bonds.take_names()
         for plugin in sorted(before.keys() | self.schemas.keys()):
             old, new = before.get(plugin), self.schemas.get(plugin)
             if old == new:

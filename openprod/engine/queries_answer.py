@@ -90,7 +90,8 @@ class Queries:
             for name, text in sorted(self._answers.records(layout.BINDING_ROOT).items())
             if (binding := Binding.from_record(json.loads(text))) is not None and binding.facet == name
         ]
-        return KnownNames(self._schemas(), concepts, bindings)
+        schemas = self._schemas()
+        return KnownNames(schemas, concepts, [schemas.present(binding) for binding in bindings])
 
     async def moment(self, as_of: str | None) -> Moment | None:
         """The time that ``as_of`` says, as this device's clock and calendar have it. Raises InputError or NotFound."""

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from openprod.core import evolution, titles
-from openprod.core.concepts import Concept
+from openprod.core.concepts import Binding, Concept
 from openprod.core.schema import Edge, Facet, Field, Schema
 from openprod.storage.ports import RegisterRow, Storage
 from openprod.yjs import layout
@@ -91,6 +91,13 @@ class Schemas(dict[str, Schema]):
         """The keys of one field, by any of them: as it is called now first, then what it was, the latest first."""
         renamed = self._renamed.get(facet)
         return (field,) if renamed is None else renamed.get(field, (field,))
+
+    def present(self, binding: Binding) -> Binding:
+        """With the facet's fields as they are called now."""
+        if binding.facet not in self._renamed:
+            return binding
+        fields = {own: self.keys_of(binding.facet, theirs)[0] for own, theirs in binding.fields.items()}
+        return msgspec.structs.replace(binding, fields=fields)
 
     def renamed(self, facet: str, fields: dict[str, Any]) -> dict[str, Any]:
         """Values under the names that they go by now: the first of a field's keys that has one."""

@@ -14,7 +14,17 @@ import pytest
 from pycrdt import Map
 
 from openprod.core.bundles import Actor
-from openprod.core.operations import ClearField, CreateEntity, DeleteEntity, RestoreEntity, SetField
+from openprod.core.concepts import ConceptField
+from openprod.core.operations import (
+    AssertSame,
+    BindFacet,
+    ClearField,
+    CreateEntity,
+    DefineConcept,
+    DeleteEntity,
+    RestoreEntity,
+    SetField,
+)
 from openprod.core.schema import Facet, Field, Schema
 from openprod.engine.commit import Committer, Writes
 from openprod.engine.lower import Lowering
@@ -249,6 +259,41 @@ def test_the_new_key_alone_beside_an_old_value_is_a_conflict(tmp_path: Path) -> 
             assert {one.value for one in conflict.candidates} == {"Lamp", "Torch"}
             await workspace.resolve(conflict.id, value="Torch")
             assert await keys(workspace) == {"title": "Torch", "name": "Torch", "size": 3}
+
+    asyncio.run(check())
+
+
+ROOM = Schema(
+    plugin="rooms",
+    facets={"room": Facet(label="Room", title="{called}", fields={"called": Field(label="called")})},
+)
+BOUND = [
+    DefineConcept(concept="Named", fields={"name": ConceptField()}),
+    BindFacet(facet=FACET, concept="Named", fields={"name": "name"}),
+    BindFacet(facet="rooms.room", concept="Named", fields={"name": "called"}),
+]
+
+
+def test_a_bound_field_that_is_renamed_stays_bound(tmp_path: Path) -> None:
+    async def check() -> None:
+        async with laptop(tmp_path / "w", "sam", OLD, ROOM) as workspace:
+            await workspace.commit(BOUND)
+            await workspace.commit([made("thing_1", name="Hall", size=3)])
+            await workspace.commit([CreateEntity(entity="room_1", facets={"rooms.room": {"called": "Hall"}})])
+            await workspace.commit([AssertSame(concept="Named", entities=("thing_1", "room_1"))])
+            await workspace.adopt([NEW])
+            assert await titles(workspace) == {"thing_1": "Hall"}
+            await workspace.commit([sets("thing_1", "title", "Foyer")])
+            room = await workspace.entity("room_1")
+            assert room["facets"]["rooms.room"] == {"called": "Foyer"}
+            await workspace.commit([SetField(entity="room_1", facet="rooms.room", field="called", value="Bar")])
+            assert await titles(workspace) == {"thing_1": "Bar"}
+            assert await keys(workspace) == {"title": "Bar", "name": "Bar", "size": 3}
+            found = await workspace.query({"concept": "Named", "fields": ["name"]})
+            assert {row[1] for row in found["rows"]} == {"Bar"}
+            assert await workspace.conflicts() == []
+            assert await workspace.rebuild() == await workspace.state_hash()
+            assert (await workspace.entity("room_1"))["facets"]["rooms.room"] == {"called": "Bar"}
 
     asyncio.run(check())
 
