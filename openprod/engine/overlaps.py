@@ -49,10 +49,10 @@ class _Shelf:
 
     def __init__(self, changes: list[Change]) -> None:
         self._all = changes
-        self._wide = [one for one in changes if one.last - one.first > _WIDE]
+        self._wide = [one for one in changes if one.last - one.first >= _WIDE]
         self._lines: dict[int, list[Change]] = {}
         for one in changes:
-            if one.last - one.first <= _WIDE:
+            if one.last - one.first < _WIDE:
                 for line in range(one.first, one.last + 1):
                     self._lines.setdefault(line, []).append(one)
 
@@ -61,17 +61,16 @@ class _Shelf:
         return reversed(self._all)
 
     def beside(self, change: Change, after: int, before: int | None) -> Iterator[Change]:
-        """Those in a paragraph of ``change``, of a stretch of the log; once for each paragraph, the latest first."""
-        if change.last - change.first > _WIDE:
-            shelves = [self._all]
-        else:
-            shelves = [self._lines.get(line, []) for line in range(change.first, change.last + 1)] + [self._wide]
-        for shelf in shelves:
+        """Those that share a paragraph with ``change``, of a stretch of the log: by paragraph, the latest first."""
+        near = range(change.first, change.last + 1)
+        lines = [] if len(near) > _WIDE else [(line, self._lines.get(line, [])) for line in near]
+        for line, shelf in [*lines, (None, self._wide if lines else self._all)]:
             start = bisect_right(shelf, after, key=lambda one: one.seq)
             end = len(shelf) if before is None else bisect_left(shelf, before, key=lambda one: one.seq)
             for index in range(end - 1, start - 1, -1):
                 one = shelf[index]
-                if one.first <= change.last and change.first <= one.last:
+                shared = max(one.first, change.first)
+                if shared <= min(one.last, change.last) and line in (None, shared):
                     yield one
 
 
@@ -89,9 +88,10 @@ class Overlaps:
         again = self._apart.note(live.name, root, touch)
         if not again and not self._storage.has_apart(live.name, root):
             return False
-        lines = live.text(root).count("\n")
-        again = again or touch.lines or self._lines.get((live.name, root)) != lines
-        self._lines[live.name, root] = lines
+        if again or touch.lines or touch.shorter:  # else the line ends are where they were
+            lines = live.text(root).count("\n")
+            again = again or touch.lines or self._lines.get((live.name, root)) != lines
+            self._lines[live.name, root] = lines
         return again
 
     def pairs(self, live: LiveDocument, root: str) -> list[tuple[Change, Change]]:

@@ -23,15 +23,15 @@ from openprod.storage.ports import SpanRow, Storage
 class TextTouch:
     """What became of one text. ``gained``/``lost``: bundles that runs were credited to, or taken from.
 
-    ``lines``: a line may have been added.
+    ``lines``: a line may have been added. ``shorter``: something was removed.
     """
 
-    __slots__ = ("gained", "lines", "lost")
+    __slots__ = ("gained", "lines", "lost", "shorter")
 
     def __init__(self) -> None:
         self.gained: set[int] = set()
         self.lost: set[int] = set()
-        self.lines = False
+        self.lines = self.shorter = False
 
 
 class Spans:
@@ -142,6 +142,7 @@ class Spans:
         self._storage.drop_spans(sorted(before - after))
         self._storage.put_spans(sorted(after - before))
         touch = self._touch(document, root)
+        touch.shorter = touch.shorter or deleted
         touch.gained.add(part.bundle)
         touch.lost |= lost
         return True

@@ -35,7 +35,7 @@ def main() -> int:
     seed, failed = asked.first, []
     while time.monotonic() < end:
         try:
-            walk(seed, asked.steps, edges=bool(seed % 2), texts=bool(seed % 3))
+            walk(seed, asked.steps, edges=bool(seed % 2), texts=bool(seed % 3), prose=seed % 4 == 0)
         except Exception:
             failed.append(seed)
             print(f"seed {seed}, {asked.steps} steps:\n{traceback.format_exc()}", flush=True)

@@ -2,7 +2,7 @@
 
 What must hold is written down in docs/INVARIANTS.md; the world checks it after every few moves and at the end:
 INV-LOSS-1, INV-LOSS-2, INV-SHOWN-1, INV-SHOWN-2, INV-CONFLICT-1, INV-CONFLICT-2, INV-CONVERGE-1, INV-REPLAY-1,
-INV-RESTART-1, INV-ATOMIC-1.
+INV-RESTART-1, INV-ATOMIC-1, INV-TEXT-1.
 ``OPENPROD_SOAK=N`` walks N seeds more, of OPENPROD_SOAK_STEPS moves each.
 """
 
@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from tests.simulation.long_run import walk
+from tests.simulation.long_run import PROSE, walk
 from tests.simulation.world import ENTITIES, FIELDS, OUTSIDERS, REPLICAS, VALUES, World
 
 replicas = st.sampled_from(REPLICAS)
@@ -25,6 +25,7 @@ entities = st.sampled_from(ENTITIES)
 places = st.sampled_from([(facet, field) for facet, fields in FIELDS.items() for field in fields])
 values = st.sampled_from(VALUES)
 small = st.integers(0, 5)
+words = st.sampled_from(PROSE)
 
 
 class WorkspaceMachine(RuleBasedStateMachine):
@@ -58,6 +59,14 @@ class WorkspaceMachine(RuleBasedStateMachine):
     @rule(name=replicas, entity=entities, facet=st.sampled_from(sorted(FIELDS)))
     def detach(self, name: str, entity: str, facet: str) -> None:
         self.world.detach(name, entity, facet)
+
+    @rule(name=replicas, entity=entities, at=small, delete=small, insert=words)
+    def edit_text(self, name: str, entity: str, at: int, delete: int, insert: str) -> None:
+        self.world.edit_text(name, entity, at, delete, insert)
+
+    @rule(outsider=outsiders, entity=entities, at=small, delete=small, insert=words)
+    def outside_type(self, outsider: str, entity: str, at: int, delete: int, insert: str) -> None:
+        self.world.outside_type(outsider, entity, at, delete, insert)
 
     @rule(name=replicas)
     def undo(self, name: str) -> None:
@@ -189,6 +198,18 @@ def test_texts(seed: int) -> None:
     walk(seed, 200, texts=True, edges=True)
 
 
+@pytest.mark.parametrize(("seed", "steps"), [(10, 150), (100013, 200), (100171, 200), (100435, 200)])
+def test_prose(seed: int, steps: int) -> None:
+    walk(seed, steps, prose=True)
+
+
+def test_fresh_prose() -> None:
+    base = secrets.randbits(31)
+    print(f"seeds {base}…{base + 19}, prose")
+    for seed in range(base, base + 20):
+        walk(seed, 120, prose=True)
+
+
 def test_fresh_seeds() -> None:
     base = secrets.randbits(31)
     print(f"seeds {base}…{base + 59}")
@@ -202,4 +223,4 @@ def test_soak() -> None:
     steps = int(os.environ.get("OPENPROD_SOAK_STEPS", "400"))
     for seed in range(base, base + int(os.environ["OPENPROD_SOAK"])):
         print(f"seed {seed}, {steps} steps")
-        walk(seed, steps, edges=bool(seed % 2), texts=bool(seed % 3))
+        walk(seed, steps, edges=bool(seed % 2), texts=bool(seed % 3), prose=seed % 4 == 0)

@@ -1,4 +1,7 @@
-"""The tables of texts in SQLite: runs, who had a hand in which text, and who worked apart there."""
+"""The tables of texts in SQLite: runs, who had a hand in which text, and who worked apart there.
+
+Where an index is named, SQLite would rather read the whole table to save itself sorting a few rows.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ class TextTables(Statements):
     def spans_of(self, document: str, root: str) -> list[tuple[SpanRow, BundleRow]]:
         """By time, then by place."""
         rows = self._rows(
-            f"SELECT {_SPAN}, {BUNDLE} FROM span s JOIN bundle b ON b.number = s.bundle"
+            f"SELECT {_SPAN}, {BUNDLE} FROM span s INDEXED BY span_by_bundle JOIN bundle b ON b.number = s.bundle"
             " WHERE s.document = ? AND s.root = ? ORDER BY b.hlc, b.id, s.client, s.clock, s.deleted",
             (document, root),
         )
@@ -43,7 +46,7 @@ class TextTables(Statements):
 
     def spans_of_change(self, document: str, root: str, bundle: int, *, limit: int = -1) -> list[SpanRow]:
         rows = self._rows(
-            f"SELECT {_SPAN} FROM span s WHERE document = ? AND root = ? AND bundle = ?"
+            f"SELECT {_SPAN} FROM span s INDEXED BY span_by_bundle WHERE document = ? AND root = ? AND bundle = ?"
             " ORDER BY client, clock, deleted LIMIT ?",
             (document, root, bundle, limit),
         )
@@ -100,7 +103,8 @@ class TextTables(Statements):
     ) -> list[TextChangeRow]:
         """Those of a log with ``after`` < seq < ``before``, in order."""
         rows = self._rows(
-            f"SELECT {_CHANGE} FROM text_change WHERE document = ? AND root = ? AND log = ? AND seq > ? AND seq < ?"
+            f"SELECT {_CHANGE} FROM text_change {'INDEXED BY text_change_whole' if whole else ''}"
+            " WHERE document = ? AND root = ? AND log = ? AND seq > ? AND seq < ?"
             f" AND {'' if whole else 'NOT '}whole ORDER BY seq",
             (document, root, log, after, _END if before is None else before),
         )
