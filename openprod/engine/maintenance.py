@@ -8,11 +8,12 @@ import shutil
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 from anyio import to_thread
+from nacl.signing import SigningKey
 
 from openprod.core.bundles import SignedBundle, verify
 from openprod.engine import exchange
@@ -21,6 +22,7 @@ from openprod.engine.commit import Committer
 from openprod.engine.describe import Describer
 from openprod.engine.identity import Identity
 from openprod.errors import DamagedFile, InputError, OpenprodError, WrongFile
+from openprod.storage.sqlite.comparing import differences
 from openprod.storage.sqlite.connection import translated
 from openprod.storage.sqlite.reader import Reader
 from openprod.storage.sqlite.storage import SqliteStorage
@@ -139,12 +141,15 @@ def _prepare(database: Path, source: Path) -> dict[str, str]:
 
 
 async def doctor(
-    database: str, workspace: str, blobs: Blobs, progress: Callable[[int, int], None] | None
-) -> dict[str, Any]:
-    """Check all that can be checked: SQLite, every bundle's hash, signature and chain, every stored file.
+    database: str, workspace: str, blobs: Blobs, copy: Callable[[str], Awaitable[None]],
+    progress: Callable[[int, int], None] | None,
+) -> dict[str, Any]:  # fmt: skip
+    """Check all that can be checked: SQLite, every bundle's hash, signature and chain, every stored file, and whether
+    the tables are what the bundles say.
 
-    Reads beside the writer: people go on editing meanwhile.
+    Reads beside the writer, and compares in a copy, which ``copy`` writes: people go on editing meanwhile.
     """
+    told = progress or (lambda _done, _total: None)
     chains: dict[str, tuple[int, bytes]] = {}
     count = 0
     async with Reader.open(database) as reader:
@@ -162,11 +167,42 @@ async def doctor(
                 chains[bundle.log] = (bundle.seq, digest)
             except OpenprodError as error:
                 faults.append(f"bundle {number}: {error.sentence}")
-            if progress is not None and count % 64 == 0:
-                progress(count, total)
+            if count % 64 == 0:
+                told(count, 2 * total)
     damaged = await to_thread.run_sync(blobs.damaged)
     faults += [f"stored file {name}: its content was altered" for name in damaged]
+    if not faults:
+        with tempfile.TemporaryDirectory(prefix="openprod-doctor-") as folder:
+            await copy(str(Path(folder) / "found.db"))
+            faults += await to_thread.run_sync(_compare, Path(folder), lambda done, of: told(of + done, 2 * of))
     return {"healthy": not faults, "bundles": count, "logs": len(chains), "faults": faults}
+
+
+def _compare(folder: Path, progress: Callable[[int, int], None]) -> list[str]:
+    """What in ``found.db`` isn't as its bundles derive it."""
+    found, expected = folder / "found.db", folder / "expected.db"
+    with translated(str(folder)):
+        shutil.copyfile(found, expected)
+    storage = SqliteStorage(str(expected))
+    try:
+        # Nothing is signed here: any key will do.
+        trial = Committer(
+            storage, key=SigningKey.generate(), now_ms=lambda: time.time_ns() // 1_000_000,
+            random_bytes=secrets.token_bytes,
+        )  # fmt: skip
+        try:
+            trial.rebuild(progress)
+        finally:
+            trial.documents.clear()
+    except OpenprodError as error:
+        return [f"tables: they can't be derived again: {error.sentence}"]
+    finally:
+        storage.close()
+    return [
+        f"tables: {count} {kind}{'s' if count > 1 else ''} not as the bundles say, such as {first};"
+        " `openprod rebuild` derives them again"
+        for kind, count, first in differences(str(found), str(expected))
+    ]
 
 
 def waiting(committer: Committer) -> dict[str, Any]:

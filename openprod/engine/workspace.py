@@ -491,7 +491,10 @@ class Workspace:
         return await self._worker.call(lambda committer: maintenance.backup(committer, self.folder, Path(path)))
 
     async def doctor(self, *, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
-        report = await maintenance.doctor(self._database, self.id, self.blobs, progress)
+        async def copy(path: str) -> None:
+            await self._worker.call(lambda committer: committer.storage.backup(path))
+
+        report = await maintenance.doctor(self._database, self.id, self.blobs, copy, progress)
         return {**report, **await self._worker.call(maintenance.waiting)}
 
     async def rebuild(self, *, progress: Callable[[int, int], None] | None = None) -> str:

@@ -47,7 +47,10 @@ async def test_commit_read_query(served: Served) -> None:
     entity = (await served["viewer"].get("/entities/cue_2")).json()
     assert entity["facets"]["cues.cue"]["number"] == "2"
     assert entity["title"] == "Cue LX 2"
-    assert entity["edges"] == [{"id": "f1", "edge": "cues.follows", "from": "cue_2", "to": "cue_1", "properties": {}}]
+    follows = {"id": "f1", "edge": "cues.follows", "label": "follows", "from": "cue_2", "to": "cue_1", "properties": {}}
+    assert entity["edges"] == [{**follows, "direction": "out", "title": "Cue LX 1"}]
+    back = (await served["viewer"].get("/entities/cue_1")).json()
+    assert back["edges"] == [{**follows, "direction": "in", "title": "Cue LX 2"}]
     query = {"facet": "cues.cue", "where": {"list": "LX"}, "sort": ["-number"], "fields": ["number"], "limit": 1}
     found = (await served["viewer"].post("/query", json=query)).json()
     assert found == {"columns": ["entity", "number"], "rows": [["cue_2", "2"]], "as_of": None}

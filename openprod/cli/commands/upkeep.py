@@ -33,7 +33,8 @@ def hash_(folder: Path, as_json: bool) -> None:
 def doctor(folder: Path, as_json: bool) -> None:
     """Check everything that can be checked.
 
-    The database, every bundle's hash, signature and place, every stored file. Exit status 1 on a fault.
+    The database, every bundle's hash, signature and place, every stored file, and whether the tables are what the
+    bundles say. Exit status 1 on a fault.
     """
     found = call(folder, lambda node: node.work("Checking", "doctor"))
     if as_json:
