@@ -1,6 +1,7 @@
 /** The node's HTTP interface, as far as the page uses it. */
 import type { Conflict, StatusFilter } from "../domain/conflicts";
 import type { History } from "../domain/history";
+import type { MergePreview, Operation, Proposal, SameField, Suggestions } from "../domain/identity";
 import { readFacets, type FacetView } from "../domain/schema";
 import type { Value } from "../domain/values";
 
@@ -76,9 +77,35 @@ export class Api {
     return this.call("GET", `/history/${encodeURIComponent(entity)}`) as Promise<History>;
   }
 
+  /** What the adopted plugins suggest; nothing follows from it. */
+  suggestions(): Promise<Suggestions> {
+    return this.call("GET", "/plugins/suggestions") as Promise<Suggestions>;
+  }
+
+  /** What asserting that entities are one will do; changes nothing. */
+  async previewSame(concept: string, entities: readonly string[]): Promise<readonly SameField[]> {
+    const answer = await this.call("POST", `/concepts/${encodeURIComponent(concept)}/preview`, { entities });
+    return (answer as { fields: SameField[] }).fields;
+  }
+
+  /** What merging will do; changes nothing. */
+  previewMerge(survivor: string, absorbed: string): Promise<MergePreview> {
+    const query = new URLSearchParams({ absorbed });
+    return this.call("GET", `/entities/${encodeURIComponent(survivor)}/merge-preview?${query}`) as Promise<MergePreview>;
+  }
+
+  async proposals(): Promise<readonly Proposal[]> {
+    return ((await this.call("GET", "/proposals")) as { proposals: Proposal[] }).proposals;
+  }
+
+  /** One bundle. `conflicts`: the open ones that it touched; `bundle` is "" where nothing had to be changed. */
+  commit(operations: readonly Operation[], message: string): Promise<{ bundle: string; conflicts: readonly string[] }> {
+    return this.call("POST", "/bundles", { operations, message }) as Promise<{ bundle: string; conflicts: string[] }>;
+  }
+
   deleteEntities(entities: readonly string[], message: string): Promise<unknown> {
     const operations = entities.map((entity) => ({ op: "delete_entity", entity }));
-    return this.call("POST", "/bundles", { operations, message });
+    return this.commit(operations, message);
   }
 
   /** The stream of server-sent events; the caller reads the body. */

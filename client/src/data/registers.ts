@@ -9,6 +9,7 @@ import type { FacetView } from "../domain/schema";
 import type { Row } from "../domain/table";
 import type { RegisterChange } from "../domain/undo";
 import { sameValue, type Value } from "../domain/values";
+import { Entities } from "./identity";
 
 /** The origin of this page's own transactions. */
 export const LOCAL = { page: "own edit" };
@@ -26,7 +27,8 @@ interface Cells {
 /** The rows of one facet. `rows` is a new map after each change, and only changed rows are new objects. */
 export class FacetTable {
   private readonly map: Y.Map<Value>;
-  private readonly entities: Y.Map<Value>;
+  private readonly entities: Entities;
+  private readonly unsubscribe: () => void;
   private readonly cells = new Map<string, Cells>();
   private readonly texts: string;
   private live = new Map<string, Row>();
@@ -38,13 +40,13 @@ export class FacetTable {
     private readonly onChange: (change: TableChange) => void,
   ) {
     this.map = doc.getMap<Value>(facet.name);
-    this.entities = core.getMap<Value>("core.entity");
+    this.entities = Entities.of(core);
     this.texts = `text:${facet.name}/`;
     for (const [key, value] of this.map.entries()) this.take(key, value);
     for (const name of doc.share.keys()) this.takeText(name);
     for (const entity of this.cells.keys()) this.refresh(entity);
     this.map.observe(this.onMap);
-    this.entities.observe(this.onEntities);
+    this.unsubscribe = this.entities.subscribe((entities) => this.changed(entities, new Map()));
     doc.on("afterTransaction", this.onTransaction);
   }
 
@@ -54,7 +56,7 @@ export class FacetTable {
 
   destroy(): void {
     this.map.unobserve(this.onMap);
-    this.entities.unobserve(this.onEntities);
+    this.unsubscribe();
     this.doc.off("afterTransaction", this.onTransaction);
   }
 
@@ -66,11 +68,6 @@ export class FacetTable {
     }
     const others = transaction.origin === LOCAL ? [] : [[this.facet.name, event.keysChanged as Set<string>] as const];
     this.changed(entities, new Map(others));
-  };
-
-  private readonly onEntities = (event: Y.YMapEvent<Value>): void => {
-    const keys = [...(event.keysChanged as Set<string>)];
-    this.changed(new Set(keys.map((key) => parseKey(key)?.entity ?? "")), new Map());
   };
 
   private readonly onTransaction = (transaction: Y.Transaction): void => {
@@ -128,8 +125,7 @@ export class FacetTable {
 
   /** An outside program may make an entity by writing a field; a marker of null or a deletion ends it. */
   private exists(entity: string, { marker, values }: Cells): boolean {
-    if (this.entities.has(entity) && this.entities.get(entity) === null) return false;
-    if ((this.entities.get(`${entity}/redirect`) ?? null) !== null) return false;
+    if (!this.entities.stands(entity)) return false;
     if (marker === undefined) return Object.values(values).some((value) => value !== null);
     return marker === true;
   }

@@ -1,4 +1,5 @@
 /** Conflicts as the page shows them. Pure: what to flag, what to call people, what each candidate says. */
+import type { Bonds, Place } from "./bonds";
 import { display } from "./format";
 import type { Candidate, Conflict, Decision } from "./generated";
 import { cellId } from "./keys";
@@ -10,20 +11,52 @@ export type { Candidate, Conflict, Decision };
 export const STATUSES = ["open", "resolved", "overtaken", "all"] as const;
 export type StatusFilter = (typeof STATUSES)[number];
 
-/** Open conflicts by the cell they flag. One about a whole entity flags the entity: field "". */
-export function flagsOf(conflicts: Iterable<Conflict>): ReadonlyMap<string, Conflict> {
+/** The facet of a conflict about a field of a concept. */
+export const THING = "core.concept_entity";
+
+/**
+ * Open conflicts by the cell they flag. One about a whole entity flags the entity: field "". One that isn't about a
+ * facet (relations, what something was merged into) flags the entity wherever it stands: facet "" as well.
+ */
+export function flagsOf(conflicts: Iterable<Conflict>, bonds: Bonds, facets: ReadonlySet<string>): ReadonlyMap<string, Conflict> {
   const flags = new Map<string, Conflict>();
   for (const conflict of conflicts) {
     if (conflict.status !== "open") continue;
-    for (const entity of entitiesOf(conflict)) flags.set(cellId(conflict.facet, entity, conflict.field), conflict);
+    for (const place of placesOf(conflict, bonds, facets)) flags.set(cellId(place.facet, place.entity, place.field), conflict);
   }
   return flags;
 }
 
+/** The flag of a cell; that of its entity stands on the cells which name the row. */
+export function flagAt(flags: ReadonlyMap<string, Conflict>, facet: string, entity: string, field: string): Conflict | undefined {
+  const own = flags.get(cellId(facet, entity, field));
+  return field === "" ? (own ?? flags.get(cellId("", entity, ""))) : own;
+}
+
+/** The cells that a conflict is about. */
+export function placesOf(conflict: Conflict, bonds: Bonds, facets: ReadonlySet<string>): Place[] {
+  const { facet, field, kind } = conflict;
+  if (facet === THING) return bonds.places(conflict.entity, field);
+  return entitiesOf(conflict).map((id) => {
+    const entity = bonds.survivor(id);
+    if (facets.has(facet)) return { facet, entity, field };
+    // What a facet of an entity belongs to: the field names that facet.
+    if (kind === "cardinality" && facets.has(field)) return { facet: field, entity, field: "" };
+    return { facet: "", entity, field: "" };
+  });
+}
+
 /** A duplicate is about several entities: each candidate's `field` names one. */
 function entitiesOf(conflict: Conflict): string[] {
+  if (conflict.kind === "schema") return [];
   const entities = conflict.kind === "duplicate" ? conflict.candidates.map(subjectOf) : [conflict.entity];
   return entities.filter((entity) => entity !== "");
+}
+
+/** Where one side of a disagreement about one thing was written: a candidate's `field` is `<facet>/<field>`. */
+export function writtenIn(candidate: Candidate): { readonly facet: string; readonly field: string } | null {
+  const [facet, field, ...rest] = subjectOf(candidate).split("/");
+  return facet === undefined || field === undefined || rest.length > 0 ? null : { facet, field };
 }
 
 /** What a candidate is about where that isn't the conflict's own field: an entity of a duplicate, a field of a deletion. */
@@ -34,6 +67,9 @@ export const isKept = (candidate: Candidate): boolean => candidate.known !== fal
 
 /** Who it was, even where no name is known. */
 export const nameOf = (name: string): string => name || "somebody";
+
+/** Whether a person may give a value that nobody has set yet: not a definition, nor the id of a thing. */
+export const takesOwnValue = (conflict: Conflict): boolean => !["schema", "cardinality"].includes(conflict.kind);
 
 /** Whether one of the values may simply be taken. The other kinds are settled in their own words. */
 export const offersValues = (conflict: Conflict): boolean =>
@@ -47,6 +83,15 @@ export function deviceWords(device: string): string {
 
 /** True of the record by which somebody took a decision back: it joins nothing and decides nothing. */
 export const takesBack = (decision: Decision): boolean => decision.withdrawn === true && decision.heads.length === 0;
+
+/** Definitions are whole records: people hear which version, or which fields. */
+export function sayDefinition(value: Value): string {
+  if (value === null || typeof value !== "object" || Array.isArray(value)) return "none";
+  const { version, fields, facets } = value as { readonly [key: string]: Value };
+  if (typeof version === "string") return `version ${version}`;
+  const named = Object.keys(typeof fields === "object" && fields !== null ? fields : (facets ?? {}));
+  return named.length > 0 ? named.join(", ") : "a definition";
+}
 
 /** A value in a conflict or a history. */
 export function say(value: Value | undefined, column: Column | null): string {

@@ -10,12 +10,16 @@ export interface Column {
   readonly description: string;
   /** Earlier keys of this field: read where the present one was never written. */
   readonly was: readonly string[];
+  /** Left out of what is exported to be shared. */
+  readonly private: boolean;
 }
 
 export interface FacetView {
   /** `plugin.facet` */
   readonly name: string;
   readonly label: string;
+  /** The plugin's: tells one plugin's facets from another's. */
+  readonly plugin: string;
   readonly title: string;
   readonly unique: readonly (readonly string[])[];
   readonly columns: readonly Column[];
@@ -34,11 +38,13 @@ const texts = (value: unknown): string[] => (Array.isArray(value) ? value.filter
 /** Facets of all plugins, in the schema's order. Anything unknown in a record is passed over. */
 export function readFacets(plugins: unknown): FacetView[] {
   return Object.entries(record(plugins)).flatMap(([plugin, schema]) =>
-    Object.entries(record(record(schema)["facets"])).map(([short, facet]) => readFacet(`${plugin}.${short}`, facet)),
+    Object.entries(record(record(schema)["facets"])).map(([short, facet]) =>
+      readFacet(`${plugin}.${short}`, text(record(schema)["label"], humanise(plugin)), facet),
+    ),
   );
 }
 
-function readFacet(name: string, value: unknown): FacetView {
+function readFacet(name: string, plugin: string, value: unknown): FacetView {
   const facet = record(value);
   const unique = Array.isArray(facet["unique"]) ? facet["unique"].map(texts).filter((set) => set.length > 0) : [];
   const declared = Object.entries(record(facet["fields"])).map(([field, value]) => readColumn(field, value));
@@ -46,6 +52,7 @@ function readFacet(name: string, value: unknown): FacetView {
   return {
     name,
     label: text(facet["label"], humanise(name.slice(name.indexOf(".") + 1))),
+    plugin,
     title: text(facet["title"]),
     unique,
     columns: leadingFirst(columns, unique[0] ?? []),
@@ -64,6 +71,7 @@ function readColumn(field: string, value: unknown): Column {
     choices: texts(declared["choices"]),
     description: text(declared["description"]),
     was: texts(declared["was"]),
+    private: declared["private"] === true,
   };
 }
 
@@ -77,6 +85,15 @@ function leadingFirst(columns: Column[], leading: readonly string[]): Column[] {
 export function defaultFacet(facets: readonly FacetView[]): FacetView | null {
   return facets.find((facet) => facet.title !== "" && facet.unique.length > 0) ?? facets[0] ?? null;
 }
+
+/** A field under its present key, whichever of its keys is given. */
+export const presentKey = (facet: FacetView | undefined, field: string): string =>
+  facet?.columns.some((column) => column.field === field) === false
+    ? (facet.columns.find((column) => column.was.includes(field))?.field ?? field)
+    : field;
+
+/** "Schedule: Attendee": which facet, where several plugins are spoken of. */
+export const fullLabel = (facet: FacetView): string => `${facet.plugin}: ${facet.label}`;
 
 export function humanise(name: string): string {
   const words = name.replaceAll("_", " ");

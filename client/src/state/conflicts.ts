@@ -3,6 +3,7 @@ import { computed, signal, type ReadonlySignal } from "@preact/signals";
 import { ApiError, presentConflict, type Api } from "../data/api";
 import { followEvents, type CommitEvent } from "../data/events";
 import type { Store } from "../data/store";
+import type { Bonds } from "../domain/bonds";
 import { flagsOf, type Conflict, type StatusFilter } from "../domain/conflicts";
 import type { Value } from "../domain/values";
 
@@ -35,7 +36,13 @@ export interface Conflicts {
   answer(conflict: Conflict, answer: { choose: string } | { value: Value }): Promise<Answer>;
 }
 
-export function createConflicts(api: Api, store: Store | null, workspace: string): Conflicts {
+/** What maps a conflict to the cells that it flags. */
+export interface Shown {
+  readonly bonds: ReadonlySignal<Bonds>;
+  readonly facets: ReadonlySet<string>;
+}
+
+export function createConflicts(api: Api, store: Store | null, workspace: string, shown: Shown): Conflicts {
   const cacheKey = `conflicts/${workspace}`;
   const open = signal<readonly Conflict[]>([]);
   const filter = signal<StatusFilter>("open");
@@ -99,7 +106,7 @@ export function createConflicts(api: Api, store: Store | null, workspace: string
 
   return {
     open,
-    flags: computed(() => flagsOf(open.value)),
+    flags: computed(() => flagsOf(open.value, shown.bonds.value, shown.facets)),
     filter,
     listed,
     problem,

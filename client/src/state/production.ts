@@ -2,12 +2,15 @@
 import { batch, computed, signal, type ReadonlySignal, type Signal } from "@preact/signals";
 import type { Api, WorkspaceInfo } from "../data/api";
 import type { OpenDocument } from "../data/documents";
+import { Identity } from "../data/identity";
 import { FacetTable, writeRegisters, type RegisterWrite } from "../data/registers";
+import { noBonds, type Bonds } from "../domain/bonds";
 import { groupBy } from "../domain/groups";
 import { documentOf } from "../domain/keys";
 import { saveState, type LinkState, type SaveState } from "../domain/saving";
-import type { FacetView } from "../domain/schema";
+import { presentKey, type FacetView } from "../domain/schema";
 import type { Row } from "../domain/table";
+import type { Value } from "../domain/values";
 import { did, doAgain, noSteps, othersWrote, takeBack, type UndoStacks, type UndoStep } from "../domain/undo";
 
 export interface Production {
@@ -17,6 +20,13 @@ export interface Production {
   readonly links: ReadonlySignal<readonly LinkState[]>;
   readonly save: ReadonlySignal<SaveState>;
   readonly readOnly: ReadonlySignal<boolean>;
+  /** Why nothing can be asked of the node now, in a sentence; "" when it can. */
+  readonly barred: ReadonlySignal<string>;
+  /** What means what and what is one thing; empty where this page may not see `core`. */
+  readonly bonds: ReadonlySignal<Bonds>;
+  /** `<concept entity>/<field>` → value. */
+  readonly canonical: ReadonlySignal<ReadonlyMap<string, Value>>;
+  facet(name: string): FacetView | null;
   readonly undoLabel: ReadonlySignal<string | null>;
   readonly redoLabel: ReadonlySignal<string | null>;
   rowsOf(facet: FacetView): ReadonlySignal<ReadonlyMap<string, Row>>;
@@ -91,13 +101,38 @@ export function createProduction(
     return taken.step;
   };
 
+  const facets = new Map(info.facets.map((facet) => [facet.name, facet]));
+  const bonds = signal<Bonds>(noBonds);
+  const canonical = signal<ReadonlyMap<string, Value>>(new Map());
+  const core = documents.get("core");
+  if (core !== undefined) {
+    const present = (name: string, field: string): string => presentKey(facets.get(name), field);
+    const take = (): void => {
+      batch(() => {
+        bonds.value = identity.bonds;
+        canonical.value = identity.canonical;
+      });
+    };
+    const identity = new Identity(core.doc, present, () => soon(take));
+    take();
+  }
+
+  const readOnly = computed(() => viewer || links.value.some((link) => link.readOnly));
   return {
     info,
     api,
+    bonds,
+    canonical,
+    facet: (name) => facets.get(name) ?? null,
+    barred: computed(() => {
+      if (readOnly.value) return "Your access lets you look, not change.";
+      const { kind } = saveState(links.value);
+      return kind === "offline" || kind === "refused" ? "This needs the node, and it is away." : "";
+    }),
     documents,
     links,
     save: computed(() => saveState(links.value, viewer)),
-    readOnly: computed(() => viewer || links.value.some((link) => link.readOnly)),
+    readOnly,
     undoLabel: computed(() => stacks.value.undo.at(-1)?.label ?? null),
     redoLabel: computed(() => stacks.value.redo.at(-1)?.label ?? null),
     rowsOf,

@@ -90,7 +90,10 @@ async function openProduction(
   );
   links.value = [...documents.values()].map(({ link }) => link.state);
   const production = createProduction(info, api, documents, links);
-  const conflicts = createConflicts(api, store, info.id);
+  const conflicts = createConflicts(api, store, info.id, {
+    bonds: production.bonds,
+    facets: new Set(info.facets.map((facet) => facet.name)),
+  });
   const presence = createPresence(documents, name || info.you.name);
   const connect = (): void => {
     for (const { link } of documents.values()) link.connect();

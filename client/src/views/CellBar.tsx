@@ -1,7 +1,9 @@
 /** The line under the sheet: what the cursor is on, who else is there, whether people disagree about it. */
 import type { JSX } from "preact";
+import { flagAt } from "../domain/conflicts";
 import { display } from "../domain/format";
 import { cellId } from "../domain/keys";
+import { sharedWords } from "../state/identity";
 import { panel } from "../state/look";
 import type { Opened } from "../state/session";
 import type { Sheet } from "../state/sheet";
@@ -20,7 +22,9 @@ export function CellBar({ opened, sheet, onOpen }: Props): JSX.Element {
   const column = facet.columns[col];
   if (current === undefined || column === undefined) return <footer class="cell-bar" />;
   const flags = opened.conflicts.flags.value;
-  const conflict = flags.get(cellId(facet.name, current.entity, column.field)) ?? flags.get(cellId(facet.name, current.entity, ""));
+  const conflict = flagAt(flags, facet.name, current.entity, column.field) ?? flagAt(flags, facet.name, current.entity, "");
+  const place = { facet: facet.name, entity: current.entity, field: column.field };
+  const shared = sharedWords(opened.production, opened.production.bonds.value, place);
   const people = opened.presence.cells.value.get(cellId(facet.name, current.entity, column.field)) ?? [];
   const title = sheet.title(current.entity);
   const unit = column.unit === "" ? "" : ` (${column.unit})`;
@@ -36,6 +40,11 @@ export function CellBar({ opened, sheet, onOpen }: Props): JSX.Element {
       ) : (
         <span class="cell-conflict" title={conflict.sentence}>
           <Icon name="flag" /> {conflict.sentence}
+        </span>
+      )}
+      {shared !== null && (
+        <span class="cell-shared" data-testid="shared-with" title={shared}>
+          <Icon name="link" /> {shared}
         </span>
       )}
       {people.length > 0 && <span class="cell-people">{people.map((person) => person.name).join(", ")} here</span>}

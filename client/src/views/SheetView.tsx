@@ -1,13 +1,15 @@
 /** A facet's sheet: the tools above it, the grid, and the line below that says what the cursor is on. */
-import { useComputed, useSignal } from "@preact/signals";
+import { untracked, useComputed, useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useMemo } from "preact/hooks";
+import { flagAt } from "../domain/conflicts";
 import { cellId } from "../domain/keys";
 import type { Person } from "../domain/presence";
 import { advance, at, isRange, rangeOf } from "../domain/selection";
 import { titleOf } from "../domain/table";
 import { panel } from "../state/look";
 import { selectAll } from "../state/editing";
+import { sharedWords } from "../state/identity";
 import { tell } from "../state/notices";
 import type { Opened } from "../state/session";
 import type { Sheet } from "../state/sheet";
@@ -29,15 +31,18 @@ export function SheetView({ opened, sheet }: { readonly opened: Opened; readonly
   const marks = useComputed<Marks>(() => {
     const flags = conflicts.flags.value;
     const cells = presence.cells.value;
+    const bonds = production.bonds.value;
     return {
-      flag: (entity, field) => flags.get(cellId(facet.name, entity, field))?.sentence ?? null,
+      flag: (entity, field) => flagAt(flags, facet.name, entity, field)?.sentence ?? null,
       people: (entity, field) => cells.get(cellId(facet.name, entity, field)) ?? NOBODY,
+      // Names of other rows as they are now: following each of them would draw this sheet again at every edit elsewhere.
+      shared: (entity, field) => untracked(() => sharedWords(production, bonds, { facet: facet.name, entity, field })),
     };
   });
 
   const openFlag = (entity: string, field: string): void => {
     const flags = conflicts.flags.value;
-    const found = flags.get(cellId(facet.name, entity, field)) ?? flags.get(cellId(facet.name, entity, ""));
+    const found = flagAt(flags, facet.name, entity, field) ?? flagAt(flags, facet.name, entity, "");
     if (found !== undefined) panel.value = { kind: "conflict", id: found.id };
     else panel.value = { kind: "history", entity, title: sheet.title(entity) };
   };

@@ -1,4 +1,4 @@
-import { panel } from "../state/look";
+import { asking, panel } from "../state/look";
 
 export const closePanel = (): void => {
   panel.value = { kind: "none" };
@@ -6,4 +6,24 @@ export const closePanel = (): void => {
 
 export const openInbox = (): void => {
   panel.value = { kind: "inbox" };
+};
+
+export const openConcepts = (): void => {
+  panel.value = { kind: "concepts" };
+};
+
+export const openConcept = (name: string): void => {
+  panel.value = { kind: "concept", name };
+};
+
+export const openThing = (id: string): void => {
+  panel.value = { kind: "thing", id };
+};
+
+export const openDuplicates = (): void => {
+  panel.value = { kind: "duplicates" };
+};
+
+export const closeDialog = (): void => {
+  asking.value = { kind: "none" };
 };

@@ -3,7 +3,7 @@ import { display, duration, parse } from "../../src/domain/format";
 import type { Column } from "../../src/domain/schema";
 
 const column = (type: string, choices: string[] = []): Column => ({
-  field: "f", label: "F", type, unit: "", required: false, choices, description: "", was: [],
+  field: "f", label: "F", type, unit: "", required: false, choices, description: "", was: [], private: false,
 }); // prettier-ignore
 
 const read = (text: string, type: string, choices?: string[]): unknown => {

@@ -1,8 +1,9 @@
-import { effect } from "@preact/signals";
+import { effect, signal } from "@preact/signals";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Api } from "../../src/data/api";
+import { noBonds } from "../../src/domain/bonds";
 import type { Conflict } from "../../src/domain/conflicts";
 import { cellId } from "../../src/domain/keys";
 import { createConflicts, type Conflicts } from "../../src/state/conflicts";
@@ -86,7 +87,7 @@ describe("conflicts, from a node", () => {
   beforeEach(async () => {
     node = new Node();
     const url = await node.start();
-    conflicts = createConflicts(new Api("secret", url), null, "w");
+    conflicts = createConflicts(new Api("secret", url), null, "w", { bonds: signal(noBonds), facets: new Set(["cues.cue"]) });
     await until(() => conflicts.open.value.length === 1);
   });
   afterEach(() => {

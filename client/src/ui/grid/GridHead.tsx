@@ -35,7 +35,7 @@ function heading({ columns, frozen, widths, lefts, sorts, onSort, onResize }: Pr
   const column = columns[col];
   if (column === undefined) return null;
   const sort = sorts.find((candidate) => candidate.field === column.field);
-  const described = [column.description, column.unit === "" ? "" : `In ${column.unit}.`].filter(Boolean).join(" ");
+  const described = [column.description, column.unit === "" ? "" : `In ${column.unit}.`, column.private ? "Private: left out of what is shared." : ""].filter(Boolean).join(" ");
   return (
     <div
       key={column.field}

@@ -57,6 +57,7 @@ export class GridRow extends Component<RowProps> {
     if (column === undefined) return null;
     const text = display(row.values[column.field], column.type);
     const flag = marks.flag(row.entity, column.field) ?? (col === frozen - 1 ? marks.flag(row.entity, "") : null);
+    const shared = marks.shared(row.entity, column.field);
     const people = marks.people(row.entity, column.field);
     const selected = col >= rangeLeft && col <= rangeRight;
     const here = people[0];
@@ -78,7 +79,7 @@ export class GridRow extends Component<RowProps> {
         data-col={col}
         data-field={column.field}
         class={names.join(" ")}
-        title={flag ?? (text.length > 12 ? text : undefined)}
+        title={flag ?? ([text.length > 12 ? text : "", shared ?? ""].filter(Boolean).join("\n") || undefined)}
         style={{
           ...placed(widths[col] ?? 0, gapPx, col < frozen ? (lefts[col] ?? 0) : null),
           ...(here === undefined ? {} : { "--person": here.color }),
@@ -90,7 +91,13 @@ export class GridRow extends Component<RowProps> {
           </span>
         )}
         <CellText column={column} text={text} />
+        {shared !== null && (
+          <span class="shared" data-shared>
+            <Icon name="link" />
+          </span>
+        )}
         {flag !== null && <span class="sr-only">, conflict: people disagree here</span>}
+        {shared !== null && <span class="sr-only">, {shared}</span>}
         {here !== undefined && (
           <span class={`tag${index === 0 ? " low" : ""}`}>
             {people.length === 1 ? here.name : people.map((person) => initials(person.name)).join(" ")}

@@ -38,11 +38,13 @@ export interface GridProps {
   readonly onPaste: (text: string) => void;
 }
 
-/** Marks on cells. Both are new objects when anything in them changes. */
+/** Marks on cells. They are new objects when anything in them changes. */
 export interface Marks {
   /** The sentence of the conflict that flags a cell; field "" for the entity itself. */
   readonly flag: (entity: string, field: string) => string | null;
   readonly people: (entity: string, field: string) => readonly Person[];
+  /** What else shows this cell's value, in words; null when nothing does. */
+  readonly shared: (entity: string, field: string) => string | null;
 }
 
 export const cellDomId = (row: number, col: number): string => `cell-${row}-${col}`;
