@@ -139,3 +139,23 @@ def test_two_laptops_and_a_stick(either: Laptop, jordan: Laptop) -> None:
         jordan.run("conflicts", "show.openprod", "--status", "all", "--json").json["conflicts"][0]["status"]
         == "resolved"
     )
+
+
+def test_queries_explain_themselves_and_point_at_what_is_wrong(either: Laptop) -> None:
+    explained = either.done("query", "show.openprod", "cues.cue where list = LX and number = 42", "--explain")
+    assert "USING INDEX register_by_value" in explained
+    assert '= "LX"' in explained
+    as_json = either.run("query", "show.openprod", "cues.cue select count() group by list", "--explain", "--json").json
+    assert set(as_json) == {"sql", "parameters", "steps", "indexes"}
+    wrong = either.run("query", "show.openprod", "cues.cue where lst = LX")
+    assert wrong.status == 1
+    assert "At column 16. Did you mean list?" in wrong.err
+    counted = either.run("query", "show.openprod", "cues.cue select count() group by list sort list", "--json").json
+    assert (counted["columns"], counted["rows"]) == (["list", "count()"], [["LX", 3], ["SND", 1]])
+    assert either.run("query", "show.openprod", "cues.cue as of yesterday", "--json").json["rows"] == []
+
+
+def test_a_view_that_nobody_declares(either: Laptop) -> None:
+    ended = either.run("view", "show.openprod", "cues.nothing")
+    assert ended.status == 1
+    assert "error[NOT_FOUND]" in ended.err

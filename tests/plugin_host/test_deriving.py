@@ -26,6 +26,9 @@ query = "things.thing where state = new select list, wait"
 entry = "views/waits.py:compute"
 """
 
+DERIVED = "from openprod.plugin_api import Derived\n"
+THINGS = [("A", 2, "new"), ("A", 3, "new"), ("B", None, "new"), ("B", 9, "old")]
+
 CODE = """\
 from openprod.plugin_api import Derived, Found
 
@@ -58,14 +61,13 @@ async def shown(made: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> Asy
         await workspace.commit(
             [
                 CreateEntity(entity=f"t{number}", facets={"things.thing": {"list": name, "wait": wait, "state": state}})
-                for number, (name, wait, state) in enumerate([("A", 2, "new"), ("A", 3, "new"), ("B", None, "new"), ("B", 9, "old")])
+                for number, (name, wait, state) in enumerate(THINGS)
             ]
         )  # fmt: skip
         app = build_app(workspace, access=Access(workspace, "secret"), plugins=lambda: registry)
+        transport, headers = httpx.ASGITransport(app), {"authorization": "Bearer secret"}
         async with httpx.AsyncClient(
-            transport=httpx.ASGITransport(app),
-            base_url="http://127.0.0.1/api/v1",
-            headers={"authorization": "Bearer secret"},
+            transport=transport, base_url="http://127.0.0.1/api/v1", headers=headers
         ) as client:
             client.workspace = workspace  # type: ignore[attr-defined]
             yield client
@@ -102,7 +104,7 @@ async def test_a_view_is_computed_anew_each_time(
             "from openprod.plugin_api import Derived\ndef compute(found): return Derived(('a',), ((1, 2),))",
             "as long as",
         ),
-        ("from openprod.plugin_api import Derived\ndef compute(found): return Derived(('a',), ((object(),),))", "JSON"),
+        (DERIVED + "def compute(found): return Derived(('a',), ((object(),),))", "JSON"),
     ],
 )
 async def test_a_view_that_fails_says_so(

@@ -1,0 +1,186 @@
+"""Queries on real workspaces: what concepts and merges mean for them, and how things stood."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from openprod.core.concepts import ConceptField
+from openprod.core.operations import (
+    AddEdge,
+    AssertSame,
+    BindFacet,
+    CreateEntity,
+    DefineConcept,
+    DeleteEntity,
+    EditText,
+    MergeEntities,
+    SetField,
+    SplitEntity,
+)
+from openprod.core.queries import parse
+from openprod.core.schema import Edge, Facet, Field, Schema
+from openprod.engine.workspace import Workspace
+from openprod.errors import Denied, InputError
+
+pytestmark = pytest.mark.anyio
+
+LISTED = Schema(
+    plugin="listed",
+    facets={"card": Facet(title="{name}", fields={"name": Field(), "mail": Field(), "notes": Field(type="text")})},
+)
+PLANNED = Schema(
+    plugin="planned",
+    facets={
+        "guest": Facet(title="{shown}", fields={"shown": Field(), "seat": Field(type="integer")}),
+        "day": Facet(fields={"on": Field(type="date")}),
+    },
+    edges={"comes": Edge(source="guest", target="day", properties={"late": Field(type="boolean")})},
+)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+async def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Workspace]:
+    monkeypatch.setenv("OPENPROD_HOME", str(tmp_path / "home"))
+    await Workspace.create(tmp_path / "w", name="Show", schemas=[LISTED, PLANNED])
+    async with Workspace.open(tmp_path / "w") as opened:
+        await opened.commit(
+            [
+                CreateEntity(entity="c1", facets={"listed.card": {"name": "Alex", "mail": "a@x"}}),
+                CreateEntity(entity="c2", facets={"listed.card": {"name": "Jo"}}),
+                CreateEntity(entity="g1", facets={"planned.guest": {"shown": "Alex B.", "seat": 7}}),
+                CreateEntity(entity="g2", facets={"planned.guest": {"shown": "Sam", "seat": 12}}),
+                CreateEntity(entity="d1", facets={"planned.day": {"on": "2026-11-20"}}),
+                CreateEntity(entity="d2", facets={"planned.day": {"on": "2026-11-21"}}),
+                AddEdge(edge="planned.comes", id="x1", source="g1", target="d1", properties={"late": True}),
+                AddEdge(edge="planned.comes", id="x2", source="g2", target="d2"),
+            ]
+        )
+        await opened.commit(
+            [
+                DefineConcept(concept="Person", fields={"name": ConceptField(), "mail": ConceptField()}),
+                BindFacet(facet="listed.card", concept="Person", fields={"name": "name", "mail": "mail"}),
+                BindFacet(facet="planned.guest", concept="Person", fields={"name": "shown"}),
+            ]
+        )
+        yield opened
+
+
+async def rows(workspace: Workspace, text: str, **options: Any) -> list[list[Any]]:
+    found: list[list[Any]] = (await workspace.query(parse(text), **options))["rows"]
+    return found
+
+
+async def test_a_person_in_two_places_is_listed_once(workspace: Workspace) -> None:
+    before = await rows(workspace, "Person sort name select name, mail")
+    assert [row[1:] for row in before] == [["Alex", "a@x"], ["Alex B.", None], ["Jo", None], ["Sam", None]]
+    await workspace.commit([AssertSame(concept="Person", entities=["c1", "g1"])])
+    after = await rows(workspace, "Person sort name select name, mail")
+    assert len(after) == 3
+    person = next(row[0] for row in after if str(row[1]).startswith("Alex"))
+    assert person not in ("c1", "g1")
+    # Names that differ are a conflict of the person, and of what is bound to it.
+    assert [row[0] for row in await rows(workspace, "Person where conflicted (name)")] == [person]
+    assert [row[0] for row in await rows(workspace, "listed.card where conflicted (name)")] == ["c1"]
+    assert await rows(workspace, "listed.card where conflicted (mail)") == []
+
+
+async def test_what_a_person_comes_to_follows_every_part_of_them(workspace: Workspace) -> None:
+    await workspace.commit([AssertSame(concept="Person", entities=["c1", "g1"])])
+    asked = "Person where mail = a@x -> planned.comes where late = true -> planned.day select on"
+    assert await rows(workspace, asked) == [["d1", "2026-11-20"]]
+    back = await rows(workspace, "planned.day where entity = d1 <- planned.comes <- Person select mail")
+    assert [row[1] for row in back] == ["a@x"]
+    with_edge = await rows(workspace, "Person where has -> planned.comes sort name select name")
+    assert len(with_edge) == 2
+
+
+async def test_what_was_merged_shows_as_the_other_until_it_is_split(workspace: Workspace) -> None:
+    merged = await workspace.commit([MergeEntities(survivor="g1", absorbed="g2")])
+    assert [row[0] for row in await rows(workspace, "planned.guest")] == ["g1"]
+    days = await rows(workspace, "planned.guest where entity = g1 -> planned.comes -> planned.day")
+    assert [row[0] for row in days] == ["d1", "d2"]
+    await workspace.commit([SplitEntity(entity="g2")])
+    assert [row[0] for row in await rows(workspace, "planned.guest")] == ["g1", "g2"]
+    assert [row[0] for row in await rows(workspace, f"planned.guest as of {merged.bundle}")] == ["g1"]
+    then = await rows(workspace, f"planned.guest -> planned.comes -> planned.day as of {merged.bundle}")
+    assert [row[0] for row in then] == ["d1", "d2"]
+
+
+async def test_the_past_holds_values_texts_and_who_was_the_same(workspace: Workspace) -> None:
+    first = await workspace.commit([EditText(entity="c1", facet="listed.card", field="notes", index=0, insert="old")])
+    await workspace.commit([AssertSame(concept="Person", entities=["c1", "g1"])])
+    await workspace.commit(
+        [
+            SetField(entity="c2", facet="listed.card", field="name", value="Joan"),
+            EditText(entity="c1", facet="listed.card", field="notes", index=0, insert="very "),
+            DeleteEntity(entity="g2"),
+            CreateEntity(entity="c3", facets={"listed.card": {"name": "New"}}),
+        ]
+    )
+    now = await rows(workspace, "listed.card where entity != c1 select name, notes sort name")
+    assert now == [["c2", "Joan", ""], ["c3", "New", ""]]
+    then = f"as of {first.bundle}"
+    assert len(await rows(workspace, f"Person {then}")) == 4
+    assert await rows(workspace, f"listed.card where name = Jo select name {then}") == [["c2", "Jo"]]
+    assert await rows(workspace, f"planned.guest where seat > 9 select seat {then}") == [["g2", 12]]
+    for asked, found in (("select notes", "old"), ("where matching old select notes", "old")):
+        assert ["c1", found] in await rows(workspace, f"listed.card {asked} {then}")
+    assert await rows(workspace, "listed.card where matching “VERY old” select notes") == [["c1", "very old"]]
+    assert await rows(workspace, f"listed.card where matching very {then}") == []
+    assert (await workspace.query(parse("Person as of now")))["as_of"].endswith("Z")
+    assert await rows(workspace, "listed.card as of 2001-01-01") == []
+    with pytest.raises(InputError, match="can't be asked"):
+        await rows(workspace, f"listed.card where conflicted {then}")
+
+
+async def test_the_past_of_every_bundle_is_what_was_answered_then(workspace: Workspace) -> None:
+    asked = ("listed.card sort name", "Person sort name", "planned.guest -> planned.comes -> planned.day")
+    known = []
+    for operation in (
+        SetField(entity="c2", facet="listed.card", field="name", value="Joan"),
+        AssertSame(concept="Person", entities=["c2", "g2"]),
+        MergeEntities(survivor="c1", absorbed="c2"),
+        DeleteEntity(entity="d1"),
+        CreateEntity(entity="c4", facets={"listed.card": {"name": "Z"}}),
+    ):
+        receipt = await workspace.commit([operation])
+        known.append((receipt.bundle, [await rows(workspace, text) for text in asked]))
+    for bundle, answers in known:
+        assert [await rows(workspace, f"{text} as of {bundle}") for text in asked] == answers
+
+
+async def test_names_of_other_documents_are_refused_whether_they_are_there_or_not(workspace: Workspace) -> None:
+    said = set()
+    for text in ("planned.guest", "planned.nothing", "Person", "Nobody", "listed.card where has -> planned.comes"):
+        with pytest.raises(Denied) as refused:
+            await rows(workspace, text, allowed=["listed"])
+        said.add(refused.value.sentence)
+    assert len(said) == 1
+    assert len(await rows(workspace, "listed.card", allowed=["listed"])) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "hint"),
+    [
+        ("listed.crad", 1, "listed.card"), ("person", 1, "Person"), ("listed.card where nmae = x", 19, "name"),
+        ("planned.guest -> planned.come", 18, "planned.comes"), ("listed.card select x", 20, "Its fields"),
+        ("planned.guest -> planned.comes where lat = 1", 38, "late"),
+        ("listed.card select name, count()", 20, "group by"),
+        ("listed.card select count() sort name", 33, "made of"),
+        ("listed.card where has -> planned.comes where (matching x)", 26, "where property"),
+    ],
+)  # fmt: skip
+async def test_errors_point_at_names(workspace: Workspace, text: str, column: int, hint: str) -> None:
+    with pytest.raises(InputError) as refused:
+        await rows(workspace, text)
+    assert refused.value.details["column"] == column
+    assert hint in refused.value.hint
