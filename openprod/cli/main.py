@@ -50,7 +50,8 @@ def cli() -> None:
 
 for command in (
     demo.demo, workspace.new, serve.serve, imports.import_, exports.export, query.query, derived.view,
-    history.log, history.history, conflicts.conflicts, conflicts.resolve, edits.undo, edits.redo, exchange.have, exchange.pack, exchange.merge,
+    history.log, history.history, conflicts.conflicts, conflicts.resolve, edits.undo, edits.redo,
+    exchange.have, exchange.pack, exchange.merge,
     upkeep.hash_, upkeep.doctor, upkeep.rebuild, upkeep.backup, workspace.restore, tokens.token, plugins.plugin,
     identity.concept, identity.bind, identity.unbind, identity.assert_, identity.entity, identity.duplicates,
 ):  # fmt: skip
