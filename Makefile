@@ -13,7 +13,7 @@ LOAD_PACKAGES := benchmarks/load/node_modules/.installed
 PAGE := client/dist/index.html
 PAGE_SOURCES := $(shell find client/src client/public client/index.html client/vite.config.ts crdt_schema/typescript -type f 2>/dev/null)
 
-.PHONY: all install page demo test test-python test-client check bench soak lock reference chromium clean
+.PHONY: all install page demo wheel test test-python test-client check bench soak lock reference chromium clean
 .DELETE_ON_ERROR:
 
 all: install page
@@ -25,6 +25,10 @@ page: $(PAGE)
 ## Serve the sample production; made on the first call.
 demo: all
 	$(RUN)/openprod demo $(ARGS)
+
+## One file that holds the program, the page and the plugins: dist/openprod-*.whl.
+wheel: all
+	$(PY) -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation -w dist .
 
 ## Everything that is tested: Python, TypeScript, real Node programs, the page in headless Chromium.
 test: test-python test-client
