@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from openprod.core import ids, resolutions
@@ -93,6 +93,18 @@ class Views:
                 if row.status == "open" and not self._schemas.is_hidden(row.facet, row.document)
             ],
         }  # fmt: skip
+
+    def facets(self, ids: Iterable[str]) -> dict[str, dict[str, dict[str, Any]]]:
+        """{id: its facets with their fields}, without those that aren't there. Quicker than ``entity`` for many."""
+        found: dict[str, dict[str, dict[str, Any]]] = {}
+        for id in ids:
+            try:
+                found[id], _deleted = self._facets(self._committer.detector.bonds.survivor(id), None)
+            except NotFound:
+                continue
+            for name, fields in found[id].items():
+                self._add_texts(name, id, fields, None)
+        return found
 
     def _facets(self, id: str, time: str | None) -> tuple[dict[str, dict[str, Any]], bool]:
         """The attached facets with their registers' values, and whether the entity is deleted. Raises NotFound."""

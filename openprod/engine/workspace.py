@@ -25,6 +25,7 @@ from openprod.core.queries import Query, from_data
 from openprod.core.schema import Schema
 from openprod.engine import adopting, exchange, identity, maintenance, resolve, revisions, tokens, undo
 from openprod.engine.blobs import Blobs
+from openprod.engine.bulk import Drawn, drawn
 from openprod.engine.commit import LEFT, Committer, OutsideUpdate, Submission, Writes
 from openprod.engine.events import Committed, Feed, Receipt
 from openprod.engine.high_water import HighWater
@@ -423,6 +424,16 @@ class Workspace:
     async def rows(self, facet: str) -> dict[str, dict[str, Any]]:
         """{entity: {field: value}} of a facet, for importers."""
         return await self._read(lambda views, _committer: dict(views.rows_of(facet)))
+
+    async def drawn(self, edges: Sequence[str], entities: Collection[str]) -> Drawn:
+        """The standing edges of these names from and to these entities, and what was merged into them."""
+        return await self._read(
+            lambda _views, committer: drawn(committer.storage, committer.detector.bonds, edges, entities)
+        )
+
+    async def facets(self, ids: Sequence[str]) -> dict[str, dict[str, dict[str, Any]]]:
+        """{id: its facets with their fields}, without those that aren't there."""
+        return await self._read(lambda views, _committer: views.facets(ids))
 
     async def revisions(self, facets: Sequence[str], edges: Sequence[str]) -> dict[str, dict[str, dict[str, Written]]]:
         """{facet or edge: {entity or edge id: {field: who wrote it another value}}}, for exporters."""

@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 
 from openprod.core import queries, titles
 from openprod.core.schema import Facet, Field, Schema
-from openprod.errors import InputError, LimitExceeded, NotFound, OpenprodError
+from openprod.errors import InputError, LimitExceeded, OpenprodError
 from openprod.plugin_api.exports import Files, check_files
 from openprod.plugin_api.snapshot import Answer, EdgeView, Snapshot
 from openprod.plugin_host.code import describe, load_function
@@ -27,6 +27,8 @@ class Shared(Readable, Protocol):
 
     @property
     def schemas(self) -> Mapping[str, Schema]: ...
+
+    async def facets(self, ids: Sequence[str]) -> dict[str, dict[str, dict[str, Any]]]: ...
 
     async def query(self, query: Any) -> dict[str, Any]: ...
 
@@ -66,7 +68,8 @@ async def export_snapshot(
             hidden = _private(schema.edges[_short(edge)].properties for schema in schemas)
             for id, view in views.items():
                 views[id] = EdgeView(view.source, view.target, _drop(dict(view.properties), hidden))
-    named = {id: await _title(workspace, id) for id in sorted(_led_to(adopted, rows, drawn))}
+    facets_of = await workspace.facets(sorted(_led_to(adopted, rows, drawn)))
+    named = {id: _title(workspace.schemas, found) for id, found in facets_of.items()}
     return Snapshot(
         workspace.id,
         rows,
@@ -196,14 +199,10 @@ def _led_to(
     return found
 
 
-async def _title(workspace: Shared, entity: str) -> str:
-    """The title by the first of the entity's facets that gives one, without the kind of thing it is."""
-    try:
-        facets: dict[str, dict[str, Any]] = (await workspace.entity(entity))["facets"]
-    except NotFound:
-        return ""
+def _title(schemas: Mapping[str, Schema], facets: Mapping[str, Mapping[str, Any]]) -> str:
+    """The title by the first of an entity's facets that gives one, without the kind of thing it is."""
     for name in sorted(facets):
-        facet = _facet(workspace.schemas, name)
+        facet = _facet(schemas, name)
         if facet is not None and facet.title:
             shown = {key: value for key, value in facets[name].items() if not _is_private(facet, key)}
             if title := titles.title(facet.title, shown):

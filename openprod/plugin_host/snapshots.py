@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from openprod.plugin_api.snapshot import EdgeView, Snapshot
+
+
+class Drawn(Protocol):
+    @property
+    def edges(self) -> Mapping[str, Mapping[str, tuple[Any, Any, dict[str, Any]]]]: ...
+
+    @property
+    def survivors(self) -> Mapping[str, str]: ...
 
 
 class Readable(Protocol):
@@ -15,7 +23,7 @@ class Readable(Protocol):
 
     async def rows(self, facet: str) -> dict[str, dict[str, Any]]: ...
 
-    async def entity(self, id: str) -> dict[str, Any]: ...
+    async def drawn(self, edges: Sequence[str], entities: Collection[str]) -> Drawn: ...
 
 
 async def take_snapshot(workspace: Readable, facets: Iterable[str], edges: Iterable[str]) -> Snapshot:
@@ -24,16 +32,9 @@ async def take_snapshot(workspace: Readable, facets: Iterable[str], edges: Itera
     Raises InputError for a facet nobody adopted.
     """
     found = {facet: await workspace.rows(facet) for facet in facets}
-    drawn: dict[str, dict[str, EdgeView]] = {edge: {} for edge in edges}
-    survivors: dict[str, str] = {}
-    for entity in sorted({entity for rows in found.values() for entity in rows}):
-        about = await workspace.entity(entity)
-        survivors |= {one["id"]: about["id"] for one in about.get("merged", ())}
-        if about["id"] != entity:
-            survivors[entity] = about["id"]
-            for rows in found.values():
-                rows.pop(entity, None)
-        for edge in about["edges"]:
-            if edge["edge"] in drawn:
-                drawn[edge["edge"]][edge["id"]] = EdgeView(edge["from"], edge["to"], edge["properties"])
-    return Snapshot(workspace.id, found, drawn, survivors=survivors)
+    drawn = await workspace.drawn(list(edges), {entity for rows in found.values() for entity in rows})
+    for rows in found.values():
+        for merged in rows.keys() & drawn.survivors.keys():
+            del rows[merged]
+    views = {name: {id: EdgeView(*view) for id, view in each.items()} for name, each in drawn.edges.items()}
+    return Snapshot(workspace.id, found, views, survivors=drawn.survivors)
