@@ -81,9 +81,20 @@ function leadingFirst(columns: Column[], leading: readonly string[]): Column[] {
   return [...leads, ...columns.filter((column) => !leads.includes(column))];
 }
 
-/** The facet a person most likely wants first: things that are named and told apart. */
+/** The facet a person most likely wants first: things that are named and told apart, and of which most is said. */
 export function defaultFacet(facets: readonly FacetView[]): FacetView | null {
-  return facets.find((facet) => facet.title !== "" && facet.unique.length > 0) ?? facets[0] ?? null;
+  const named = facets.filter((facet) => facet.title !== "" && facet.unique.length > 0);
+  const most = Math.max(...named.map(({ columns }) => columns.length));
+  return named.find(({ columns }) => columns.length === most) ?? facets[0] ?? null;
+}
+
+/** Rows that are numbered within groups ("LX 42"): the fields of the group and that of the number. */
+export function numbering(facet: FacetView): { readonly group: readonly string[]; readonly number: string } | null {
+  const [first] = facet.unique;
+  const number = first?.at(-1);
+  const type = facet.columns.find(({ field }) => field === number)?.type ?? "";
+  if (first === undefined || number === undefined || !["decimal", "integer", "number"].includes(type)) return null;
+  return { group: first.slice(0, -1), number };
 }
 
 /** A field under its present key, whichever of its keys is given. */

@@ -4,7 +4,7 @@ import { registerOf, type RegisterWrite } from "../data/registers";
 import { display, isEditable, parse } from "../domain/format";
 import { numberBetween } from "../domain/order";
 import { planPaste } from "../domain/paste";
-import type { Column } from "../domain/schema";
+import { numbering, type Column } from "../domain/schema";
 import { at, rangeOf, type Selection } from "../domain/selection";
 import type { Row } from "../domain/table";
 import { fromTsv, toTsv } from "../domain/tsv";
@@ -177,15 +177,14 @@ const newEntity = (facet: string): string => newEntityId(facet, Date.now(), cryp
 
 /** A new row goes after the cursor's: same list, and the number between it and the next. */
 function startingValues(sheet: Omit<Sheet, "editing">): [field: string, value: Value][] {
-  const unique = sheet.facet.unique[0] ?? [];
-  const numberField = unique.at(-1);
+  const numbered = numbering(sheet.facet);
+  if (numbered === null) return [];
+  const { group, number: numberField } = numbered;
   const { row } = sheet.selection.value.active;
   const here = sheet.rows.value[row];
-  const [scopeField] = unique;
-  if (here === undefined || numberField === undefined) {
-    return scopeField !== undefined && unique.length > 1 && sheet.scope.value !== "" ? [[scopeField, sheet.scope.value]] : [];
-  }
-  const shared = unique.slice(0, -1).map((field): [string, Value] => [field, here.values[field] ?? null]);
+  const [scopeField] = group;
+  if (here === undefined) return scopeField !== undefined && sheet.scope.value !== "" ? [[scopeField, sheet.scope.value]] : [];
+  const shared = group.map((field): [string, Value] => [field, here.values[field] ?? null]);
   const numbers = sheet.rows.value
     .filter((other) => shared.every(([field, value]) => sameValue(other.values[field], value)))
     .map((other) => other.values[numberField])

@@ -45,6 +45,13 @@ effect(() => {
   else localStorage.setItem(THEME_KEY, theme.value);
 });
 
+/** The sheet that was looked at last on this device; "" for none. */
+export const keptFacet = (workspace: string): string => localStorage.getItem(`openprod.facet/${workspace}`) ?? "";
+
+export const keepFacet = (workspace: string, facet: string): void => {
+  localStorage.setItem(`openprod.facet/${workspace}`, facet);
+};
+
 /** Light and dark in turn, starting away from what is shown now. */
 export function toggleTheme(): void {
   const dark = theme.value === "dark" || (theme.value === "system" && matchMedia("(prefers-color-scheme: dark)").matches);

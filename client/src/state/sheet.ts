@@ -5,7 +5,7 @@
  */
 import { computed, effect, signal, untracked, type ReadonlySignal } from "@preact/signals";
 import { display } from "../domain/format";
-import type { FacetView } from "../domain/schema";
+import { numbering, type FacetView } from "../domain/schema";
 import { at, clamp, type Selection } from "../domain/selection";
 import { defaultSort, filterRows, sortRows, titleOf, type Row, type Sort } from "../domain/table";
 import type { Value } from "../domain/values";
@@ -41,7 +41,7 @@ export function createSheet(production: Production, presence: Presence, facet: F
   const filter = signal("");
   const scope = signal("");
   const selection = signal<Selection>(at(0, Math.min(facet.frozen - 1, facet.columns.length - 1)));
-  const scopeField = (facet.unique[0]?.length ?? 0) > 1 ? (facet.unique[0]?.[0] ?? null) : null;
+  const scopeField = numbering(facet)?.group[0] ?? null;
 
   const sorted = computed(() => sortRows(all.value.values(), sorts.value));
   const scopes = computed(() => {

@@ -5,10 +5,12 @@ import { useEffect, useRef } from "preact/hooks";
 interface Props {
   readonly title: string;
   readonly onClose: () => void;
+  /** Room for a table. */
+  readonly wide?: boolean;
   readonly children: ComponentChildren;
 }
 
-export function Dialog({ title, onClose, children }: Props): JSX.Element {
+export function Dialog({ title, onClose, wide = false, children }: Props): JSX.Element {
   const dialog = useRef<HTMLDialogElement | null>(null);
   useEffect(() => {
     const element = dialog.current;
@@ -18,7 +20,7 @@ export function Dialog({ title, onClose, children }: Props): JSX.Element {
     };
   }, []);
   return (
-    <dialog ref={dialog} class="dialog" aria-label={title} onClose={onClose}>
+    <dialog ref={dialog} class={wide ? "dialog wide" : "dialog"} aria-label={title} onClose={onClose}>
       <h2>{title}</h2>
       {children}
     </dialog>

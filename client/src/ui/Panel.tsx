@@ -8,10 +8,12 @@ interface Props {
   readonly testId: string;
   readonly onClose: () => void;
   readonly onBack?: (() => void) | undefined;
+  /** What the way back is called. */
+  readonly back?: string;
   readonly children: ComponentChildren;
 }
 
-export function Panel({ title, testId, onClose, onBack, children }: Props): JSX.Element {
+export function Panel({ title, testId, onClose, onBack, back = "Back to all conflicts", children }: Props): JSX.Element {
   const panel = useRef<HTMLElement | null>(null);
   useEffect(() => {
     const onKey = (event: KeyboardEvent): void => {
@@ -40,7 +42,7 @@ export function Panel({ title, testId, onClose, onBack, children }: Props): JSX.
     >
       <header class="panel-head">
         {onBack !== undefined && (
-          <button type="button" class="plain" aria-label="Back to all conflicts" onClick={onBack}>
+          <button type="button" class="plain" aria-label={back} onClick={onBack}>
             <Icon name="back" />
           </button>
         )}

@@ -3,12 +3,17 @@ import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
 import { defaultFacet, type FacetView } from "../domain/schema";
-import { panel } from "../state/look";
+import { keepFacet, keptFacet, panel } from "../state/look";
 import { session, type Opened } from "../state/session";
 import { createSheet, type Sheet } from "../state/sheet";
 import { Banners, Notices } from "./Banners";
 import { ConflictView } from "./ConflictView";
 import { HistoryView } from "./HistoryView";
+import { ConceptPanel } from "./identity/ConceptPanel";
+import { ConceptsPanel } from "./identity/ConceptsPanel";
+import { Dialogs } from "./identity/Dialogs";
+import { DuplicatesPanel } from "./identity/DuplicatesPanel";
+import { ThingPanel } from "./identity/ThingPanel";
 import { Inbox } from "./Inbox";
 import { SheetView } from "./SheetView";
 import { TokenForm } from "./TokenForm";
@@ -52,8 +57,13 @@ function sheetOf(opened: Opened, facet: FacetView): Sheet {
   return sheet;
 }
 
+const lastFacet = ({ production }: Opened): FacetView | null => production.facet(keptFacet(production.info.id));
+
 function Desk({ opened }: { readonly opened: Opened }): JSX.Element {
-  const facet = useSignal<FacetView | null>(defaultFacet(opened.production.info.facets));
+  const facet = useSignal<FacetView | null>(lastFacet(opened) ?? defaultFacet(opened.production.info.facets));
+  useEffect(() => {
+    if (facet.value !== null) keepFacet(opened.production.info.id, facet.value.name);
+  }, [opened, facet.value]);
   useEffect(() => {
     document.title = `${opened.production.info.name} · Openprod`;
   }, [opened]);
@@ -90,7 +100,12 @@ function Desk({ opened }: { readonly opened: Opened }): JSX.Element {
         {shown.kind === "history" && (
           <HistoryView key={shown.entity} opened={opened} entity={shown.entity} title={shown.title} />
         )}
+        {shown.kind === "concepts" && <ConceptsPanel opened={opened} />}
+        {shown.kind === "concept" && <ConceptPanel key={shown.name} opened={opened} name={shown.name} />}
+        {shown.kind === "thing" && <ThingPanel key={shown.id} opened={opened} id={shown.id} onGoTo={goTo} />}
+        {shown.kind === "duplicates" && <DuplicatesPanel opened={opened} />}
       </main>
+      <Dialogs opened={opened} />
       <Notices />
     </div>
   );

@@ -2,17 +2,35 @@
 import { useSignal, useSignalEffect } from "@preact/signals";
 import type { JSX } from "preact";
 import { useRef } from "preact/hooks";
-import { deviceWords, isKept, nameOf, offersValues, say, takesBack, unaware, type Candidate, type Conflict, type Decision } from "../domain/conflicts";
+import {
+  deviceWords,
+  isKept,
+  nameOf,
+  offersValues,
+  placesOf,
+  say,
+  sayDefinition,
+  takesBack,
+  takesOwnValue,
+  THING,
+  unaware,
+  writtenIn,
+  type Candidate,
+  type Conflict,
+  type Decision,
+} from "../domain/conflicts";
+import { columnOf } from "../domain/bonds";
 import { parse } from "../domain/format";
-import type { Column } from "../domain/schema";
+import { fullLabel, type Column } from "../domain/schema";
 import { when, whenExactly } from "../domain/times";
 import type { Value } from "../domain/values";
+import { facetsOf, fieldsOfThing, nameOfAny, nameOfMember } from "../state/identity";
 import { tell } from "../state/notices";
 import type { Opened } from "../state/session";
 import { Icon } from "../ui/Icon";
 import { Panel } from "../ui/Panel";
 import { KindAnswers } from "./KindAnswers";
-import { closePanel, openInbox } from "./panels";
+import { closePanel, openInbox, openThing } from "./panels";
 
 interface Props {
   readonly opened: Opened;
@@ -41,8 +59,9 @@ export function ConflictView({ opened, id, onGoTo }: Props): JSX.Element {
       </Panel>
     );
   }
-  const facet = opened.production.info.facets.find((candidate) => candidate.name === conflict.facet) ?? null;
-  const column = facet?.columns.find((candidate) => candidate.field === conflict.field) ?? null;
+  const { production } = opened;
+  const facet = production.facet(conflict.facet);
+  const column = facet?.columns.find((candidate) => candidate.field === conflict.field) ?? conceptColumn(opened, conflict);
   const send: Send = async (answer, done) => {
     busy.value = true;
     const { problem: said } = await opened.conflicts.answer(conflict, answer);
@@ -65,11 +84,7 @@ export function ConflictView({ opened, id, onGoTo }: Props): JSX.Element {
       <p class="chips">
         <span class={`chip ${conflict.status}`}>{conflict.status}</span>
         {conflict.reopened && <span class="chip">reopened by a late edit</span>}
-        {facet !== null && conflict.entity !== "" && (
-          <button type="button" class="link" onClick={() => onGoTo(conflict.facet, conflict.entity, conflict.field)}>
-            Show it in the sheet
-          </button>
-        )}
+        <Where {...{ opened, conflict, onGoTo }} />
       </p>
       {problem.value !== "" && (
         <p class="problem" role="alert">
@@ -77,11 +92,11 @@ export function ConflictView({ opened, id, onGoTo }: Props): JSX.Element {
         </p>
       )}
       {offersValues(conflict) ? (
-        <Values conflict={conflict} column={column} busy={busy.value} send={send} />
+        <Values {...{ opened, conflict, column, send }} busy={busy.value} />
       ) : (
-        <KindAnswers {...{ conflict, facet, column, send, onGoTo }} busy={busy.value} />
+        <KindAnswers {...{ opened, conflict, facet, column, send, onGoTo }} busy={busy.value} />
       )}
-      <Decisions conflict={conflict} column={column} />
+      <Decisions {...{ opened, conflict, column }} />
       {conflict.status === "resolved" && (
         <div class="buttons start">
           <button type="button" disabled={busy.value} onClick={() => void takeBack()} data-testid="reopen">
@@ -93,28 +108,74 @@ export function ConflictView({ opened, id, onGoTo }: Props): JSX.Element {
   );
 }
 
+/** A field of a concept, where that is what people disagree about. */
+function conceptColumn({ production }: Opened, { facet, entity, field }: Conflict): Column | null {
+  if (facet !== THING) return null;
+  const found = fieldsOfThing(production, entity).find((one) => one.field === field);
+  return found === undefined ? null : columnOf(found);
+}
+
+interface WhereProps {
+  readonly opened: Opened;
+  readonly conflict: Conflict;
+  readonly onGoTo: Props["onGoTo"];
+}
+
+/** The ways to what it is about: its cells, and the thing whose value they show. */
+function Where({ opened: { production }, conflict, onGoTo }: WhereProps): JSX.Element {
+  const bonds = production.bonds.value;
+  const known = new Set(production.info.facets.map(({ name }) => name));
+  const places = placesOf(conflict, bonds, known).flatMap((place) =>
+    place.facet === "" ? facetsOf(production, place.entity).map(({ name }) => ({ ...place, facet: name })) : [place],
+  );
+  const one = places.length === 1 || conflict.kind === "duplicate";
+  return (
+    <>
+      {bonds.things.has(conflict.entity) && (
+        <button type="button" class="link" onClick={() => openThing(conflict.entity)}>
+          Show all of it
+        </button>
+      )}
+      {(one ? places.slice(0, 1) : places).map(({ facet, entity, field }) => (
+        <button key={`${facet}/${entity}/${field}`} type="button" class="link" onClick={() => onGoTo(facet, entity, field)}>
+          {one ? "Show it in the sheet" : `Show ${nameOfMember(production, { facet, entity })}`}
+        </button>
+      ))}
+    </>
+  );
+}
+
+/** A value in the words of its conflict: things by their names, definitions by what they say. */
+export function sayIn(opened: Opened, conflict: Conflict, said: { readonly value: Value; readonly title?: string }, column: Column | null): string {
+  if (said.title) return said.title;
+  if (conflict.kind === "schema") return sayDefinition(said.value);
+  if (conflict.kind === "cardinality" && typeof said.value === "string") return nameOfAny(opened.production, said.value);
+  return say(said.value, column);
+}
+
 interface ValuesProps {
+  readonly opened: Opened;
   readonly conflict: Conflict;
   readonly column: Column | null;
   readonly busy: boolean;
   readonly send: Send;
 }
 
-function Values({ conflict, column, busy, send }: ValuesProps): JSX.Element {
+function Values({ opened, conflict, column, busy, send }: ValuesProps): JSX.Element {
   return (
     <>
       <h3>{conflict.status === "open" ? "Choose a value" : "Choose again"}</h3>
       <ul class="candidates" data-testid="candidates">
         {conflict.candidates.map((candidate) => (
-          <CandidateCard key={candidate.version} {...{ candidate, conflict, column, busy, send }} />
+          <CandidateCard key={candidate.version} {...{ opened, candidate, conflict, column, busy, send }} />
         ))}
       </ul>
-      {conflict.base !== null && (
+      {conflict.base !== null && conflict.kind !== "schema" && (
         <p class="hint">
-          Before, it was <b>{say(conflict.base.value, column)}</b>.
+          Before, it was <b>{sayIn(opened, conflict, conflict.base, column)}</b>.
         </p>
       )}
-      <OwnValue column={column} busy={busy} send={send} />
+      {takesOwnValue(conflict) && <OwnValue column={column} busy={busy} send={send} />}
     </>
   );
 }
@@ -123,9 +184,11 @@ interface CandidateProps extends ValuesProps {
   readonly candidate: Candidate;
 }
 
-export function CandidateCard({ candidate, conflict, column, busy, send }: CandidateProps): JSX.Element {
+function CandidateCard({ opened, candidate, conflict, column, busy, send }: CandidateProps): JSX.Element {
   const kept = isKept(candidate);
-  const value = kept ? say(candidate.value, column) : "a value that wasn’t kept";
+  const value = kept ? sayIn(opened, conflict, candidate, column) : "a value that wasn’t kept";
+  const place = conflict.kind === "semantic" ? writtenIn(candidate) : null;
+  const view = place === null ? null : opened.production.facet(place.facet);
   const verb = conflict.kind === "invalid" ? "Accept it" : "Choose";
   const shown = conflict.shown === candidate.version;
   const chosen = conflict.resolution?.chosen === candidate.version && conflict.status === "resolved";
@@ -140,6 +203,11 @@ export function CandidateCard({ candidate, conflict, column, busy, send }: Candi
         <time dateTime={candidate.at} title={whenExactly(candidate.at)}>
           {when(candidate.at, new Date())}
         </time>
+        {view !== null && (
+          <div>
+            in {fullLabel(view)}, {view.columns.find(({ field }) => field === place?.field)?.label ?? place?.field}
+          </div>
+        )}
         {missed !== "" && <div>{missed}</div>}
         {shown && <div class="note">What every program shows now</div>}
         {chosen && (
@@ -162,7 +230,7 @@ export function CandidateCard({ candidate, conflict, column, busy, send }: Candi
   );
 }
 
-function OwnValue({ column, busy, send }: Omit<ValuesProps, "conflict">): JSX.Element {
+function OwnValue({ column, busy, send }: Omit<ValuesProps, "conflict" | "opened">): JSX.Element {
   const text = useSignal("");
   const problem = useSignal("");
   const submit = (): void => {
@@ -207,7 +275,7 @@ function OwnValue({ column, busy, send }: Omit<ValuesProps, "conflict">): JSX.El
   );
 }
 
-function Decisions({ conflict, column }: { readonly conflict: Conflict; readonly column: Column | null }): JSX.Element | null {
+function Decisions({ opened, conflict, column }: Omit<ValuesProps, "busy" | "send">): JSX.Element | null {
   if (conflict.resolutions.length === 0) return null;
   return (
     <>
@@ -217,7 +285,7 @@ function Decisions({ conflict, column }: { readonly conflict: Conflict; readonly
           <DecisionLine
             key={decision.id}
             decision={decision}
-            column={column}
+            said={sayIn(opened, conflict, decision, column)}
             stands={conflict.resolution?.id === decision.id}
           />
         ))}
@@ -228,14 +296,15 @@ function Decisions({ conflict, column }: { readonly conflict: Conflict; readonly
 
 interface DecisionProps {
   readonly decision: Decision;
-  readonly column: Column | null;
+  /** What was decided. */
+  readonly said: string;
   readonly stands: boolean;
 }
 
-function DecisionLine({ decision, column, stands }: DecisionProps): JSX.Element {
+function DecisionLine({ decision, said, stands }: DecisionProps): JSX.Element {
   return (
     <li class={stands ? "stands" : "former"}>
-      {takesBack(decision) ? "Taken back" : <b>{say(decision.value, column)}</b>} by {nameOf(decision.by)},{" "}
+      {takesBack(decision) ? "Taken back" : <b>{said}</b>} by {nameOf(decision.by)},{" "}
       <time dateTime={decision.at} title={whenExactly(decision.at)}>
         {when(decision.at, new Date())}
       </time>

@@ -10,6 +10,7 @@ import { when, whenExactly } from "../domain/times";
 import type { Value } from "../domain/values";
 import type { Opened } from "../state/session";
 import { Panel } from "../ui/Panel";
+import { Belongs } from "./identity/Belongs";
 import { closePanel } from "./panels";
 
 interface Props {
@@ -53,6 +54,7 @@ export function HistoryView({ opened, entity, title }: Props): JSX.Element {
           {problem.value}
         </p>
       )}
+      <Belongs opened={opened} entity={entity} />
       {history.value === null && problem.value === "" && <p class="hint">Asking the node…</p>}
       {history.value !== null && history.value.fields.length === 0 && <p class="hint">Nothing was ever written here.</p>}
       {newestFirst(history.value?.fields ?? []).map((field) => (

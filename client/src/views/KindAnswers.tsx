@@ -5,9 +5,13 @@ import { deviceWords, isKept, nameOf, say, subjectOf, type Candidate, type Confl
 import { parse } from "../domain/format";
 import type { Column, FacetView } from "../domain/schema";
 import { when } from "../domain/times";
+import { asking } from "../state/look";
+import type { Opened } from "../state/session";
+import { Icon } from "../ui/Icon";
 import type { Send } from "./ConflictView";
 
 interface Props {
+  readonly opened: Opened;
   readonly conflict: Conflict;
   readonly facet: FacetView | null;
   readonly column: Column | null;
@@ -23,7 +27,7 @@ interface Choice {
 }
 
 export function KindAnswers(props: Props): JSX.Element {
-  const { conflict, busy, send } = props;
+  const { opened, conflict, facet, busy, send } = props;
   return (
     <>
       <ul class="candidates" data-testid="candidates">
@@ -36,24 +40,38 @@ export function KindAnswers(props: Props): JSX.Element {
         )}
       </ul>
       <div class="buttons start">
-        {choicesFor(conflict).map(({ label, answer, done }) => (
+        {choicesFor(conflict, facet === null).map(({ label, answer, done }) => (
           <button key={label} type="button" class="primary" disabled={busy} onClick={() => void send(answer, done)}>
             {label}
           </button>
         ))}
       </div>
+      {conflict.kind === "duplicate" && conflict.status === "open" && conflict.candidates.length === 2 && (
+        <div class="buttons start">
+          <button
+            type="button"
+            disabled={opened.production.barred.value !== ""}
+            onClick={() => void (asking.value = { kind: "merge", facet: conflict.facet, entities: conflict.candidates.map(subjectOf) })}
+          >
+            <Icon name="merge" /> They are one: merge…
+          </button>
+        </div>
+      )}
       {conflict.kind === "text-overlap" && <p class="hint">To correct the text, change it in the sheet.</p>}
     </>
   );
 }
 
-function choicesFor(conflict: Conflict): readonly Choice[] {
+/** `relation`: it isn't about a row but about what leads from it. */
+function choicesFor(conflict: Conflict, relation: boolean): readonly Choice[] {
   const [head] = conflict.heads;
   switch (conflict.kind) {
     case "edit-delete":
       return [
         { label: "Restore it", answer: { value: true }, done: "Restored." },
-        { label: "Leave it deleted", answer: { value: false }, done: "It stays deleted." },
+        relation && conflict.facet !== ""
+          ? { label: "Leave it ended", answer: { value: false }, done: "It stays ended." }
+          : { label: "Leave it deleted", answer: { value: false }, done: "It stays deleted." },
       ];
     case "duplicate":
       return head === undefined ? [] : [{ label: "Keep them all", answer: { choose: head }, done: "They are all kept." }];
@@ -78,11 +96,12 @@ function Side({ candidate, conflict, facet, column }: OneProps): JSX.Element {
   const field = subjectOf(candidate);
   const about = facet?.columns.find((found) => found.field === field) ?? column;
   const deleted = conflict.kind === "edit-delete" && field === "";
-  const value = isKept(candidate) ? say(candidate.value, about) : "a value that wasn’t kept";
-  const text = conflict.kind === "text-overlap" ? "changed the text" : `${about?.label ?? field}: ${value}`;
+  const value = candidate.title || (isKept(candidate) ? say(candidate.value, about) : "a value that wasn’t kept");
+  const relation = facet === null && conflict.facet !== "";
+  const text = conflict.kind === "text-overlap" ? "changed the text" : `${about?.label ?? (relation ? conflict.label : field)}: ${value}`;
   return (
     <li class="candidate">
-      <div class="candidate-value">{deleted ? "deleted it" : text}</div>
+      <div class="candidate-value">{deleted ? (relation ? "ended it" : "deleted it") : text}</div>
       <Who candidate={candidate} />
     </li>
   );

@@ -1,5 +1,8 @@
 /** The tools of a sheet: what is shown, what can be done. */
 import type { JSX } from "preact";
+import { rangeOf } from "../domain/selection";
+import { asking } from "../state/look";
+import { tell } from "../state/notices";
 import type { Opened } from "../state/session";
 import type { Sheet } from "../state/sheet";
 import type { Command } from "../ui/grid/keys";
@@ -18,6 +21,13 @@ export function SheetTools({ opened, sheet, onCommand, onDelete }: Props): JSX.E
   const total = sheet.total.value;
   const undoLabel = production.undoLabel.value;
   const redoLabel = production.redoLabel.value;
+  const barred = production.barred.value;
+  const ask = (kind: "same" | "merge"): void => {
+    const { top, bottom } = rangeOf(sheet.selection.value);
+    const entities = sheet.rows.value.slice(top, bottom + 1).map(({ entity }) => entity);
+    if (kind === "merge" && entities.length > 2) return tell("Select one row or two: two are merged at a time.");
+    asking.value = kind === "same" ? { kind, concept: "", entities } : { kind, facet: sheet.facet.name, entities };
+  };
   return (
     <div class="tools" role="toolbar" aria-label="Sheet" data-region="tools">
       {sheet.scopes.value.length > 1 && <Scopes sheet={sheet} />}
@@ -57,6 +67,12 @@ export function SheetTools({ opened, sheet, onCommand, onDelete }: Props): JSX.E
         onClick={() => onCommand({ do: "redo" })}
       >
         <Icon name="redo" />
+      </button>
+      <button type="button" onClick={() => ask("same")} disabled={shown === 0 || barred !== ""} title={barred || undefined} data-testid="same-thing">
+        <Icon name="link" /> Same thing…
+      </button>
+      <button type="button" onClick={() => ask("merge")} disabled={shown === 0 || barred !== ""} title={barred || undefined} data-testid="merge-rows">
+        <Icon name="merge" /> Merge…
       </button>
       <button type="button" onClick={onDelete} disabled={shown === 0} data-testid="delete-rows">
         <Icon name="trash" /> Delete…

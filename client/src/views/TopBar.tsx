@@ -1,6 +1,7 @@
 /** The production's name, its facets, who is here, whether all is saved. */
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
+import { groupBy } from "../domain/groups";
 import { initials } from "../domain/presence";
 import { saveWords } from "../domain/saving";
 import type { FacetView } from "../domain/schema";
@@ -9,7 +10,7 @@ import type { Opened } from "../state/session";
 import { Dialog } from "../ui/Dialog";
 import { Icon } from "../ui/Icon";
 import { Help } from "./Help";
-import { closePanel, openInbox } from "./panels";
+import { closePanel, openConcepts, openInbox } from "./panels";
 
 interface Props {
   readonly opened: Opened;
@@ -17,26 +18,40 @@ interface Props {
   readonly onFacet: (facet: FacetView) => void;
 }
 
+/** More sheets than these have a line of their own. */
+const FACETS_BESIDE_MAX = 5;
+
 export function TopBar({ opened, facet, onFacet }: Props): JSX.Element {
   const { production } = opened;
   const help = useSignal(false);
   const save = production.save.value;
+  const { facets } = production.info;
+  const several = new Set(facets.map(({ plugin }) => plugin)).size > 1;
   return (
-    <header class="top" data-region="top">
+    <header class={facets.length > FACETS_BESIDE_MAX ? "top many" : "top"} data-region="top">
       <h1>{production.info.name}</h1>
       <nav aria-label="Sheets">
-        {production.info.facets.map((candidate) => (
-          <button
-            key={candidate.name}
-            type="button"
-            class="tab"
-            aria-current={candidate === facet ? "page" : undefined}
-            onClick={() => {
-              onFacet(candidate);
-            }}
-          >
-            {candidate.label}
-          </button>
+        {[...groupBy(facets, ({ plugin }) => plugin)].map(([plugin, group]) => (
+          <div key={plugin} class="tabs" role="group" aria-label={plugin}>
+            {several && (
+              <span class="tabs-of" aria-hidden="true">
+                {plugin}
+              </span>
+            )}
+            {group.map((candidate) => (
+              <button
+                key={candidate.name}
+                type="button"
+                class="tab"
+                aria-current={candidate === facet ? "page" : undefined}
+                onClick={() => {
+                  onFacet(candidate);
+                }}
+              >
+                {candidate.label}
+              </button>
+            ))}
+          </div>
         ))}
       </nav>
       <span class="grow" />
@@ -45,6 +60,7 @@ export function TopBar({ opened, facet, onFacet }: Props): JSX.Element {
         <span class="dot" aria-hidden="true" />
         {saveWords(save)}
       </span>
+      <ConceptsButton />
       <InboxButton opened={opened} />
       <button type="button" class="plain" aria-label="Light or dark" title="Light or dark" onClick={toggleTheme}>
         <Icon name="sun" />
@@ -54,6 +70,17 @@ export function TopBar({ opened, facet, onFacet }: Props): JSX.Element {
       </button>
       {help.value && <Help onClose={() => void (help.value = false)} />}
     </header>
+  );
+}
+
+const CONCEPT_PANELS = new Set(["concepts", "concept", "thing", "duplicates"]);
+
+function ConceptsButton(): JSX.Element {
+  const shown = CONCEPT_PANELS.has(panel.value.kind);
+  return (
+    <button type="button" aria-pressed={shown} data-testid="concepts-button" onClick={() => (shown ? closePanel() : openConcepts())}>
+      <Icon name="link" /> Concepts
+    </button>
   );
 }
 
