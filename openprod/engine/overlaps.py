@@ -118,7 +118,7 @@ class Overlaps:
                 for run in storage.spans_of_change(document, root, row.bundle, limit=RUNS_MAX):
                     for span in self._pieces(run) if run.deleted else (run,):
                         first = places.line(span.client, span.clock)
-                        last = places.line(span.client, span.clock + span.length - 1)
+                        last = first if span.length == 1 else places.line(span.client, span.clock + span.length - 1)
                         if first is not None and last is not None:
                             side = changes.setdefault((log, row.user), ([], []))
                             side[row.whole].append(Change(row.seq, span, row, first, last))

@@ -8,6 +8,8 @@ and its units are counted.
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 from openprod.storage.ports import SpanRow, Storage
 from openprod.yjs.documents import LiveDocument
 
@@ -22,6 +24,7 @@ class Places:
         text = live.text(root)
         self.text = text.encode()
         self._plain = text.isascii()
+        self._line_ends = [place for place, byte in enumerate(self.text) if byte == 10]
         self._starts: dict[tuple[int, int], tuple[int, int]] = {}
         self._span: SpanRow | None = None
 
@@ -39,7 +42,7 @@ class Places:
     def line(self, client: int, clock: int) -> int | None:
         """How many line ends stand before the element."""
         place = self.bytes(client, clock)
-        return None if place is None else self.text.count(b"\n", 0, place)
+        return None if place is None else bisect_left(self._line_ends, place)
 
     def point(self, client: int, clock: int) -> int | None:
         """Code points before the element."""

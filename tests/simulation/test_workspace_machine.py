@@ -203,6 +203,10 @@ def test_prose(seed: int, steps: int) -> None:
     walk(seed, steps, prose=True)
 
 
+def test_a_decision_undone_after_what_followed_it() -> None:
+    walk(400002, 300, texts=True)
+
+
 def test_fresh_prose() -> None:
     base = secrets.randbits(31)
     print(f"seeds {base}…{base + 19}, prose")

@@ -488,11 +488,19 @@ class World:
                 for _row, bundle, record in history.decisions
                 if record.withdraws and bundle.intent == "undo"
             }
-            undone |= {f"{id[0]}:{id[1]}" for id, bundle in history.bundles.items() if bundle.number in undos}
+            back = {id for id, bundle in history.bundles.items() if bundle.number in undos}
+            undone |= {f"{id[0]}:{id[1]}" for id in back}
+            # What that took the place of is gone knowingly, where an undo of something later had said it again.
+            again = {history.tree.versions[id].parent for id in back} & {
+                id for id, bundle in history.bundles.items() if bundle.intent in ("undo", "redo")
+            }  # fmt: skip
+            again = {id for id in again if _says_again(history.tree.versions, id, undone)}
             items = [id for id in history.tree.versions if len(id) == 2 and f"{id[0]}:{id[1]}" not in undone]
             known = {id: self.knowledge[register.document, id[0], id[1]] for id in items}
             maxima = [
-                id for id in items if not any(id[1] < known[other].get(id[0], 0) for other in items if other != id)
+                id
+                for id in items
+                if not any(id[1] < known[other].get(id[0], 0) for other in items if other != id) and id not in again
             ]
             for id in maxima:
                 version = history.tree.versions[id]
@@ -639,6 +647,16 @@ class World:
                     assert dict(outsider.map(document, root).items()) == dict(
                         committer.document(document)._map(root).items()
                     ), "INV-SHOWN-2"
+
+
+def _says_again(versions: Mapping[Any, Any], id: Any, undone: set[str]) -> bool:
+    """Whether a version says what one before it said that is undone."""
+    value, at = versions[id].value, versions[id].parent
+    while at is not None:
+        if versions[at].value == value and f"{at[0]}:{at[1]}" in undone:
+            return True
+        at = versions[at].parent
+    return False
 
 
 def _vector(doc: Doc[Any]) -> Mapping[int, int]:
