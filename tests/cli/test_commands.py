@@ -144,7 +144,7 @@ def test_two_laptops_and_a_stick(either: Laptop, jordan: Laptop) -> None:
 def test_queries_explain_themselves_and_point_at_what_is_wrong(either: Laptop) -> None:
     explained = either.done("query", "show.openprod", "cues.cue where list = LX and number = 42", "--explain")
     assert "USING INDEX register_by_value" in explained
-    assert '= "LX"' in explained
+    assert ":p1 = " in explained
     as_json = either.run("query", "show.openprod", "cues.cue select count() group by list", "--explain", "--json").json
     assert set(as_json) == {"sql", "parameters", "steps", "indexes"}
     wrong = either.run("query", "show.openprod", "cues.cue where lst = LX")

@@ -62,8 +62,8 @@ class SqliteAnswers:
             for sql in (*(select for _name, select in compiled.sets), compiled.sql):
                 steps += [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", compiled.parameters)]
         indexes = sorted({found[1] for line in steps if (found := _INDEX.search(line))})
-        script = [f"CREATE TEMP TABLE {name} (id); INSERT INTO {name} {select};" for name, select in compiled.sets]
-        return Explained("\n".join([*script, compiled.sql]), dict(compiled.parameters), steps, indexes)
+        before = [f"CREATE TEMP TABLE {name} (id); INSERT INTO {name} {select};" for name, select in compiled.sets]
+        return Explained("\n".join([*before, compiled.sql]), dict(compiled.parameters), steps, indexes)
 
     # -- what the engine looks up for a plan ---------------------------------------------------------------
 
