@@ -19,6 +19,7 @@ from openprod.storage.memory import MemoryStorage
 from openprod.sync import messages as m
 from openprod.sync import replica as sync_replica
 from openprod.sync.catchup import Intake, must_leave, survey
+from openprod.sync.election import Role
 from openprod.sync.messages import CODEC
 from openprod.sync.outputs import Ask, Compare, Fetch, Now, Proven, TakeIn
 from openprod.sync.peer import Connect, Disconnect, Do, Effect, Notice, Peer, PeerConfig, Transmit
@@ -418,10 +419,18 @@ class PeersWorld:
                      for name, half in self.half.items()}  # fmt: skip
 
     def _side(self, node: Node) -> int | None:
-        """The half that a node went on with: one that leads, and whom it follows, are on its side of the cut."""
-        leader = self.by_device.get(node.peer.election.leader)
-        on = leader is not None and node.awake and leader.awake and leader.peer.leads
-        return self.group[node.name] if on and leader and self.group[leader.name] == self.group[node.name] else None
+        """The half that a node went on with: one that leads, and whom it follows, are on its side of the cut. Who slept
+        while the cut began or lasted, or has lost its leader, may go on with whom it finds.
+        """
+        election = node.peer.election
+        leader = self.by_device.get(election.leader)
+        if leader is None or election.role is Role.LOST or self._slept(node) or self._slept(leader):
+            return None
+        on = leader.peer.leads and self.group[leader.name] == self.group[node.name]
+        return self.group[node.name] if on else None
+
+    def _slept(self, node: Node) -> bool:
+        return node.asleep_until > (self.cut_at or 0)
 
     def crash(self, name: str) -> None:
         node = self.nodes[name]
@@ -489,7 +498,7 @@ class PeersWorld:
         self.heal()
         self.yes = 1.0
         for node in self.nodes.values():
-            node.asleep_until = 0
+            node.asleep_until = min(node.asleep_until, self.now)
             node.skew_ms = 0
             node.storage.fail_next(DiskFull("No room."), times=0)
             node.cooling.clear()
