@@ -329,13 +329,14 @@ class Detector:
         """A decision that came may close (or take back) a conflict none of whose registers was touched."""
         entities = {entry.entity for entry in touched if entry.entity}
         gone: set[str] = set()
+        decided = self._listing.decided
         for entry in touched:
             if entry.root != layout.RESOLUTION_ROOT or entry.value is None:
                 continue
             record = resolutions.parse(entry.value)
             if record is None:
                 continue
-            self._listing.decided.add(record.conflict)
+            decided.add(record.conflict)
             if record.register_ is not None:
                 self._recorded.add("/".join((entry.document, *record.register_)))
                 found = self._index.find(entry.document, *record.register_)
@@ -356,7 +357,7 @@ class Detector:
                 self._overlap(row.document, json.loads(row.subject)["root"], changed)
         for entity in sorted(entities):
             # Also where the conflict isn't here: the decision may have come before what it is about.
-            if entity in gone or (self.edit_deletes.id(entity) in self._listing.decided):
+            if entity in gone or (decided and self.edit_deletes.id(entity) in decided):
                 self.edit_deletes.judge(entity, changed)
 
     # -- for what judges more than a register --------------------------------------------------------------

@@ -105,13 +105,19 @@ class EdgeJudge:
         a facet."""
         places: set[Place] = set()
         entities: set[str] = set()
+        declared = any(True for _name in edges.names(self._schemas))
         for entry in touched:
             kind = layout.parse_root(entry.root).kind
             if kind == "resolution":
                 places.update(self._decided(entry))
             elif kind == "edge" and entry.entity:
                 places.add((entry.document, entry.root, entry.entity))
-            elif kind in ("entity", "facet") and entry.entity and not (entry.field and self._is_marked(entry)):
+            elif (
+                declared
+                and kind in ("entity", "facet")
+                and entry.entity
+                and not (entry.field and self._is_marked(entry))
+            ):
                 entities.add(entry.entity)
         for entity in sorted(entities):
             for register in self._ends_at(entity):

@@ -75,6 +75,7 @@ class Index:
     def forget(self) -> None:
         """Drop caches and unwritten rows; the next look-up reads the storage."""
         self._entries: OrderedDict[tuple[str, str, str], Entry] = OrderedDict()
+        self._absent: set[tuple[str, str, str]] = set()
         self._by_id: dict[int, Entry] = {}
         self._tails: dict[tuple[str, int, int], Entry] = {}
         self._next_register = 0
@@ -313,8 +314,9 @@ class Index:
         entry = self._entries.get(name)
         if entry is not None:
             return entry
-        row = self._storage.register_at(document, root, key)
+        row = None if name in self._absent else self._storage.register_at(document, root, key)
         if row is None:
+            self._absent.discard(name)
             if not self._next_register:
                 self._next_register = self._storage.next_register()
             place = layout.place(document, root, key)
@@ -327,11 +329,15 @@ class Index:
         return self._keep(Entry(row, stored=True))
 
     def find(self, document: str, root: str, key: str) -> Entry | None:
-        entry = self._entries.get((document, root, key))
-        if entry is not None:
+        name = (document, root, key)
+        entry = self._entries.get(name)
+        if entry is not None or name in self._absent:
             return entry
         row = self._storage.register_at(document, root, key)
-        return self._keep(Entry(row, stored=True)) if row else None
+        if row is None:
+            self._absent.add(name)
+            return None
+        return self._keep(Entry(row, stored=True))
 
     def by_number(self, id: int) -> Entry | None:
         entry = self._by_id.get(id)
@@ -412,6 +418,8 @@ class Index:
 
     def trim(self) -> None:
         """Let go of the registers longest in the cache. Only between groups."""
+        if len(self._absent) > CACHED_REGISTERS_MAX:
+            self._absent.clear()
         while len(self._entries) > CACHED_REGISTERS_MAX:
             _name, entry = self._entries.popitem(last=False)
             self._by_id.pop(entry.id, None)
