@@ -1,7 +1,7 @@
 /** What people say about meaning and identity: forms turned into operations, and what the node says it would do. */
 import type { Binding, Bonds, Concept, ConceptField, Rule } from "./bonds";
 import type { Column, FacetView } from "./schema";
-import type { Value } from "./values";
+import { isBlank, type Value } from "./values";
 
 export type Operation = { readonly op: string } & { readonly [key: string]: unknown };
 
@@ -57,6 +57,12 @@ export const STATE_WORDS: Readonly<Record<FieldState, string>> = {
   differs: "they differ",
   stays: "stays with each",
 };
+
+/** What asserting does to one field, in words. */
+export function sameWords({ state, values }: SameField): string {
+  if (values.every(({ value }) => isBlank(value))) return "nothing yet";
+  return values.length === 1 ? "only there" : STATE_WORDS[state];
+}
 
 // -- concepts ------------------------------------------------------------------------------------------------
 

@@ -165,6 +165,9 @@ function Values({ opened, conflict, column, busy, send }: ValuesProps): JSX.Elem
   return (
     <>
       <h3>{conflict.status === "open" ? "Choose a value" : "Choose again"}</h3>
+      {conflict.kind === "semantic" && conflict.status === "open" && (
+        <p class="hint">It will be the same everywhere. Until then each row shows its own.</p>
+      )}
       <ul class="candidates" data-testid="candidates">
         {conflict.candidates.map((candidate) => (
           <CandidateCard key={candidate.version} {...{ opened, candidate, conflict, column, busy, send }} />
@@ -209,7 +212,7 @@ function CandidateCard({ opened, candidate, conflict, column, busy, send }: Cand
           </div>
         )}
         {missed !== "" && <div>{missed}</div>}
-        {shown && <div class="note">What every program shows now</div>}
+        {shown && conflict.kind !== "semantic" && <div class="note">What every program shows now</div>}
         {chosen && (
           <div class="note">
             <Icon name="check" /> Decided

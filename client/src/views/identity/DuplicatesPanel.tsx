@@ -29,6 +29,7 @@ export function DuplicatesPanel({ opened }: { readonly opened: Opened }): JSX.El
     );
   });
   const barred = production.barred.value;
+  const subjects = subjectsOf(opened);
   return (
     <Panel title="Possible duplicates" testId="duplicates" onClose={closePanel} onBack={openConcepts} back="Back to all concepts">
       <p class="hint">Rules say by which fields two rows may be one. They only propose; nothing is ever merged by a rule.</p>
@@ -37,18 +38,24 @@ export function DuplicatesPanel({ opened }: { readonly opened: Opened }): JSX.El
       {found.value?.length === 0 && <p>The rules propose nothing.</p>}
       <ul class="inbox" data-testid="proposals">
         {found.value?.map((one) => (
-          <Proposed key={`${one.about} ${one.by.join()} ${one.values.join()}`} one={one} barred={barred} />
+          <Proposed key={`${one.about} ${one.by.join()} ${one.values.join()}`} {...{ one, subjects, barred }} />
         ))}
       </ul>
-      <Rules opened={opened} barred={barred} />
+      <Rules {...{ opened, subjects, barred }} />
     </Panel>
   );
 }
 
-function Proposed({ one, barred }: { readonly one: Proposal; readonly barred: string }): JSX.Element {
+interface ProposedProps {
+  readonly one: Proposal;
+  readonly subjects: readonly RuleSubject[];
+  readonly barred: string;
+}
+
+function Proposed({ one, subjects, barred }: ProposedProps): JSX.Element {
   const [first, ...others] = one.entities;
   if (first === undefined) return <></>;
-  const same = one.by.map((field, at) => `${field} ${one.values[at] ?? ""}`).join(" and ");
+  const same = one.by.map((field, at) => `${labelOf(subjects, one.about, field)} ${one.values[at] ?? ""}`).join(" and ");
   return (
     <li class="candidate">
       <div class="candidate-value">{one.entities.map(({ title }) => title).join(", ")}</div>
@@ -79,16 +86,19 @@ function Proposed({ one, barred }: { readonly one: Proposal; readonly barred: st
   );
 }
 
-function Rules({ opened, barred }: { readonly opened: Opened; readonly barred: string }): JSX.Element {
+interface RulesProps {
+  readonly opened: Opened;
+  readonly subjects: readonly RuleSubject[];
+  readonly barred: string;
+}
+
+function Rules({ opened, subjects, barred }: RulesProps): JSX.Element {
   const { production } = opened;
   const { rules } = production.bonds.value;
   const about = useSignal("");
   const chosen = useSignal<readonly string[]>([]);
   const problem = useSignal("");
-  const subjects = subjectsOf(opened);
   const subject = subjects.find((one) => one.about === about.value);
-  const labelOf = (name: string, field: string): string =>
-    subjects.find((one) => one.about === name)?.fields.find((one) => one.field === field)?.label ?? field;
   const add = async (): Promise<void> => {
     if (subject === undefined || chosen.value.length === 0) return;
     const fields = withSet(rules.get(subject.about), chosen.value);
@@ -102,7 +112,7 @@ function Rules({ opened, barred }: { readonly opened: Opened; readonly barred: s
       <ul class="inbox" data-testid="rules">
         {[...rules].flatMap(([name, rule]) =>
           rule.map((set) => {
-            const said = `${subjects.find((one) => one.about === name)?.label ?? name}: the same ${set.map((field) => labelOf(name, field)).join(" and ")}`;
+            const said = `${subjects.find((one) => one.about === name)?.label ?? name}: the same ${set.map((field) => labelOf(subjects, name, field)).join(" and ")}`;
             return (
               <li key={`${name}/${set.join("/")}`} class="picked-line">
                 {said}
@@ -176,6 +186,9 @@ function Rules({ opened, barred }: { readonly opened: Opened; readonly barred: s
     </>
   );
 }
+
+const labelOf = (subjects: readonly RuleSubject[], about: string, field: string): string =>
+  subjects.find((one) => one.about === about)?.fields.find((one) => one.field === field)?.label ?? field;
 
 /** Concepts first: their rules find the same thing in two sheets. */
 function subjectsOf({ production }: Opened): RuleSubject[] {

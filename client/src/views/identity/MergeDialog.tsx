@@ -111,7 +111,7 @@ function Fields({ opened, preview, sides, onSide }: FieldsProps): JSX.Element {
             <thead>
               <tr>
                 <th scope="col">Field</th>
-                <th scope="col">{preview.survivor.title} stays</th>
+                <th scope="col">{preview.survivor.title} (stays)</th>
                 <th scope="col">{preview.absorbed.title}</th>
                 <th scope="col">What happens</th>
               </tr>

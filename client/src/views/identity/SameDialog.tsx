@@ -3,7 +3,7 @@ import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { columnOf, type Concept } from "../../domain/bonds";
 import { display } from "../../domain/format";
-import { distinct, sameOperation, STATE_WORDS, type SameField } from "../../domain/identity";
+import { distinct, sameOperation, sameWords, type SameField } from "../../domain/identity";
 import type { FacetView } from "../../domain/schema";
 import { commit, facetsOf, nameOfAny } from "../../state/identity";
 import type { Opened } from "../../state/session";
@@ -161,7 +161,7 @@ function Fields({ concept, fields }: { readonly concept: Concept; readonly field
                       </td>
                     );
                   })}
-                  <td>{STATE_WORDS[found.state]}</td>
+                  <td>{sameWords(found)}</td>
                 </tr>
               );
             })}
