@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from openprod.errors import InvalidManifest
-from openprod.plugin_host.manifest import Manifest
+from openprod.plugin_host.manifest import LEFT_OUT, Manifest
 
 
 def load_function(manifest: Manifest, file: str, function: str) -> Callable[..., Any]:
@@ -61,6 +61,8 @@ def _package(manifest: Manifest) -> str:
     folder = manifest.folder.resolve()
     digest = hashlib.sha256(str(folder).encode())
     for file in sorted(folder.rglob("*.py")):
+        if any(part.startswith(".") or part in LEFT_OUT for part in file.relative_to(folder).parts):
+            continue  # what tools keep in a folder that somebody develops in
         with suppress(OSError):
             data = file.read_bytes()
             digest.update(f"\0{file.relative_to(folder).as_posix()}\0{len(data)}\0".encode() + data)

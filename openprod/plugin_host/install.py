@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from openprod.errors import Busy, InputError, InvalidManifest, LimitExceeded, NotFound, ReadOnly
 from openprod.plugin_host.lint import lint
-from openprod.plugin_host.manifest import Manifest, read_manifest
+from openprod.plugin_host.manifest import LEFT_OUT, Manifest, read_manifest
 from openprod.plugin_host.toml_lines import refuse
 
 FILES_MAX: Final = 2_000
@@ -24,8 +24,6 @@ FILE_BYTES_MAX: Final = 16 * 1024 * 1024
 BYTES_MAX: Final = 64 * 1024 * 1024
 DEPTH_MAX: Final = 16
 WAIT_S: float = 10
-LEFT_OUT: Final = frozenset({"__pycache__", "node_modules", "venv"})
-"""What tools leave in a folder, besides everything whose name begins with a dot."""
 
 _COMING, _GOING = ".coming-", ".going-"
 

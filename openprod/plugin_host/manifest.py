@@ -54,6 +54,9 @@ from openprod.plugin_host.toml_lines import TomlFile, refuse
 RESERVED = frozenset({"core", "edge", "text", "rich", "openprod", "plugin"})
 """Names that documents and storage keys already use."""
 
+LEFT_OUT = frozenset({"__pycache__", "node_modules", "venv"})
+"""What tools leave in a folder, besides everything whose name begins with a dot: no part of a plugin."""
+
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _VERSION = re.compile(r"\d+(\.\d+){0,2}([-+][0-9A-Za-z.-]+)?")
 _ENTRY = re.compile(r"(?P<file>[A-Za-z0-9_][A-Za-z0-9_/-]*\.py):(?P<function>[a-z_][a-z0-9_]*)")

@@ -61,6 +61,9 @@ def test_written_installed_adopted_used_dropped_and_removed(author: Laptop) -> N
     assert author.run("plugin", "adopt", "show.openprod", "props").status == 1
     assert author.done("plugin", "install", "props") == "props 1.0.0 is installed.\n"
     assert adopted(author)["adopted"] is False
+    here = author.run("plugin", "list", "--json").json["installed"]
+    assert {one["name"]: one["own"] for one in here}.items() >= {"props": True, "cues": False}.items()
+    assert "props.csv" in author.done("plugin", "list")
     author.done("plugin", "adopt", "show.openprod", "props")
     author.done("import", "show.openprod", "props.csv", "list.csv", "--apply")
     assert [row[1:3] for row in rows(author, "number, title")] == [["1", "Mirror"], ["2", "Lantern"]]

@@ -107,11 +107,14 @@ def uninstall(name: str, as_json: bool) -> None:
 
 
 @plugin.command("list")
-@folder_argument
+@click.argument("folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
 @json_option
-def list_(folder: Path, as_json: bool) -> None:
-    """List plugins with their facets and import formats."""
-    found = call(folder, lambda node: node.get("plugins"))
+def list_(folder: Path | None, as_json: bool) -> None:
+    """List plugins with their facets and import formats.
+
+    With DIR, also says which of them the workspace has adopted.
+    """
+    found = _here() if folder is None else call(folder, lambda node: node.get("plugins"))
     if as_json:
         print_json(found)
         return
@@ -128,6 +131,22 @@ def list_(folder: Path, as_json: bool) -> None:
     print_table(["plugin", "version", "what", "adopted", "facets", "imports"], rows)
     for problem in found["problems"]:
         note(f"{problem['sentence']} {problem['hint']}")
+
+
+def _here() -> dict[str, Any]:
+    """Those on this device, whatever workspaces have adopted."""
+    registry = installed_plugins()
+    installed = [
+        {
+            "name": one.name, "version": one.version, "label": one.label, "description": one.description,
+            "own": registry.is_own(one), "adopted": False, "adopted_version": None, "update": "", "facets": one.facets,
+            "edges": one.edges,
+            "importers": [{"name": it.name, "label": it.label, "files": it.files} for it in one.importers],
+        }
+        for one in registry.plugins.values()
+    ]  # fmt: skip
+    problems = [{"sentence": one.sentence, "hint": one.hint, **one.details} for one in registry.problems]
+    return {"installed": installed, "adopted": [], "dropped": [], "problems": problems}
 
 
 def _adopted(one: dict[str, Any], dropped: list[str]) -> str:
