@@ -28,7 +28,13 @@ from openprod.storage.sqlite.reader import Reader
 from openprod.storage.sqlite.storage import SqliteStorage
 
 
-def plan_merge(committer: Committer, path: Path, who: Identity) -> dict[str, Any]:
+def _untold(_done: int, _total: int) -> None:
+    """Nobody asked how far it is."""
+
+
+def plan_merge(
+    committer: Committer, path: Path, who: Identity, progress: Callable[[int, int], None] | None = None
+) -> dict[str, Any]:
     """Merge into a copy and say what happened there: exact, and nothing here changes."""
     head, bundles = exchange.read(path, committer.workspace)
     foreign = list(exchange.lacking(committer, bundles))
@@ -45,10 +51,13 @@ def plan_merge(committer: Committer, path: Path, who: Identity) -> dict[str, Any
                 random_bytes=secrets.token_bytes,
             )  # fmt: skip
             try:
-                outcomes, _events = trial.commit(foreign)
-                for outcome in outcomes:
-                    if isinstance(outcome, OpenprodError):
-                        raise outcome
+                for start in range(0, len(foreign), 256):
+                    outcomes, _events = trial.commit(foreign[start : start + 256])
+                    for outcome in outcomes:
+                        if isinstance(outcome, OpenprodError):
+                            raise outcome
+                    if progress is not None:
+                        progress(min(start + 256, len(foreign)), len(foreign))
                 describer = Describer(trial.storage, trial.schemas, trial.detector)
                 rows = trial.storage.conflicts(status="open")
                 coming = [describer.describe(row).to_json() for row in rows if row.id not in before]
@@ -64,8 +73,11 @@ def plan_merge(committer: Committer, path: Path, who: Identity) -> dict[str, Any
     }  # fmt: skip
 
 
-def backup(committer: Committer, folder: Path, target: Path) -> dict[str, Any]:
-    """A whole workspace folder at ``target``, checked after writing."""
+def backup(
+    committer: Committer, folder: Path, target: Path, progress: Callable[[int, int], None] | None = None
+) -> dict[str, Any]:
+    """A whole workspace folder at ``target``, checked after writing. Progress is in bytes."""
+    told = progress if progress is not None else _untold
     if target.exists():
         raise InputError(f"{target} exists already.", hint="Choose a new name for the backup.")
     partial = target.with_name(target.name + ".part")
@@ -73,9 +85,20 @@ def backup(committer: Committer, folder: Path, target: Path) -> dict[str, Any]:
         shutil.rmtree(partial, ignore_errors=True)
         try:
             partial.mkdir(parents=True)
+            files = [entry for entry in folder.glob("blobs/[0-9a-f]*") if entry.is_file()]
+            # The database counts twice: it is read again to check it.
+            whole = (folder / "workspace.db").stat().st_size
+            total = 2 * whole + sum(file.stat().st_size for file in files)
+            told(0, total)
             committer.storage.backup(str(partial / "workspace.db"))
+            done = whole
+            told(done, total)
             if (folder / "blobs").is_dir():
-                shutil.copytree(folder / "blobs", partial / "blobs")
+                (partial / "blobs").mkdir()
+            for file in files:
+                shutil.copy2(file, partial / "blobs" / file.name)
+                done += file.stat().st_size
+                told(done, total)
             copy = SqliteStorage(str(partial / "workspace.db"))
             try:
                 with copy.transaction():
@@ -84,6 +107,7 @@ def backup(committer: Committer, folder: Path, target: Path) -> dict[str, Any]:
                 faults = copy.check()
             finally:
                 copy.close()
+            told(total, total)
             if faults:
                 raise OpenprodError(f"The backup could not be verified: {faults[0]}")
             partial.rename(target)
@@ -149,7 +173,7 @@ async def doctor(
 
     Reads beside the writer, and compares in a copy, which ``copy`` writes: people go on editing meanwhile.
     """
-    told = progress or (lambda _done, _total: None)
+    told = progress if progress is not None else _untold
     chains: dict[str, tuple[int, bytes]] = {}
     count = 0
     async with Reader.open(database) as reader:

@@ -204,13 +204,17 @@ class Workspace(Reading):
         return receipt
 
     async def commit(
-        self, operations: Sequence[Operation], *, message: str = "", actor: Actor | None = None, intent: str = "edit"
-    ) -> Receipt:
+        self, operations: Sequence[Operation], *, message: str = "", actor: Actor | None = None, intent: str = "edit",
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Receipt:  # fmt: skip
         """Commit operations as one bundle. Raises InvalidOperation, NotFound, LimitExceeded, StorageError."""
 
         def plan(committer: Committer) -> dict[str, list[Write]]:
             lowering = Lowering(committer)
-            lowering.add(operations)
+            for start in range(0, len(operations), 256):
+                lowering.add(operations[start : start + 256])
+                if progress is not None:
+                    progress(min(start + 256, len(operations)), len(operations))
             return lowering.plan()
 
         builtins = [msgspec.to_builtins(operation) for operation in operations]
@@ -353,9 +357,13 @@ class Workspace(Reading):
         head = await self._worker.call(lambda committer: exchange.pack_head(committer, known))
         return await exchange.pack(Path(path), database=self._database, head=head, lacking=known, progress=progress)
 
-    async def merge_plan(self, path: str | Path) -> dict[str, Any]:
+    async def merge_plan(
+        self, path: str | Path, *, progress: Callable[[int, int], None] | None = None
+    ) -> dict[str, Any]:
         """What merging the file would bring: bundles by author, conflicts to come. Changes nothing."""
-        return await self._worker.call(lambda committer: maintenance.plan_merge(committer, Path(path), self.identity))
+        return await self._worker.call(
+            lambda committer: maintenance.plan_merge(committer, Path(path), self.identity, progress)
+        )
 
     async def merge(self, path: str | Path, *, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
         """Take the file's bundles in. Raises InvalidFile or Untrusted before anything is taken in."""
@@ -376,9 +384,11 @@ class Workspace(Reading):
 
     # -- care ----------------------------------------------------------------------------------------------
 
-    async def backup(self, path: str | Path) -> dict[str, Any]:
+    async def backup(self, path: str | Path, *, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
         """Write a whole copy (database and stored files) as one folder at ``path``, which must not exist."""
-        return await self._worker.call(lambda committer: maintenance.backup(committer, self.folder, Path(path)))
+        return await self._worker.call(
+            lambda committer: maintenance.backup(committer, self.folder, Path(path), progress)
+        )
 
     async def doctor(self, *, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
         async def copy(path: str) -> None:

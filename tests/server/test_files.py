@@ -89,6 +89,31 @@ async def test_merging_says_how_far_it_is(served: Served, tmp_path: Path) -> Non
     assert lines[:-1] == [{"progress": {"done": 1, "total": 1}}]
 
 
+async def test_long_work_ends_with_what_it_gives_without_progress(served: Served, tmp_path: Path) -> None:
+    await served.cue()
+    pack = await second_laptop(served, tmp_path)
+    await served["owner"].post("/plugins/cues/adopt")
+    lines = {"accept": "application/x-ndjson"}
+    for address, sent in (
+        ("/merge/plan", {"json": {"path": str(pack)}}),
+        ("/imports/cues.csv?file_name=a.csv", {"content": SHEET}),
+        ("/imports/cues.csv?file_name=a.csv&apply=true", {"content": SHEET}),
+        ("/imports/cues.csv?file_name=a.csv&apply=true", {"content": SHEET}),
+    ):
+        headers = CSV if "imports" in address else {}
+        plain = served["owner"].post(address, **sent, headers=headers) if "apply" not in address else None
+        answer = await served["owner"].post(address, **sent, headers={**headers, **lines})
+        assert answer.headers["content-type"].startswith("application/x-ndjson")
+        *progress, last = [json.loads(line) for line in answer.text.splitlines()]
+        assert all(one["progress"]["done"] <= one["progress"]["total"] for one in progress)
+        if plain is not None:
+            assert last == {"result": (await plain).json()}
+        else:
+            assert last["result"]["applied"]
+    await served["owner"].post("/backup", json={"path": str(tmp_path / "copy")}, headers=lines)
+    assert (tmp_path / "copy" / "workspace.db").is_file()
+
+
 async def test_files_that_are_no_packs(served: Served, tmp_path: Path) -> None:
     await served.cue()
     pack = (await second_laptop(served, tmp_path)).read_bytes()

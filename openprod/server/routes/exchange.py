@@ -86,22 +86,31 @@ async def _file(asked: Asked) -> AsyncIterator[Path]:
         yield asked.local_path(request.path)
 
 
-async def merge_plan(asked: Asked) -> dict[str, Any]:
-    async with _file(asked) as path:
-        return await asked.workspace.merge_plan(path)
+async def merge_plan(asked: Asked) -> Response:
+    path, held = await _received(asked)
+
+    async def do(report: Report) -> dict[str, Any]:
+        async with held:
+            return await asked.workspace.merge_plan(path, progress=report)
+
+    return await work(asked, do)
 
 
 async def merge(asked: Asked) -> Response:
-    async with AsyncExitStack() as stack:
-        # Received and checked before the answer begins, so that what is wrong with it still has a status.
-        path = await stack.enter_async_context(_file(asked))
-        held = stack.pop_all()
+    path, held = await _received(asked)
 
     async def do(report: Report) -> dict[str, Any]:
         async with held:
             return await asked.workspace.merge(path, progress=report)
 
     return await work(asked, do)
+
+
+async def _received(asked: Asked) -> tuple[Path, AsyncExitStack]:
+    """Received and checked before the answer begins, so that what is wrong with it still has a status."""
+    async with AsyncExitStack() as stack:
+        path = await stack.enter_async_context(_file(asked))
+        return path, stack.pop_all()
 
 
 CALLS = (
@@ -141,6 +150,7 @@ CALLS = (
         body=PathRequest,
         gives=MergePlanAnswer,
         takes_file=True,
+        progress=True,
     ),
     Call(
         method="POST",

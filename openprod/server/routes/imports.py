@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from anyio import to_thread
+from starlette.responses import Response
 
 from openprod.core.proposals import Proposal
 from openprod.engine.events import Committed, Receipt
@@ -17,12 +18,13 @@ from openprod.plugin_host.snapshots import take_snapshot
 from openprod.server.body import read_bytes
 from openprod.server.calls import Asked, Call
 from openprod.server.payloads import ImportAnswer, ImportQuery
+from openprod.server.progress import Report, work
 from openprod.storage.sqlite.connection import translated
 
 _TRIES_MAX: Final = 3
 
 
-async def run(asked: Asked) -> dict[str, Any]:
+async def run(asked: Asked) -> Response:
     query: ImportQuery = asked.query
     registry = await to_thread.run_sync(asked.services.plugins)
     manifest, importer = registry.importer(asked.part("importer"))
@@ -34,12 +36,22 @@ async def run(asked: Asked) -> dict[str, Any]:
         raise InputError(
             f"This workspace hasn't adopted the plugin “{manifest.name}”.", hint="Adopt it, then import again."
         )
-    if not query.apply:
-        proposal, _touched = await _plan(asked, manifest, importer, data, name)
+
+    async def look(report: Report) -> dict[str, Any]:
+        proposal, _touched = await _plan(asked, manifest, importer, data, name, _part(report, 0, 1))
         return {"proposal": proposal.to_json(), "applied": False, "receipt": None}
-    async with asked.services.importing:
-        proposal, receipt = await _apply(asked, manifest, importer, data, name, query.message)
-    return {"proposal": proposal.to_json(), "applied": True, "receipt": receipt}
+
+    async def apply(report: Report) -> dict[str, Any]:
+        async with asked.services.importing:
+            proposal, receipt = await _apply(asked, manifest, importer, data, name, query.message, report)
+        return {"proposal": proposal.to_json(), "applied": True, "receipt": receipt}
+
+    return await work(asked, apply if query.apply else look)
+
+
+def _part(report: Report, part: int, parts: int) -> Report:
+    """Reports of one of several parts of the work, which count the same."""
+    return lambda done, total: report(100 * part + 100 * done // max(total, 1), 100 * parts)
 
 
 async def _data(asked: Asked, path: str | None) -> bytes:
@@ -58,7 +70,7 @@ async def _data(asked: Asked, path: str | None) -> bytes:
 
 
 async def _plan(
-    asked: Asked, manifest: Manifest, importer: Importer, data: bytes, name: str
+    asked: Asked, manifest: Manifest, importer: Importer, data: bytes, name: str, report: Report
 ) -> tuple[Proposal, set[str]]:
     """The proposal, and the entities that somebody changed while it was made."""
     touched: set[str] = set()
@@ -71,7 +83,9 @@ async def _plan(
         adopted = asked.workspace.schemas[manifest.name]
         facets, edges = known(manifest.facets, adopted.facets), known(manifest.edges, adopted.edges)
         snapshot = await take_snapshot(asked.workspace, facets, edges)
+        report(1, 2)
         planned = await to_thread.run_sync(lambda: plan_import(manifest, importer, data, snapshot, file_name=name))
+        report(2, 2)
         proposal = fit(planned, adopted, manifest.version)
     finally:
         forget()
@@ -79,11 +93,11 @@ async def _plan(
 
 
 async def _apply(
-    asked: Asked, manifest: Manifest, importer: Importer, data: bytes, name: str, message: str
+    asked: Asked, manifest: Manifest, importer: Importer, data: bytes, name: str, message: str, report: Report
 ) -> tuple[Proposal, Receipt]:
     """Plan and commit; plan again when somebody changed what the plan is about."""
     for _ in range(_TRIES_MAX):
-        proposal, touched = await _plan(asked, manifest, importer, data, name)
+        proposal, touched = await _plan(asked, manifest, importer, data, name, _part(report, 0, 3))
         about = {getattr(operation, "entity", "") for operation in proposal.operations}
         if touched & about:
             continue
@@ -92,7 +106,9 @@ async def _apply(
             message=message or f"{importer.label}: {name}".removesuffix(": "),
             actor=asked.actor,
             intent="import",
+            progress=_part(report, 1, 3),
         )
+        report(300, 300)
         return proposal, receipt
     raise Stale("Somebody is changing the same things all the time.", hint="Nothing was imported. Try again.")
 
@@ -107,5 +123,6 @@ CALLS = (
         query=ImportQuery,
         gives=ImportAnswer,
         takes_file=True,
+        progress=True,
     ),
 )

@@ -26,8 +26,8 @@ async def backup(asked: Asked) -> Response:
     request: PathRequest = asked.body
     path = asked.local_path(request.path)
 
-    async def do(_report: Report) -> dict[str, Any]:
-        return await asked.workspace.backup(path)
+    async def do(report: Report) -> dict[str, Any]:
+        return await asked.workspace.backup(path, progress=report)
 
     return await work(asked, do)
 
