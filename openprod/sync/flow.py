@@ -185,6 +185,8 @@ class Flow:
     def took(self, tips: Mapping[str, m.Tip], known: Mapping[str, int], size: int) -> None:
         self._taking = max(0, self._taking - size)
         self._mine.update(tips)
+        if not tips:
+            self._untold = True  # it came again: the other hasn't heard that it is here
         for branch, seq in known.items():
             self._from_them[branch] = max(self._from_them.get(branch, 0), seq)
             self._known[branch] = max(self._known.get(branch, 0), seq)

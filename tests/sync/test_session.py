@@ -131,6 +131,26 @@ def test_what_was_lost_is_sent_again() -> None:
     assert [one.body for one in talk.b.taken] == [one.signed.body for one in talk.a.bundles]
 
 
+def test_an_acknowledgement_that_was_lost_is_made_up_for() -> None:
+    talk = joined()
+    talk.a.writes(2)
+    talk.a.do(talk.a.session.news(talk.a.tips()))
+    while talk.a.out:
+        talk.b.gets(talk.a.out.pop(0))
+    talk.b.out.clear()
+    first = [one.body for one in talk.b.taken]
+    talk.b.took = lambda bundles: talk.b.do(  # type: ignore[method-assign]
+        talk.b.session.took({}, {}, sum(len(one.body) for one in bundles))  # what it holds already
+    )
+    for _ in range(45):
+        talk.tick()
+        talk.a.do(talk.a.session.say(m.Heartbeat(1, "", False, 1)))
+        talk.b.do(talk.b.session.say(m.Heartbeat(1, "", False, 1)))
+        talk.run()
+    assert not talk.a.closed
+    assert [one.body for one in talk.b.taken] == first * 2, "once more, and then it is known"
+
+
 # -- versions, clocks, resuming ----------------------------------------------------------------------------
 
 
