@@ -190,6 +190,7 @@ class Concept(_Record):
 
     name: str
     label: str = ""
+    order: Annotated[tuple[_Name, ...], Field(description="The fields as columns, from left to right.")] = ()
     fields: dict[_Name, ConceptField] = {}
 
 

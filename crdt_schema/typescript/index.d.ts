@@ -93,6 +93,8 @@ export interface ConceptField {
 export interface Concept {
   name: string;
   label?: string;
+  /** The fields as columns, from left to right. */
+  order?: string[];
   fields?: Record<string, ConceptField>;
 }
 

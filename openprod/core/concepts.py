@@ -29,11 +29,19 @@ class ConceptField(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 class Concept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """``fields``: {field: ConceptField}. Its name is its key: two people who define one name apart disagree openly."""
+    """``fields``: {field: ConceptField}; ``order``: the fields as people read them, as documents keep no order of keys.
+
+    Its name is its key: two people who define one name apart disagree openly.
+    """
 
     name: str
     label: str = ""
+    order: tuple[str, ...] = ()
     fields: dict[str, ConceptField] = {}
+
+    def columns(self) -> list[str]:
+        """The fields from left to right: ``order`` first, then the rest by name."""
+        return [*(name for name in self.order if name in self.fields), *sorted(set(self.fields) - set(self.order))]
 
     def to_record(self) -> dict[str, Any]:
         record = msgspec.to_builtins(self)

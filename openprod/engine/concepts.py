@@ -90,7 +90,8 @@ class Concepts:
     # -- definitions and bindings --------------------------------------------------------------------------
 
     def _define(self, operation: DefineConcept) -> None:
-        concept = Concept(name=operation.concept, label=operation.label, fields=operation.fields)
+        order = tuple(operation.fields)
+        concept = Concept(name=operation.concept, label=operation.label, order=order, fields=operation.fields)
         check_concept(concept)
         for binding in self._bindings(concept.name):
             missing = sorted(set(binding.fields) - set(concept.fields))

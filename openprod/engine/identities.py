@@ -32,7 +32,8 @@ class Identities:
             {
                 "concept": concept.name, "label": concept.label,
                 "fields": {
-                    name: {"type": field.type, "label": field.label} for name, field in sorted(concept.fields.items())
+                    name: {"type": concept.fields[name].type, "label": concept.fields[name].label}
+                    for name in concept.columns()
                 },
                 "bindings": [
                     {"facet": binding.facet, "fields": binding.fields}
@@ -122,7 +123,7 @@ class Identities:
             owner = self._bonds.concept_entity(facet, id)
             members.update(self._bonds.members(owner) if owner is not None else ())
         found = []
-        for field in sorted(known.fields):
+        for field in known.columns():
             said = [
                 {
                     "facet": facet,

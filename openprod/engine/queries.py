@@ -220,7 +220,7 @@ class _Resolver:
             if one.concept == name and one.facet in facets
         }
         self._roots.update(bindings)
-        return ConceptSource(str(name), tuple(concept.fields), bindings)
+        return ConceptSource(str(name), tuple(concept.columns()), bindings)
 
     def _visible(self, names: Iterable[str]) -> list[str]:
         return [name for name in names if self._allowed is None or name.partition(".")[0] in self._allowed]
