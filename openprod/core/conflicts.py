@@ -168,7 +168,7 @@ def edge_end_sentence(
     thing: str, label: str, target: str, ended_by: str, edits: tuple[tuple[str, Candidate], ...], *,
     decided: Decision | None, status: str,
 ) -> str:  # fmt: skip
-    """A relation that one ended while another changed it. ``edits``: (property's label or "" for the target, by whom)."""
+    """A relation that one ended while another changed it. ``edits``: (property's label, "" for the target; by whom)."""
     what = " ".join(part for part in (thing, label, target) if part)
     if status == "resolved" and decided is not None:
         return f"{what}: decided to {'keep it' if decided.value is True else 'leave it ended'} ({decided.by})."
