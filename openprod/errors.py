@@ -14,6 +14,7 @@
     ├── Stale                     the thing changed since it was looked at          (HTTP 409)
     ├── Unauthenticated           nobody known: no access token, or not one of ours  (HTTP 401)
     ├── Denied                    not allowed to                                    (HTTP 403)
+    ├── Unreachable               another device doesn't answer                     (HTTP 503)
     ├── StorageError              the disk or the file is in the way                (HTTP 503)
     │   ├── NewerFile             made by a newer version of the program
     │   ├── WrongFile             not a workspace
@@ -93,6 +94,11 @@ class Unauthenticated(OpenprodError):
 class Denied(OpenprodError):
     code = "DENIED"
     status = 403
+
+
+class Unreachable(OpenprodError):
+    code = "UNREACHABLE"
+    status = 503
 
 
 class StorageError(OpenprodError):

@@ -97,7 +97,8 @@ class Stored(msgspec.Struct, array_like=True, frozen=True):
 class Hello(msgspec.Struct, array_like=True, frozen=True, tag=1):
     """First both ways; the one who was called answers only a HELLO that it can go on from.
 
-    ``history``: newest first. No name of a person or a production is in it: nobody has proved anything yet.
+    ``history``: newest first. ``address``: where the sender can be called, ``HOST:PORT`` with blanks between. No name
+    of a person or a production is in it: nobody has proved anything yet.
     """
 
     versions: Annotated[list[Count], Meta(min_length=1, max_length=16)]
@@ -108,6 +109,7 @@ class Hello(msgspec.Struct, array_like=True, frozen=True, tag=1):
     nonce: Hash
     clock_ms: Milliseconds
     hub: bool = False
+    address: Name = ""
 
 
 class Auth(msgspec.Struct, array_like=True, frozen=True, tag=2):
@@ -296,15 +298,21 @@ class BlobsHeld(msgspec.Struct, array_like=True, frozen=True, tag=25):
     hashes: Annotated[list[Hash], Meta(max_length=4096)]
 
 
+class About(msgspec.Struct, array_like=True, frozen=True, tag=26):
+    """What people call the production: to whoever has joined, for a newcomer's copy."""
+
+    name: Name
+
+
 TYPES: Final = (
     Hello, Auth, Refuse, Bye, Have, Forked, Records, Plan, Approve, Ops, Piece, Live, Ack, Credit, Presence, Heartbeat,
-    Roster, Announce, End, ManifestWanted, Manifest, ChunkWanted, Chunk, BlobsWanted, BlobsHeld,
+    Roster, Announce, End, ManifestWanted, Manifest, ChunkWanted, Chunk, BlobsWanted, BlobsHeld, About,
 )  # fmt: skip
 
 Message: TypeAlias = (
     Hello | Auth | Refuse | Bye | Have | Forked | Records | Plan | Approve | Ops | Piece | Live | Ack | Credit
     | Presence | Heartbeat | Roster | Announce | End | ManifestWanted | Manifest | ChunkWanted | Chunk | BlobsWanted
-    | BlobsHeld
+    | BlobsHeld | About
 )  # fmt: skip
 
 CODEC: Final = Codec(TYPES)

@@ -49,6 +49,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     secret: bytes = b""
     expected: str = ""
     name: str = ""
+    address: str = ""
     hub: bool = False
     codec: Codec = m.CODEC
     versions: tuple[int, ...] = m.VERSIONS

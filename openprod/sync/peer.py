@@ -173,7 +173,8 @@ class Peer:
             Config(
                 caller=caller, workspace=config.workspace, key=config.key, sign=config.sign, nonce=config.nonce(),
                 admit=config.admit, gathering=self.gathering, history=self.election.course.history(now.mono),
-                certificate=certificate, secret=secret, expected=expected, name=config.name[:60], hub=config.hub,
+                certificate=certificate, secret=secret, expected=expected, name=config.name[:60],
+                address=config.address, hub=config.hub,
             ),
             now,
         )  # fmt: skip
@@ -305,7 +306,7 @@ class Peer:
     def _is_second(self, connection: int, link: _Link, proven: Proven, now: Now) -> bool:
         """Two connections with one device: the one that its lower id called stays; a newer by the same takes over."""
         link.device = proven.device
-        link.entry = m.RosterEntry(proven.device, proven.name[:60], "", proven.hub)
+        link.entry = m.RosterEntry(proven.device, proven.name[:60], link.session.their_address, proven.hub)
         for other, old in list(self._links.items()):
             if other == connection or old.device != proven.device:
                 continue

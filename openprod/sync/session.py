@@ -257,7 +257,7 @@ class PeerSession:
         self._hello = config.codec.encode(
             m.Hello(
                 list(config.versions), config.key, config.workspace, config.gathering, config.history, config.nonce,
-                now.wall, config.hub,
+                now.wall, config.hub, config.address,
             )
         )  # fmt: skip
         self._out.append(Send(self._hello))
@@ -297,6 +297,10 @@ class PeerSession:
     @property
     def their_history(self) -> list[m.Stretch]:
         return self._their.history if self._their is not None else []
+
+    @property
+    def their_address(self) -> str:
+        return self._their.address if self._their is not None else ""
 
     @property
     def secret(self) -> bytes:
