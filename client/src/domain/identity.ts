@@ -66,10 +66,23 @@ export function sameWords({ state, values }: SameField): string {
 
 // -- concepts ------------------------------------------------------------------------------------------------
 
-/** Types that a field of a concept may have: whatever has one value. */
-export const CONCEPT_TYPES = [
-  "string", "integer", "decimal", "number", "boolean", "date", "time", "datetime", "duration", "choice", "color", "reference", "list", "blob",
-] as const; // prettier-ignore
+/** Types that a field of a concept may have (whatever has one value), and what people call them. */
+export const CONCEPT_TYPES: Readonly<Record<string, string>> = {
+  string: "text",
+  integer: "whole number",
+  decimal: "number as written",
+  number: "number",
+  boolean: "yes or no",
+  date: "date",
+  time: "time",
+  datetime: "date and time",
+  duration: "duration",
+  choice: "choice",
+  color: "colour",
+  reference: "reference",
+  list: "list",
+  blob: "file",
+};
 
 const UNBINDABLE = new Set(["text", "richtext"]);
 

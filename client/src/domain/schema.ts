@@ -23,6 +23,8 @@ export interface FacetView {
   readonly title: string;
   readonly unique: readonly (readonly string[])[];
   readonly columns: readonly Column[];
+  /** The fields by which people tell one row from the next: the first columns. */
+  readonly lead: readonly string[];
   /** How many columns from the left stay in view. */
   readonly frozen: number;
 }
@@ -48,16 +50,26 @@ function readFacet(name: string, plugin: string, value: unknown): FacetView {
   const facet = record(value);
   const unique = Array.isArray(facet["unique"]) ? facet["unique"].map(texts).filter((set) => set.length > 0) : [];
   const declared = Object.entries(record(facet["fields"])).map(([field, value]) => readColumn(field, value));
+  const title = text(facet["title"]);
   const columns = leadingFirst(declared, texts(facet["order"]));
+  const known = (field: string): boolean => columns.some((column) => column.field === field);
+  const lead = leadOf(title, (unique[0] ?? []).filter(known)).filter(known);
   return {
     name,
     label: text(facet["label"], humanise(name.slice(name.indexOf(".") + 1))),
     plugin,
-    title: text(facet["title"]),
+    title,
+    lead,
     unique,
-    columns: leadingFirst(columns, unique[0] ?? []),
-    frozen: Math.max(1, Math.min(unique[0]?.length ?? 1, FROZEN_MAX)),
+    columns: leadingFirst(columns, lead),
+    frozen: Math.max(1, Math.min(unique[0]?.join() === lead.join() ? lead.length : 1, FROZEN_MAX)),
   };
+}
+
+/** The unique set where people speak of all of it ("LX 42"); where they speak of other fields, or of some of it only, those. */
+function leadOf(title: string, unique: readonly string[]): readonly string[] {
+  const spoken = [...title.matchAll(/\{([^{}:]+)(?::[^{}]*)?\}/g)].map(([, field]) => field ?? "");
+  return spoken.length === 0 || (unique.length > 0 && unique.every((field) => spoken.includes(field))) ? unique : spoken;
 }
 
 function readColumn(field: string, value: unknown): Column {

@@ -14,12 +14,15 @@ export interface Sort {
   readonly descending: boolean;
 }
 
-/** A facet without a sort of its own: the fields of its first unique set, in their order. */
+/** By what tells one row from the next; what has a date stands in the order of its dates and times. */
 export function defaultSort(facet: FacetView): readonly Sort[] {
-  const unique = facet.unique[0] ?? [];
-  const fields = unique.length > 0 ? unique : facet.columns.slice(0, 1).map((column) => column.field);
-  return fields.map((field) => ({ field, descending: false }));
+  const lead = facet.columns.filter(({ field }, at) => (facet.lead.length > 0 ? facet.lead.includes(field) : at === 0));
+  const dated = lead.some(({ type }) => DATES.has(type));
+  const first = lead.filter(({ type }) => dated && (DATES.has(type) || type === "time"));
+  return [...first, ...lead.filter((column) => !first.includes(column))].map(({ field }) => ({ field, descending: false }));
 }
+
+const DATES = new Set(["date", "datetime"]);
 
 /** Rows are never changed in place, so their sort keys hold for as long as the sorting is the same. */
 const keysOfRows = new WeakMap<Row, { readonly sorts: readonly Sort[]; readonly keys: readonly SortKey[] }>();

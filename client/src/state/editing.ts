@@ -134,7 +134,9 @@ export function createEditing(production: Production, sheet: Omit<Sheet, "editin
     const writes: RegisterWrite[] = [{ root: facet.name, key: entity, value: true }];
     for (const [field, value] of startingValues(sheet)) writes.push({ root: facet.name, key: `${entity}/${field}`, value });
     production.edit(facet, "a new row", writes);
-    sheet.goTo(entity, facet.columns[Math.min(facet.frozen, facet.columns.length - 1)]?.field ?? "");
+    // Where it has been numbered already, the next thing to say stands behind the number.
+    const first = numbering(facet) === null ? 0 : Math.min(facet.frozen, facet.columns.length - 1);
+    sheet.goTo(entity, facet.columns[first]?.field ?? "");
   };
 
   return {

@@ -15,6 +15,8 @@ interface Props {
   readonly onDelete: () => void;
 }
 
+const rowCount = (count: number): string => (count === 1 ? "1 row" : `${count} rows`);
+
 export function SheetTools({ opened, sheet, onCommand, onDelete }: Props): JSX.Element {
   const { production } = opened;
   const shown = sheet.rows.value.length;
@@ -45,7 +47,7 @@ export function SheetTools({ opened, sheet, onCommand, onDelete }: Props): JSX.E
         />
       </label>
       <span class="count" aria-live="polite">
-        {shown === total ? `${total} rows` : `${shown} of ${total} rows`}
+        {shown === total ? rowCount(total) : `${shown} of ${rowCount(total)}`}
       </span>
       <span class="grow" />
       <button

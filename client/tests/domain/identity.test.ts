@@ -5,6 +5,7 @@ import {
   sameWords, startingFields, suggestedBindings, suggestedConcepts, withoutSet, withSet, type MergePreview, type Suggestions,
 } from "../../src/domain/identity"; // prettier-ignore
 import { followRedirects } from "../../src/domain/redirects";
+import { defaultSort } from "../../src/domain/table";
 import { defaultFacet, numbering, presentKey, readFacets } from "../../src/domain/schema";
 
 const facets = readFacets({
@@ -112,6 +113,15 @@ describe("sheets of every plugin", () => {
     expect(defaultFacet([attendee, person])).toBe(person);
     expect(person.plugin).toBe("Contacts");
     expect(attendee.columns.map((column) => column.private)).toEqual([false, true]);
+  });
+  it("lead with what people call their rows by, and dated ones stand in the order of their dates", () => {
+    const fields = { uid: {}, start: { type: "time" }, date: { type: "date" }, title: {} };
+    const [event] = readFacets({ schedule: { facets: { event: { title: "{title} {date:day} {start}", unique: [["uid"]], fields } } } });
+    expect(event?.columns.map(({ field }) => field)).toEqual(["title", "date", "start", "uid"]);
+    expect(event?.frozen).toBe(1);
+    expect(event && defaultSort(event).map(({ field }) => field)).toEqual(["date", "start", "title"]);
+    expect(person.columns.map(({ field }) => field).slice(0, 2)).toEqual(["name", "email"]);
+    expect(defaultSort(person)).toEqual([{ field: "name", descending: false }]);
   });
   it("know a field by its earlier key", () => {
     expect(presentKey(attendee, "who")).toBe("displayName");

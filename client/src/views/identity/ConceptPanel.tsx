@@ -1,7 +1,7 @@
 /** One concept: its fields, the facets bound to it, and its things. */
 import type { JSX } from "preact";
 import type { Binding, Concept } from "../../domain/bonds";
-import { draftOf, suggestedBindings } from "../../domain/identity";
+import { CONCEPT_TYPES, draftOf, suggestedBindings } from "../../domain/identity";
 import { fullLabel } from "../../domain/schema";
 import { nameOfThing } from "../../state/identity";
 import { asking } from "../../state/look";
@@ -35,7 +35,7 @@ export function ConceptPanel({ opened, name }: Props): JSX.Element {
   return (
     <Panel title={concept.label} testId="concept" onClose={closePanel} onBack={openConcepts} back="Back to all concepts">
       <Barred reason={barred} />
-      <p>{concept.fields.map(({ label, type }) => (type === "string" ? label : `${label} (${type})`)).join(", ")}</p>
+      <p>{concept.fields.map(({ label, type }) => (type === "string" ? label : `${label} (${CONCEPT_TYPES[type] ?? type})`)).join(", ")}</p>
       <div class="buttons start">
         <button
           type="button"

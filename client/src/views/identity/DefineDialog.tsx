@@ -102,9 +102,9 @@ export function DefineDialog({ opened, draft: first, anew }: Props): JSX.Element
                       value={one.type}
                       onChange={(event) => setField(at, { type: event.currentTarget.value })}
                     >
-                      {CONCEPT_TYPES.map((type) => (
+                      {Object.entries(CONCEPT_TYPES).map(([type, words]) => (
                         <option key={type} value={type}>
-                          {type}
+                          {words}
                         </option>
                       ))}
                     </select>
