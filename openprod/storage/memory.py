@@ -329,8 +329,10 @@ class MemoryStorage(TextTables):
             self._put(self._bound, place, owner)
 
     def check(self) -> list[str]:
+        versions = self._versions.rows
         reached = {key for register in self._registers.rows.values() for key in self._reached(register)}
-        lost = len(self._versions.rows) - len(reached)
+        before = {(row.document, row.parent_client, row.parent_clock) for row in versions.values()}
+        lost = sum(key not in reached and key not in before for key in versions)
         return [f"{lost} versions that can't be found by their field"] if lost else []
 
     def backup(self, path: str) -> None:

@@ -19,12 +19,11 @@ CHECKS = (
     ),
     (
         "versions that can't be found by their field",
-        "WITH RECURSIVE known(document, client, clock) AS (SELECT document, client, clock FROM register"
-        " UNION SELECT g.document, l.client, l.clock FROM leaf l JOIN register g ON g.id = l.register"
-        " UNION SELECT v.document, v.parent_client, v.parent_clock FROM known k JOIN version v"
-        " ON v.document = k.document AND v.client = k.client AND v.clock = k.clock WHERE v.parent_client IS NOT NULL)"
-        " SELECT (SELECT count(*) FROM version) - (SELECT count(*) FROM known k JOIN version v"
-        " ON v.document = k.document AND v.client = k.client AND v.clock = k.clock)",
+        # Every version is one that another was written over, or is known to be a tip: so all of them are reached.
+        "SELECT count(*) FROM (SELECT document, client, clock FROM version"
+        " EXCEPT SELECT document, parent_client, parent_clock FROM version"
+        " EXCEPT SELECT document, client, clock FROM register"
+        " EXCEPT SELECT g.document, l.client, l.clock FROM leaf l JOIN register g ON g.id = l.register)",
     ),
 )
 
