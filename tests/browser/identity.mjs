@@ -103,7 +103,7 @@ try {
   assert.deepEqual((await api('GET', '/concepts')).concepts, [])
   assert.equal(await alex.getByTestId('concept-field').count(), 3)
   await confirm(alex)
-  await alex.getByTestId('concept').getByText('Name, Email, Phone').waitFor()
+  await alex.getByTestId('concept').getByText('Name, Phone, Email').waitFor()
   step('a concept is defined')
 
   // 2 · one binding as suggested, one made by menus

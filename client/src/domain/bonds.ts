@@ -158,9 +158,12 @@ export class Bonds {
 const withKey = <T>(key: string, value: T | null): [string, T][] => (value === null ? [] : [[key, value]]);
 const byKey = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number => (a < b ? -1 : a > b ? 1 : 0);
 
-/** A record keeps no order: what something is called comes first, as it names the thing, then the others by their keys. */
-const byName = (a: ConceptField, b: ConceptField): number =>
-  Number(b.field === "name") - Number(a.field === "name") || byKey([a.field, 0], [b.field, 0]);
+/** Documents keep no order of keys: `order` says which fields come first, the others follow by their keys. */
+function inOrder(fields: readonly ConceptField[], order: Value | undefined): ConceptField[] {
+  const first = (Array.isArray(order) ? (order as readonly Value[]) : []).flatMap((name) => fields.find(({ field }) => field === name) ?? []);
+  const others = fields.filter((field) => !first.includes(field)).sort((a, b) => byKey([a.field, 0], [b.field, 0]));
+  return [...new Set([...first, ...others])];
+}
 
 type Json = { readonly [key: string]: Value };
 const record = (value: Value | undefined): Json | null =>
@@ -175,7 +178,7 @@ function readConcept(key: string, value: Value): Concept | null {
     const { type, label } = record(declared) ?? {};
     return { field, type: text(type) || "string", label: text(label) || humanise(field) };
   });
-  return { name: key, label: text(found["label"]) || key, fields: fields.sort(byName) };
+  return { name: key, label: text(found["label"]) || key, fields: inOrder(fields, found["order"]) };
 }
 
 /** One field can't carry two meanings: what it would carry is the first by name. */

@@ -27,7 +27,7 @@ describe("redirects", () => {
 
 const registers = (over: Partial<Record<"bindings" | "things", Record<string, Value>>> = {}): IdentityRegisters => ({
   concepts: Object.entries({
-    Person: { name: "Person", fields: { phone: {}, name: { type: "string", label: "Name" } } },
+    Person: { name: "Person", order: ["phone", "gone", 7], fields: { name: { type: "string", label: "Name" }, email: {}, phone: {} } },
     Broken: { name: "Other", fields: {} },
   }),
   bindings: Object.entries({
@@ -47,9 +47,11 @@ const registers = (over: Partial<Record<"bindings" | "things", Record<string, Va
 
 describe("bonds", () => {
   const bonds = new Bonds(registers());
-  it("know what is defined, name first, and pass over what isn't a definition", () => {
+  it("know what is defined, in the order that people gave it, and pass over what isn't a definition", () => {
     expect([...bonds.concepts.keys()]).toEqual(["Person"]);
-    expect(bonds.concepts.get("Person")?.fields.map(({ field, label }) => [field, label])).toEqual([["name", "Name"], ["phone", "Phone"]]); // prettier-ignore
+    expect(bonds.concepts.get("Person")?.fields.map(({ field, label }) => [field, label])).toEqual([
+      ["phone", "Phone"], ["email", "Email"], ["name", "Name"],
+    ]); // prettier-ignore
     expect([...bonds.rules]).toEqual([["Person", [["name"], ["phone"]]]]);
   });
   it("know what belongs to a thing, and not what was dissolved", () => {
