@@ -4,7 +4,7 @@ import { columnOf, type Bonds, type ConceptField, type Member, type Place } from
 import { display } from "../domain/format";
 import type { Operation } from "../domain/identity";
 import { fullLabel, type FacetView } from "../domain/schema";
-import { titleOf } from "../domain/table";
+import { titleOf, type Row } from "../domain/table";
 import { isBlank, type Value } from "../domain/values";
 import { tell } from "./notices";
 import type { Production } from "./production";
@@ -89,19 +89,26 @@ export interface Found extends Member {
 
 const FOUND_MAX = 8;
 
-/** Rows of some facets whose title or values hold every word, by facet. */
+/** Rows of some facets that hold every word: those with them in the title first, then those with them anywhere. */
 export function findRows(production: Production, facets: readonly FacetView[], text: string, without: readonly string[]): Found[] {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
   if (words.length === 0) return [];
+  const left = new Set(without);
   const found: Found[] = [];
-  for (const facet of facets) {
-    for (const row of production.rowsOf(facet).value.values()) {
-      if (found.length >= FOUND_MAX) return found;
-      if (without.includes(row.entity)) continue;
-      const title = titleOf(facet, row);
-      const said = [title, ...facet.columns.map(({ field, type }) => display(row.values[field], type))].join("\u0000").toLowerCase();
-      if (words.every((word) => said.includes(word))) found.push({ facet: facet.name, entity: row.entity, title });
+  const take = (said: (facet: FacetView, row: Row, title: string) => string): void => {
+    for (const facet of facets) {
+      for (const row of production.rowsOf(facet).value.values()) {
+        if (found.length >= FOUND_MAX) return;
+        if (left.has(row.entity)) continue;
+        const title = titleOf(facet, row);
+        const all = said(facet, row, title).toLowerCase();
+        if (!words.every((word) => all.includes(word))) continue;
+        left.add(row.entity);
+        found.push({ facet: facet.name, entity: row.entity, title });
+      }
     }
-  }
+  };
+  take((_facet, _row, title) => title);
+  take(({ columns }, row) => columns.map(({ field, type }) => display(row.values[field], type)).join("\u0000"));
   return found;
 }

@@ -6,6 +6,8 @@ import type { Row } from "../domain/table";
 
 const SAMPLE_ROWS = 300;
 const CHAR_PX = 7.1;
+/** Of the columns that stay in view. */
+const BOLD_CHAR_PX = 8.2;
 const PADDING_PX = 22;
 const WIDTH_PX_MIN = 52;
 const WIDTH_PX_MAX = 300;
@@ -25,7 +27,9 @@ function keptFor(facet: string): ReturnType<typeof signal<Widths>> {
 }
 
 export function columnWidths(facet: FacetView, rows: readonly Row[]): ReadonlySignal<readonly number[]> {
-  const natural = facet.columns.map((column) => naturalWidth(column, rows.slice(0, SAMPLE_ROWS)));
+  const natural = facet.columns.map((column, index) =>
+    naturalWidth(column, rows.slice(0, SAMPLE_ROWS), index < facet.frozen ? BOLD_CHAR_PX : CHAR_PX),
+  );
   const own = keptFor(facet.name);
   return computed(() => facet.columns.map((column, index) => own.value?.[column.field] ?? natural[index] ?? WIDTH_PX_MIN));
 }
@@ -39,12 +43,12 @@ export function keepWidth(facet: string, field: string, width: number): void {
 }
 
 /** Wide enough for nine in ten of the values and for the label. */
-function naturalWidth(column: Column, rows: readonly Row[]): number {
+function naturalWidth(column: Column, rows: readonly Row[], charPx: number): number {
   const lengths = rows
     .map((row) => display(row.values[column.field], column.type).length)
     .filter((length) => length > 0)
     .sort((a, b) => a - b);
   const most = lengths[Math.floor(lengths.length * 0.9)] ?? 0;
   const characters = Math.max(most, column.label.length + 1);
-  return Math.round(Math.min(WIDTH_PX_MAX, Math.max(WIDTH_PX_MIN, characters * CHAR_PX + PADDING_PX)));
+  return Math.round(Math.min(WIDTH_PX_MAX, Math.max(WIDTH_PX_MIN, characters * charPx + PADDING_PX)));
 }
