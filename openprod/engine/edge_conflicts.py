@@ -75,6 +75,7 @@ class EdgeJudge:
     def _end_fault(self, entity: object, facet: str) -> str:
         if not isinstance(entity, str) or not layout.is_id(entity):
             return "names no entity"
+        entity = self._detector.bonds.survivor(entity)
         if self._detector.is_deleted(entity):
             return "was deleted"
         attached = self._attached(entity)
@@ -112,13 +113,14 @@ class EdgeJudge:
                 places.update(self._decided(entry))
             elif kind == "edge" and entry.entity:
                 places.add((entry.document, entry.root, entry.entity))
-            elif (
-                declared
-                and kind in ("entity", "facet")
-                and entry.entity
-                and not (entry.field and self._is_marked(entry))
-            ):
-                entities.add(entry.entity)
+            elif not declared or kind not in ("entity", "facet") or not entry.entity:
+                continue
+            elif entry.field == layout.REDIRECT_FIELD and kind == "entity":
+                # Merged, or itself again: all that leads there or starts there stands for another.
+                for one in self._detector.bonds.one(entry.entity):
+                    places.update((row.document, row.root, row.entity) for row in self._ends_at(one))
+            elif not entry.field or not self._is_marked(entry):
+                entities.update(self._detector.bonds.one(entry.entity))
         for entity in sorted(entities):
             for register in self._ends_at(entity):
                 if (register.document, register.root, register.entity) not in places:
@@ -217,20 +219,24 @@ class EdgeJudge:
         if source is not None and not edges.is_empty(source):
             value = json.loads(source.value or NULL)
             if isinstance(value, str):
-                sources.add(value)
+                sources.add(self._detector.bonds.survivor(value))
         for one in sorted(sources):
             self._cardinality(document, root, one, declared is not None and declared.cardinality == "one", changed)
 
     def _cardinality(self, document: str, root: str, source: str, single: bool, changed: set[str]) -> None:
         id = ids.conflict_id(self._workspace, "cardinality", root, source)
         found: dict[str, RegisterRow] = {}
-        if single:
-            for edge in edges.ids_at(self._storage, root, layout.FROM_FIELD, source):
+        bonds = self._detector.bonds
+        if single and bonds.survivor(source) == source:
+            drawn = (edges.ids_at(self._storage, root, layout.FROM_FIELD, one) for one in bonds.one(source))
+            for edge in set().union(*drawn):
                 registers = edges.rows(self._storage, document, root, edge)
                 target = registers.get(layout.TO_FIELD)
                 if edges.stands(registers) and target is not None and not edges.is_empty(target):
                     found[edge] = target
-        several = len({row.value for row in found.values()}) > 1
+        targets = [json.loads(row.value or NULL) for row in found.values()]
+        shown = {bonds.survivor(one) if isinstance(one, str) else json.dumps(one) for one in targets}
+        several = len(shown) > 1
         if not several and not self._listing.is_heard_of(id):
             return
         decided, standing = self._listing.decisions_about(id)

@@ -7,7 +7,7 @@ What ends is written null in every register of the edge that was seen, so that a
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from openprod.core import validity, values
@@ -83,7 +83,9 @@ def last(storage: Storage, row: RegisterRow | None) -> Any:
 class EdgeWrites:
     """The edge operations of one bundle, which see what the bundle has written so far."""
 
-    def __init__(self, lowering: Lowering, storage: Storage, schemas: Schemas) -> None:
+    def __init__(self, lowering: Lowering, storage: Storage, schemas: Schemas, one: Callable[[str], list[str]]) -> None:
+        """``one``: the ids of everything that was merged with an entity, itself among them."""
+        self._one = one
         self._lowering = lowering
         self._storage = storage
         self._schemas = schemas
@@ -106,13 +108,16 @@ class EdgeWrites:
         return any(self._lowering.read(document, root, layout.field_key(edge, end)) is not None for end in ENDS)
 
     def _at(self, document: str, root: str, end: str, entity: str) -> list[str]:
-        """Ids of the standing edges with the entity at that end, by id."""
-        found = ids_at(self._storage, root, end, entity) | self._drawn.get((root, end, entity), set())
+        """Ids of the standing edges with the entity, or what was merged into it, at that end, by id."""
+        ids = self._one(entity)
+        found: set[str] = set()
+        for id in ids:
+            found |= ids_at(self._storage, root, end, id) | self._drawn.get((root, end, id), set())
         return [
             edge
             for edge in sorted(found)
             if self._stands(document, root, edge)
-            and self._lowering.read(document, root, layout.field_key(edge, end)) == entity
+            and self._lowering.read(document, root, layout.field_key(edge, end)) in ids
         ]
 
     # -- operations ----------------------------------------------------------------------------------------
@@ -214,10 +219,11 @@ class EdgeWrites:
 
     def ended_with(self, written: Iterable[tuple[str, str, str, Any]], entity: str) -> set[tuple[str, str]]:
         """(root, edge) of those at an entity that ended when ``written`` was: {document, root, key, value before}."""
+        ids = self._one(entity)
         return {
             (root, layout.place(document, root, key).entity)
             for document, root, key, value in written
-            if value == entity
+            if value in ids
             and layout.parse_root(root).kind == "edge"
             and layout.place(document, root, key).field in ENDS
         }

@@ -53,7 +53,7 @@ class Lowering:
         self._schemas = committer.schemas if schemas is None else schemas
         self._writes: dict[tuple[str, str, str], Any] = {}
         self._texts: list[tuple[str, SpliceText]] = []
-        self.edges = EdgeWrites(self, committer.storage, self._schemas)
+        self.edges = EdgeWrites(self, committer.storage, self._schemas, committer.detector.bonds.one)
 
     def plan(self) -> dict[str, list[Write]]:
         plan: dict[str, list[Write]] = {}

@@ -18,10 +18,12 @@ from openprod.core.operations import (
     CreateEntity,
     DeleteEntity,
     DetachFacet,
+    MergeEntities,
     RemoveEdge,
     RestoreEntity,
     SetEdgeProperty,
     SetField,
+    SplitEntity,
 )
 from openprod.core.schema import Edge, Facet, Field, Schema
 from openprod.engine.workspace import Workspace
@@ -601,5 +603,76 @@ def test_another_schema_judges_the_edges_again(tmp_path: Path) -> None:
             assert {one.kind for one in await workspace.conflicts()} == {"invalid"}
             assert {one.field for one in await workspace.conflicts()} == {"from", "to", "since"}
             assert await workspace.rebuild() == await workspace.state_hash()
+
+    asyncio.run(check())
+
+
+# -- merged entities ---------------------------------------------------------------------------------------
+
+
+def test_what_leads_from_two_that_are_one_has_place_for_one(tmp_path: Path) -> None:
+    async def check() -> None:
+        async with stage(tmp_path / "w") as workspace:
+            await workspace.commit([cue("cue_43", number="42"), call("scene_2", "cue_43")])
+            await workspace.commit([MergeEntities(survivor="cue_42", absorbed="cue_43")])
+            conflict = await only(workspace)
+            assert (conflict.kind, conflict.entity) == ("cardinality", "cue_42")
+            assert {one.title for one in conflict.candidates} == {"Scene 1", "Scene 2"}
+            await workspace.commit([SplitEntity(entity="cue_43")])
+            assert await workspace.conflicts("all") == []
+            await workspace.commit([MergeEntities(survivor="cue_42", absorbed="cue_43")])
+            await workspace.commit([MergeEntities(survivor="scene_1", absorbed="scene_2", values=NAMED)])
+            assert await workspace.conflicts() == [], "they lead to one scene"
+            await workspace.commit([SplitEntity(entity="scene_2")])
+            await workspace.resolve((await only(workspace)).id, value="scene_2")
+            assert [edge["to"] for edge in (await workspace.entity("cue_42"))["edges"]] == ["scene_2"]
+            await workspace.commit([call("scene_3")])
+            assert [edge["to"] for edge in (await workspace.entity("cue_42"))["edges"]] == ["scene_3"]
+            assert await workspace.conflicts() == []
+            assert await workspace.rebuild() == await workspace.state_hash()
+
+    asyncio.run(check())
+
+
+NAMED = {"cues.scene": {"name": "1"}}
+
+
+def test_deleting_two_that_are_one_ends_the_edges_of_both(tmp_path: Path) -> None:
+    """INV-EDGE-2"""
+
+    async def check() -> None:
+        async with stage(tmp_path / "w") as workspace:
+            await workspace.commit([AddEdge(edge=WITH, source="cue_42", target="scene_2")])
+            await workspace.commit([MergeEntities(survivor="scene_1", absorbed="scene_2", values=NAMED)])
+            before = await edges(workspace)
+            await workspace.commit([DeleteEntity(entity="scene_2")])
+            assert await edges(workspace) == []
+            assert await workspace.conflicts("all") == []
+            await workspace.undo()
+            assert await edges(workspace) == before
+            await workspace.commit([DeleteEntity(entity="scene_1")])
+            await workspace.commit([RestoreEntity(entity="scene_1")])
+            assert await edges(workspace) == before
+            assert await workspace.conflicts() == []
+            assert await workspace.rebuild() == await workspace.state_hash()
+
+    asyncio.run(check())
+
+
+def test_an_edge_to_what_was_merged_into_something_deleted(tmp_path: Path) -> None:
+    """INV-EDGE-1"""
+
+    async def check() -> None:
+        async with two(tmp_path) as (alex, jordan):
+            await alex.commit(
+                [MergeEntities(survivor="scene_3", absorbed="scene_2", values={"cues.scene": {"name": "3"}})]
+            )
+            await alex.commit([DeleteEntity(entity="scene_3")])
+            await jordan.commit([call("scene_2")])
+            await meet(tmp_path, alex, jordan)
+            assert "which was deleted" in (await only(alex)).sentence
+            await alex.commit([RestoreEntity(entity="scene_3")])
+            await meet(tmp_path, alex, jordan)
+            assert await jordan.conflicts() == []
 
     asyncio.run(check())
