@@ -67,7 +67,7 @@ QUESTIONS: dict[str, tuple[str, str]] = {
     "indexed_equal": (
         f"things.thing where number = 4711 {SELECT} limit 50",
         _page(
-            f"SELECT f.entity FROM register f WHERE {_field('number', 'f')} AND f.sought"
+            f"SELECT f.entity FROM register f INDEXED BY register_by_value WHERE {_field('number', 'f')} AND f.sought"
             f" AND f.value IN ('\"4711\"', '4711')"
             f" AND substr(f.value, 1, 40) IN ('\"4711\"', '4711'){_HELD.format('f')}",
             "entity",
@@ -112,11 +112,11 @@ QUESTIONS: dict[str, tuple[str, str]] = {
     "by_edge": (
         f"things.place where name = “Scene 7” <- things.called_in <- things.thing {SELECT} limit 50",
         _page(
-            "SELECT DISTINCT f.entity AS entity FROM register q JOIN register e ON e.root = 'edge:things.called_in'"
-            " AND e.field = 'to' AND e.sought AND substr(e.value, 1, 40) = substr(json_quote(q.entity), 1, 40)"
+            "SELECT DISTINCT f.entity AS entity FROM register q"
+            " CROSS JOIN register e ON e.root = 'edge:things.called_in' AND e.field = 'to' AND e.sought AND substr(e.value, 1, 40) = substr(json_quote(q.entity), 1, 40)"
             " AND e.value = json_quote(q.entity)"
-            " JOIN register s ON s.root = e.root AND s.field = 'from' AND s.entity = e.entity AND s.entity <> ''"
-            f" JOIN register f ON {_field('', 'f')} AND f.entity = id_of(s.value)"
+            " CROSS JOIN register s ON s.root = e.root AND s.field = 'from' AND s.entity = e.entity AND s.entity <> ''"
+            f" CROSS JOIN register f ON {_field('', 'f')} AND f.entity = id_of(s.value)"
             " WHERE q.root = 'things.place' AND q.field = 'name' AND q.entity <> '' AND q.value = '\"Scene 7\"'"
             " AND EXISTS (SELECT 1 FROM register m WHERE m.root = e.root AND m.field = '' AND m.entity = e.entity"
             f" AND m.entity <> '' AND m.value = 'true'){_HELD.format('f')}",
