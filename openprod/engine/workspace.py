@@ -345,6 +345,19 @@ class Workspace(Reading):
 
     # -- other laptops -------------------------------------------------------------------------------------
 
+    def on_thread(self, function: Callable[[Committer], T]) -> asyncio.Future[T]:
+        """Run ``function`` on the thread that owns the workspace, in its turn. It must not keep what it is given."""
+        return self._worker.call(function)
+
+    def announce(self, events: Sequence[Committed]) -> None:
+        """Tell pages and programs what was committed by ``on_thread``, as of any other commit."""
+        for event in events:
+            self._announce(event)
+
+    async def relearn(self) -> None:
+        """After ``on_thread`` left the log for another, or changed what the workspace is called."""
+        await self._learn()
+
     async def have(self) -> exchange.Have:
         return await self._worker.call(exchange.have)
 

@@ -1,0 +1,301 @@
+"""A ``Peer`` at work: its connections, its clock, and the replica's answers to what it asks.
+
+Everything of ``Peer`` runs on the event loop; the replica is asked on the workspace's thread. What one connection asks
+is answered in the order in which it asked: a ``Fetch`` that was answered before a commit is handed on before the news
+of that commit, because the thread answers in order and nothing here waits in between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+import anyio
+import msgspec
+
+from openprod.engine.commit import Committer
+from openprod.engine.events import Committed
+from openprod.engine.workspace import Workspace
+from openprod.errors import OpenprodError, StorageError, Untrusted
+from openprod.sync import replica
+from openprod.sync.catchup import Intake, Survey, must_leave, survey
+from openprod.sync.messages import Tip
+from openprod.sync.outputs import Ask, Compare, Fetch, Heard, Now, Proven, TakeIn
+from openprod.sync.peer import Connect, Disconnect, Do, Effect, Notice, Peer, PeerConfig, Transmit
+from openprod.sync.plans import Coming, Offer
+from openprod.sync.transport import Channel, Closed
+
+TICK_S: Final = 1.0
+FLUSH_S: Final = 5.0
+WAITING_BYTES_MAX: Final = 32 * 1024 * 1024
+_log = logging.getLogger(__name__)
+_BOOT: Final[int | None] = getattr(time, "CLOCK_BOOTTIME", None)
+
+
+def now() -> Now:
+    """``mono`` counts the time that the machine slept, where the system can tell."""
+    mono = time.clock_gettime_ns(_BOOT) if _BOOT is not None else time.monotonic_ns()
+    return Now(mono // 1_000_000, time.time_ns() // 1_000_000)
+
+
+class Connection:
+    """``wanted``: a person has just asked for it; ``yes``: and approved of what comes. ``expected``: whom we called.
+
+    ``paired``: the other proved the secret of a link.
+    """
+
+    def __init__(self, number: int, channel: Channel, workspace: str) -> None:
+        self.number, self.channel = number, channel
+        self.intake = Intake(workspace)
+        self.device = self.name = self.expected = ""
+        self.secret = b""
+        self.caller = self.wanted = self.yes = self.paired = self.joined = False
+        self.asked: asyncio.Queue[Do] = asyncio.Queue()
+        self._frames: deque[bytes] = deque()
+        self._size = 0
+        self._more = asyncio.Event()
+        self._ending = asyncio.Event()
+        self._flushed = asyncio.Event()
+
+    def put(self, frame: bytes) -> None:
+        self._frames.append(frame)
+        self._size += len(frame)
+        self._more.set()
+        if self._size > WAITING_BYTES_MAX:
+            self.end()
+
+    def end(self) -> None:
+        """Once what was put has gone out, or it takes too long."""
+        self._ending.set()
+        self._more.set()
+
+    async def send_all(self) -> None:
+        try:
+            while True:
+                while self._frames:
+                    frame = self._frames.popleft()
+                    self._size -= len(frame)
+                    await self.channel.send(frame)
+                if self._ending.is_set():
+                    break
+                self._more.clear()
+                await self._more.wait()
+        except Closed:
+            pass
+        self._flushed.set()
+
+    async def close_at_end(self) -> None:
+        await self._ending.wait()
+        with anyio.move_on_after(FLUSH_S):
+            await self._flushed.wait()
+        await self.channel.close()
+
+
+class Host(Protocol):
+    """What the peer's surroundings decide. All are called on the event loop and don't wait."""
+
+    def proven(self, connection: Connection, proven: Proven) -> str:
+        """ "" or why the connection is to end."""
+
+    def ask(self, connection: Connection, coming: Coming) -> None: ...
+    def heard(self, connection: Connection, message: msgspec.Struct) -> None: ...
+    def noticed(self, notice: Notice) -> None: ...
+    def ended(self, connection: Connection, code: str, sentence: str) -> None: ...
+    def said(self, sentence: str) -> None: ...
+    def connect(self, device: str) -> None: ...
+    def moved(self) -> None: ...
+
+
+class Hosting:
+    def __init__(self, workspace: Workspace, config: PeerConfig, host: Host) -> None:
+        self.workspace, self.peer, self._host = workspace, Peer(config), host
+        self.connections: dict[int, Connection] = {}
+        self.tips: dict[str, Tip] = {}
+        self._numbers = itertools.count(1)
+        self._grown = asyncio.Event()
+        self._announcing = False
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        unsubscribe = self.workspace.feed.subscribe(self._committed)
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._tell_commits)
+                while True:
+                    await anyio.sleep(TICK_S)
+                    self.do(self.peer.tick(now()))
+        finally:
+            unsubscribe()
+
+    # -- this node's own commits ---------------------------------------------------------------------------
+
+    def _committed(self, _event: Committed) -> None:
+        if not self._announcing:
+            self._grown.set()
+
+    async def _tell_commits(self) -> None:
+        self.tips = await self.workspace.on_thread(_tips)
+        while True:
+            await self._grown.wait()
+            self._grown.clear()
+            tips = await self.workspace.on_thread(_tips)
+            grown = {name: tip for name, tip in tips.items() if self.tips.get(name) != tip}
+            self.tips.update(grown)
+            self.do(self.peer.committed(grown, now()))
+
+    # -- connections ---------------------------------------------------------------------------------------
+
+    async def serve(
+        self, channel: Channel, *, caller: bool, secret: bytes = b"", expected: str = "", wanted: bool = False,
+        yes: bool = False,
+    ) -> None:  # fmt: skip
+        """One connection, to its end."""
+        number = next(self._numbers)
+        connection = self.connections[number] = Connection(number, channel, self.workspace.id)
+        connection.caller, connection.secret, connection.expected = caller, secret, expected
+        connection.wanted, connection.yes = wanted, yes
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(connection.send_all)
+                tasks.start_soon(connection.close_at_end)
+                tasks.start_soon(self._answer_all, connection)
+                self.do(
+                    self.peer.opened(
+                        number, now(), caller=caller, certificate=channel.certificate, expected=expected, secret=secret
+                    )
+                )
+                try:
+                    while True:
+                        frame = await channel.receive()
+                        self.do(self.peer.received(number, frame, now()))
+                except Closed:
+                    tasks.cancel_scope.cancel()
+        finally:
+            if self.connections.pop(number, None) is not None:
+                self.do(self.peer.closed(number, now()))
+                self._host.ended(connection, "closed", "The connection was lost.")
+            with anyio.CancelScope(shield=True):
+                await channel.close()
+
+    def do(self, effects: Sequence[Effect]) -> None:
+        for effect in effects:
+            if isinstance(effect, Transmit):
+                if (connection := self.connections.get(effect.connection)) is not None:
+                    connection.put(effect.frame)
+            elif isinstance(effect, Disconnect):
+                if (connection := self.connections.pop(effect.connection, None)) is not None:
+                    connection.end()
+                    self._host.ended(connection, effect.code, effect.sentence)
+            elif isinstance(effect, Connect):
+                self._host.connect(effect.device)
+            elif isinstance(effect, Notice):
+                if (connection := self.connections.get(effect.connection)) is not None:
+                    connection.joined = True
+                self._host.noticed(effect)
+            elif (connection := self.connections.get(effect.connection)) is not None:
+                connection.asked.put_nowait(effect)
+        if effects:
+            self._host.moved()
+
+    # -- what the peer asks --------------------------------------------------------------------------------
+
+    async def _answer_all(self, connection: Connection) -> None:
+        while True:
+            asked = await connection.asked.get()
+            try:
+                await self._answer(connection, asked)
+            except OpenprodError as error:
+                code = error.code.lower() if error.code.replace("_", "").isalpha() else "error"
+                self.do(self.peer.refused(connection.number, code, error.sentence, now()))
+
+    async def _answer(self, connection: Connection, asked: Do) -> None:
+        output, number = asked.output, connection.number
+        if isinstance(output, Proven):
+            connection.device, connection.name, connection.paired = output.device, output.name, output.paired
+            why_not = self._host.proven(connection, output)
+            if why_not:
+                self.do(self.peer.refused(number, "not_admitted", why_not, now()))
+                return
+            tips = await self.workspace.on_thread(_tips)
+            self.do(self.peer.held(number, tips, [], now(), approved=connection.yes))
+        elif isinstance(output, Compare):
+            await self._compare(connection, output)
+        elif isinstance(output, Fetch):
+            supply = await self.workspace.on_thread(
+                lambda committer: replica.outgoing(
+                    committer, output.known, cursor=output.cursor, size=output.size
+                )
+            )  # fmt: skip
+            self.do(self.peer.supplied(number, *supply, now()))
+        elif isinstance(output, TakeIn):
+            # What was committed must be told to pages and others, also when this connection ends meanwhile.
+            with anyio.CancelScope(shield=True):
+                await self._take_in(connection, output)
+        elif isinstance(output, Ask):
+            self._host.ask(connection, output.coming)
+        elif isinstance(output, Heard):
+            self._host.heard(connection, output.message)
+
+    async def _compare(self, connection: Connection, output: Compare) -> None:
+        def look(committer: Committer) -> tuple[Survey, Offer | None, bool]:
+            found = survey(replica.Held(committer), output.tips, output.points)
+            leaves = must_leave(committer.log, found)
+            if leaves:
+                committer.leave_log()
+            offered = replica.offer(committer, found.known, found.after) if output.offer else None
+            return found, offered, leaves
+
+        found, offered, left = await self.workspace.on_thread(look)
+        self.do(self.peer.compared(connection.number, found, offered, now()))
+        if left:
+            await self._left_log()
+
+    async def _take_in(self, connection: Connection, output: TakeIn) -> None:
+        number, bundles = connection.number, output.bundles
+        size = sum(len(one.body) for one in bundles)
+        try:
+            taken = await self.workspace.on_thread(
+                lambda committer: replica.take_in(committer, connection.intake, bundles)
+            )
+        except Untrusted as error:
+            _log.warning("%s sent what isn't to be trusted: %s", connection.device, error.sentence)
+            self._host.said(f"{connection.name} sent what can't be trusted, and was let go: {error.sentence}")
+            self.do(self.peer.refused(number, "untrusted", error.sentence, now()))
+            return
+        except StorageError as error:
+            self._host.said(f"What came can't be stored, and comes again: {error.sentence}")
+            self.do(self.peer.took(number, {}, {}, size, now()))
+            return
+        self._announce(taken.events)
+        for fork in taken.forks:
+            self._host.said(f"The log {fork.log} has two histories: a copy of that device went on. Both are kept.")
+        if taken.fault is not None and not isinstance(taken.fault, StorageError):
+            self.do(self.peer.refused(number, "untrusted", taken.fault.sentence, now()))
+            self._grown.set()  # what came in before the fault
+        elif taken.fault is not None:
+            self.do(self.peer.took(number, {}, {}, size, now()))
+        else:
+            self.tips.update(taken.tips)
+            self.do(self.peer.took(number, taken.tips, taken.known, size, now()))
+        if taken.left_log:
+            await self._left_log()
+
+    def _announce(self, events: Sequence[Committed]) -> None:
+        self._announcing = True
+        try:
+            self.workspace.announce(events)
+        finally:
+            self._announcing = False
+
+    async def _left_log(self) -> None:
+        self._host.said("This is an older copy of what this device wrote: it goes on under a new log.")
+        await self.workspace.relearn()
+
+
+def _tips(committer: Committer) -> dict[str, Tip]:
+    return replica.Held(committer).tips()

@@ -1,0 +1,82 @@
+"""The devices that this one has been together with, per workspace: who they are and where they were last reached.
+
+Kept per user, outside the workspace (0600): addresses are this device's business, and never travel in a backup.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+DEVICES_MAX: Final = 500
+ADDRESSES_MAX: Final = 8
+_log = logging.getLogger(__name__)
+
+
+class Device(msgspec.Struct):
+    """``addresses``: ``HOST:PORT``, the latest first."""
+
+    device: str
+    name: str = ""
+    addresses: list[str] = []
+
+
+class KnownDevices:
+    def __init__(self, folder: Path, workspace: str) -> None:
+        self._file = folder / f"{workspace}.json"
+        self._devices: dict[str, Device] = {}
+        with suppress(OSError, msgspec.MsgspecError):
+            found = msgspec.json.decode(self._file.read_bytes(), type=list[Device])
+            self._devices = {one.device: one for one in found[:DEVICES_MAX]}
+
+    def __contains__(self, device: str) -> bool:
+        return device in self._devices
+
+    def all(self) -> list[Device]:
+        return list(self._devices.values())
+
+    def addresses(self, device: str) -> list[tuple[str, int]]:
+        one = self._devices.get(device)
+        return [place for text in (one.addresses if one else ()) if (place := parse(text)) is not None]
+
+    def add(self, device: str, name: str, addresses: list[str]) -> None:
+        """Raises nothing: what can't be written is told to the log, and known until the end."""
+        before = self._devices.get(device)
+        kept = [text for text in dict.fromkeys([*addresses, *(before.addresses if before else ())]) if parse(text)]
+        now = Device(device, name or (before.name if before else ""), kept[:ADDRESSES_MAX])
+        if now == before or (before is None and len(self._devices) >= DEVICES_MAX):
+            return
+        self._devices[device] = now
+        try:
+            self._write()
+        except OSError:
+            _log.warning("the known devices can't be written", exc_info=True)
+
+    def _write(self) -> None:
+        self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        temporary = self._file.with_name(f".{self._file.name}.{secrets.token_hex(4)}")
+        try:
+            with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(msgspec.json.encode(list(self._devices.values())))
+            temporary.replace(self._file)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def parse(address: str) -> tuple[str, int] | None:
+    """(host, port) of ``HOST:PORT`` or ``[HOST]:PORT``; None for anything else."""
+    host, colon, port = address.strip().rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not colon or not host or len(host) > 100 or not port.isascii() or not port.isdigit() or len(port) > 5:
+        return None
+    return (host, int(port)) if 0 < int(port) < 65536 else None
+
+
+def text(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
