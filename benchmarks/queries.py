@@ -2,7 +2,8 @@
 
 Ours: from the query's text to rows of values: parse, look names up, compile, SQLite, decode. By hand: one statement
 that knows the tables, and ``json.loads`` of what is shown. Both see the same page of 50 rows, and must agree.
-Target: a page in at most 20 ms with an index and 150 ms without; at most 1.5 times the one written by hand.
+Target: a page in at most 20 ms with an index and 150 ms without; at most 1.5 times the one written by hand, where that
+takes longer than reading and compiling a query does (half a millisecond).
 """
 
 from __future__ import annotations
@@ -113,7 +114,8 @@ QUESTIONS: dict[str, tuple[str, str]] = {
         f"things.place where name = “Scene 7” <- things.called_in <- things.thing {SELECT} limit 50",
         _page(
             "SELECT DISTINCT f.entity AS entity FROM register q"
-            " CROSS JOIN register e ON e.root = 'edge:things.called_in' AND e.field = 'to' AND e.sought AND substr(e.value, 1, 40) = substr(json_quote(q.entity), 1, 40)"
+            " CROSS JOIN register e ON e.root = 'edge:things.called_in' AND e.field = 'to' AND e.sought"
+            " AND substr(e.value, 1, 40) = substr(json_quote(q.entity), 1, 40)"
             " AND e.value = json_quote(q.entity)"
             " CROSS JOIN register s ON s.root = e.root AND s.field = 'from' AND s.entity = e.entity AND s.entity <> ''"
             f" CROSS JOIN register f ON {_field('', 'f')} AND f.entity = id_of(s.value)"
