@@ -133,6 +133,6 @@ def _with_references(schema: Any) -> Any:
         if COMPONENT in schema:
             return {"$ref": _REF.format(schema[COMPONENT])}
         return {key: _with_references(value) for key, value in schema.items()}
-    if isinstance(schema, list):
+    if isinstance(schema, (list, tuple)):  # defaults of the engine's records are tuples
         return [_with_references(item) for item in schema]
     return schema

@@ -12,6 +12,7 @@ import pytest
 from openprod.core.operations import SetField
 from openprod.engine import identity
 from openprod.engine.workspace import Workspace
+from openprod.plugin_host.registry import Registry
 from tests.server.serving import Served, refused
 
 pytestmark = pytest.mark.anyio
@@ -89,10 +90,15 @@ async def test_merging_says_how_far_it_is(served: Served, tmp_path: Path) -> Non
     assert lines[:-1] == [{"progress": {"done": 1, "total": 1}}]
 
 
+async def shipped_cues(served: Served) -> None:
+    """The plugin as it is shipped, in place of the smaller one that these tests begin with."""
+    await served.workspace.migrate(Registry.load().schema("cues"), [], version="0")
+
+
 async def test_long_work_ends_with_what_it_gives_without_progress(served: Served, tmp_path: Path) -> None:
     await served.cue()
     pack = await second_laptop(served, tmp_path)
-    await served["owner"].post("/plugins/cues/adopt")
+    await shipped_cues(served)
     lines = {"accept": "application/x-ndjson"}
     for address, sent in (
         ("/merge/plan", {"json": {"path": str(pack)}}),
@@ -154,8 +160,7 @@ async def test_packing_what_another_lacks(served: Served, tmp_path: Path) -> Non
 
 
 async def test_an_import_is_shown_then_applied_and_twice_is_once(served: Served) -> None:
-    adopted = await served["owner"].post("/plugins/cues/adopt")
-    assert adopted.json()["bundle"]
+    await shipped_cues(served)
     before = await served.workspace.state_hash()
     shown = (await served["editor"].post("/imports/cues.csv?file_name=a.csv", content=SHEET, headers=CSV)).json()
     assert (shown["applied"], shown["receipt"]) == (False, None)
@@ -178,7 +183,7 @@ async def test_an_import_does_not_overwrite_what_it_has_not_seen(
     """Somebody's edit that lands while the file is being planned is planned with, not written over."""
     from openprod.server.routes import imports
 
-    await served["owner"].post("/plugins/cues/adopt")
+    await shipped_cues(served)
     apply = "/imports/cues.csv?file_name=a.csv&apply=true"
     done = (await served["editor"].post(apply, content=SHEET, headers=CSV)).json()
     cue = done["proposal"]["operations"][0]["entity"]
@@ -208,7 +213,7 @@ async def test_an_import_does_not_overwrite_what_it_has_not_seen(
 
 
 async def test_imports_that_cannot_be(served: Served, tmp_path: Path) -> None:
-    await served["owner"].post("/plugins/cues/adopt")
+    await shipped_cues(served)
     refused(await served["editor"].post("/imports/cues.csv", content=b"", headers=CSV), 400, "INPUT")
     refused(await served["editor"].post("/imports/cues.csv", content=b"PK\x03\x04x", headers=CSV), 400, "INVALID_FILE")
     refused(await served["editor"].post("/imports/script.fountain", content=b"x", headers=CSV), 400, "INPUT")
