@@ -87,10 +87,14 @@ export const takesBack = (decision: Decision): boolean => decision.withdrawn ===
 /** Definitions are whole records: people hear which version, or which fields. */
 export function sayDefinition(value: Value): string {
   if (value === null || typeof value !== "object" || Array.isArray(value)) return "none";
-  const { version, fields, facets } = value as { readonly [key: string]: Value };
+  const { version, order, fields } = value as { readonly [key: string]: Value };
   if (typeof version === "string") return `version ${version}`;
-  const named = Object.keys(typeof fields === "object" && fields !== null ? fields : (facets ?? {}));
-  return named.length > 0 ? named.join(", ") : "a definition";
+  const all = Object.entries(typeof fields === "object" && fields !== null ? fields : {});
+  const first = Array.isArray(order) ? order : [];
+  const place = (field: string): number => (first.includes(field) ? first.indexOf(field) : first.length);
+  // A concept says what each field is, a binding which field it means.
+  const said = all.sort(([a], [b]) => place(a) - place(b)).map(([field, meant]) => (typeof meant === "string" ? `${field} ↔ ${meant}` : field));
+  return said.length > 0 ? said.join(", ") : "a definition";
 }
 
 /** A value in a conflict or a history. */

@@ -145,11 +145,18 @@ function Where({ opened: { production }, conflict, onGoTo }: WhereProps): JSX.El
   );
 }
 
+/** Two things may bear one name: what belongs to each tells them apart. */
+function nameWithMembers({ production }: Opened, id: string, about: string): string {
+  const others = production.bonds.value.members(id).filter(({ entity }) => entity !== about);
+  const name = nameOfAny(production, id);
+  return others.length === 0 ? name : `${name}, with ${others.map((member) => nameOfMember(production, member)).join(", ")}`;
+}
+
 /** A value in the words of its conflict: things by their names, definitions by what they say. */
-export function sayIn(opened: Opened, conflict: Conflict, said: { readonly value: Value; readonly title?: string }, column: Column | null): string {
+function sayIn(opened: Opened, conflict: Conflict, said: { readonly value: Value; readonly title?: string }, column: Column | null): string {
   if (said.title) return said.title;
   if (conflict.kind === "schema") return sayDefinition(said.value);
-  if (conflict.kind === "cardinality" && typeof said.value === "string") return nameOfAny(opened.production, said.value);
+  if (conflict.kind === "cardinality" && typeof said.value === "string") return nameWithMembers(opened, said.value, conflict.entity);
   return say(said.value, column);
 }
 

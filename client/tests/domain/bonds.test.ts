@@ -128,6 +128,8 @@ describe("words of a conflict", () => {
   it("say definitions by their version or their fields", () => {
     expect(sayDefinition({ plugin: "contacts", version: "1.1.0", facets: {} })).toBe("version 1.1.0");
     expect(sayDefinition({ name: "Person", fields: { name: {}, email: {} } })).toBe("name, email");
+    expect(sayDefinition({ name: "Person", order: ["name", "email"], fields: { more: {}, email: {}, name: {} } })).toBe("name, email, more");
+    expect(sayDefinition({ facet: "x.y", concept: "Person", fields: { name: "displayName" } })).toBe("name ↔ displayName");
     expect(sayDefinition(null)).toBe("none");
   });
 });
