@@ -186,7 +186,7 @@ async def test_an_import_does_not_overwrite_what_it_has_not_seen(
     await shipped_cues(served)
     apply = "/imports/cues.csv?file_name=a.csv&apply=true"
     done = (await served["editor"].post(apply, content=SHEET, headers=CSV)).json()
-    cue = done["proposal"]["operations"][0]["entity"]
+    cue = next(one["entity"] for one in done["proposal"]["operations"] if "cues.cue" in one.get("facets", {}))
     edits = 0
     real = imports.plan_import
 
