@@ -49,6 +49,6 @@ function naturalWidth(column: Column, rows: readonly Row[], charPx: number): num
     .filter((length) => length > 0)
     .sort((a, b) => a - b);
   const most = lengths[Math.floor(lengths.length * 0.9)] ?? 0;
-  const characters = Math.max(most, column.label.length + 1);
+  const characters = Math.max(most, column.label.length + 2);
   return Math.round(Math.min(WIDTH_PX_MAX, Math.max(WIDTH_PX_MIN, characters * charPx + PADDING_PX)));
 }
