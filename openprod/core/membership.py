@@ -279,7 +279,7 @@ class Membership:
             if then is None or not then.may_write(documents):
                 return Verdict.REFUSE
         elif not self._is_founder(device):
-            return Verdict.REFUSE
+            return self._unaware(device, log, seq)
         now = self.members().get(device)
         if now is not None and now.may_write(documents):
             return Verdict.APPLY
@@ -289,8 +289,22 @@ class Membership:
             if self._cuts(record, device) and not seen >> self._index[hash] & 1
         ]
         counted = min((record.until.get(log, 0) for record in cuts), default=0)
-        accepted = max((r.until.get(log, 0) for _hash, r in self._standing() if r.kind == "accept"), default=0)
-        return Verdict.APPLY if seq <= max(counted, accepted) else Verdict.HOLD
+        return Verdict.APPLY if seq <= max(counted, self._accepted(log)) else Verdict.HOLD
+
+    def counted(self, device: str, log: str) -> int | None:
+        """Up to where a log's bundles count whatever their author had seen; None when nothing ever cut its rights."""
+        cuts = [record.until.get(log, 0) for _hash, record in self._standing() if self._cuts(record, device)]
+        return max(min(cuts), self._accepted(log)) if cuts else None
+
+    def _accepted(self, log: str) -> int:
+        return max((r.until.get(log, 0) for _hash, r in self._standing() if r.kind == "accept"), default=0)
+
+    def _unaware(self, device: str, log: str, seq: int) -> Verdict:
+        """Of what names no records: its author didn't know yet that there are any. Only who was ever let in is heard."""
+        if seq <= self._accepted(log):
+            return Verdict.APPLY
+        admitted = any(r.member is not None and r.member.device == device for r in self._records.values())
+        return Verdict.HOLD if admitted else Verdict.REFUSE
 
     def _is_founder(self, device: str) -> bool:
         """What the founder wrote before it let anybody in names no records."""

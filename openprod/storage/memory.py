@@ -58,10 +58,12 @@ class MemoryStorage(TextTables):
         self._conflicts: Table[str, ConflictRow] = Table(j, entity=lambda row: row.entity)
         self._redirects: Table[str, str] = Table(j)
         self._bound: Table[tuple[str, str], str] = Table(j)
+        self._members: Table[int, bytes] = Table(j)
+        self._held: Table[int, int] = Table(j)
         self._derived = (
             self._registers, self._versions, self._leaves, self._clears, self._spans, self._changes, self._apart,
             self._resolutions,
-            self._conflicts, self._redirects, self._bound, self._snapshots,
+            self._conflicts, self._redirects, self._bound, self._snapshots, self._held,
         )  # fmt: skip
 
     def close(self) -> None:
@@ -312,6 +314,21 @@ class MemoryStorage(TextTables):
     def conflicts_of(self, entity: str) -> list[ConflictRow]:
         return self.conflicts(entity=entity)
 
+    # -- who may do what -----------------------------------------------------------------------------------
+
+    def add_record(self, data: bytes) -> None:
+        self._put(self._members, len(self._members.rows) + 1, data)
+
+    def records(self) -> list[bytes]:
+        return [self._members.rows[number] for number in sorted(self._members.rows)]
+
+    def put_held(self, numbers: Mapping[int, bool]) -> None:
+        for number, held in numbers.items():
+            self._put(self._held, number, number if held else None)
+
+    def held(self) -> list[int]:
+        return sorted(self._held.rows)
+
     # -- checks, copies ------------------------------------------------------------------------------------
 
     def put_redirects(self, rows: Mapping[str, str | None]) -> None:
@@ -353,6 +370,9 @@ class MemoryStorage(TextTables):
             other.put_token(token)
         for entry in self.quarantined():
             other.quarantine(*entry)
+        for data in self.records():
+            other.add_record(data)
+        other.put_held(dict.fromkeys(self.held(), True))
         for number in sorted(self._bundles.rows):
             other.add_bundle(*self._bundles.rows[number])
         for (log, on_log, seq), on_seq in sorted(self._deps.rows.items()):

@@ -35,4 +35,6 @@ def contents(storage: Storage) -> dict[str, Any]:
         "resolutions": storage.all_resolutions(),
         "conflicts": storage.conflicts(),
         "snapshots": storage.snapshots(),
+        "records": storage.records(),
+        "held": storage.held(),
     }

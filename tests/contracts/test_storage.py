@@ -36,6 +36,21 @@ def test_it_begins_empty(storage: Storage) -> None:
     assert storage.tokens() == []
     assert storage.quarantined() == []
     assert storage.check() == []
+    assert storage.records() == storage.held() == []
+
+
+def test_records_keep_their_order_and_bundles_are_held_or_not(storage: Storage) -> None:
+    with storage.transaction():
+        for data in (b"b", b"a", b"c"):
+            storage.add_record(data)
+        storage.put_held({3: True, 1: True, 2: False})
+    assert (storage.records(), storage.held()) == ([b"b", b"a", b"c"], [1, 3])
+    with storage.transaction():
+        storage.put_held({3: False, 1: True, 4: True})
+    assert storage.held() == [1, 4]
+    with storage.transaction():
+        storage.clear_derived()
+    assert (storage.records(), storage.held()) == ([b"b", b"a", b"c"], []), "only the second follows from others"
 
 
 # -- transactions ------------------------------------------------------------------------------------------
@@ -58,6 +73,8 @@ def fill(storage: Storage) -> None:
         storage.add_resolutions([rows.resolution(3)])
         storage.put_conflict(rows.conflict("c_1"))
         storage.put_snapshot("p", 2, b"\0state")
+        storage.add_record(b"\0record")
+        storage.put_held({2: True})
 
 
 def spoil(storage: Storage) -> None:

@@ -78,6 +78,8 @@ CALLS = st.one_of(
         st.lists(st.builds(lambda seq, log, root: rows.change(seq, log=log, root=root),
                            SMALL, st.sampled_from("ab"), st.sampled_from(["p.t", "p.u"])), max_size=3),
     ),
+    st.tuples(st.just("add_record"), st.binary(min_size=1, max_size=2)),
+    st.tuples(st.just("put_held"), st.dictionaries(SMALL, st.booleans(), max_size=3)),
     st.tuples(st.just("clear_apart"), st.just("p"), st.sampled_from(["p.t", "p.u"])),
     st.tuples(
         st.just("add_resolutions"),

@@ -90,7 +90,12 @@ def test_what_the_founder_wrote_alone_names_no_records() -> None:
     assert judge(membership, "drew", heads=[]) is Verdict.APPLY, "nobody has been let in yet"
     membership = founded(("blake", "editor"))
     assert judge(membership, "alex", heads=[]) is Verdict.APPLY
-    assert judge(membership, "blake", heads=[]) is Verdict.REFUSE
+    assert judge(membership, "blake", heads=[]) is Verdict.HOLD, "as it wrote before it heard of any records"
+    assert judge(membership, "drew", heads=[]) is Verdict.REFUSE
+    log = f"{device('drew')}-00000000"
+    membership.add(record("alex", membership, "accept", until={log: 1}))
+    assert judge(membership, "drew", heads=[]) is Verdict.APPLY, "it was here before anybody founded anything"
+    assert judge(membership, "drew", 2, heads=[]) is Verdict.REFUSE
 
 
 def test_only_owners_decide() -> None:

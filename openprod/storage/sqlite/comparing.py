@@ -24,6 +24,7 @@ _COMPARED: Final = (
     ("decision", 1, "id, document, client, clock, conflict, root, key, body, bundle FROM {of}.resolution"),
     ("conflict", 1, "id, kind, status, reopened, entity, facet, field, document, heads FROM {of}.conflict"),
     ("redirect", 1, "entity, survivor FROM {of}.redirect"),
+    ("held bundle", 1, "bundle FROM {of}.held"),
     ("binding", 2, "facet, entity, concept_entity FROM {of}.bound"),
 )  # fmt: skip
 

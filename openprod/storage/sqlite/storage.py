@@ -41,6 +41,7 @@ _DERIVED = (
     "redirect",
     "bound",
     "snapshot",
+    "held",
 )
 
 
@@ -291,6 +292,21 @@ class SqliteStorage(Oplog, TextTables):
         self._executemany(
             "INSERT INTO bound VALUES (?,?,?)", [(*place, owner) for place, owner in rows.items() if owner is not None]
         )
+
+    # -- who may do what -----------------------------------------------------------------------------------
+
+    def add_record(self, data: bytes) -> None:
+        self._execute("INSERT INTO member_record (data) VALUES (?)", (data,))
+
+    def records(self) -> list[bytes]:
+        return [row[0] for row in self._rows("SELECT data FROM member_record ORDER BY number")]
+
+    def put_held(self, numbers: Mapping[int, bool]) -> None:
+        self._executemany("DELETE FROM held WHERE bundle = ?", [(number,) for number in numbers])
+        self._executemany("INSERT INTO held VALUES (?)", [(number,) for number, held in numbers.items() if held])
+
+    def held(self) -> list[int]:
+        return [row[0] for row in self._rows("SELECT bundle FROM held ORDER BY bundle")]
 
     # -- snapshots, checks, copies -------------------------------------------------------------------------
 
