@@ -40,6 +40,11 @@ def holds(key: bytes, signature: bytes, part: bytes) -> bool:
     return True
 
 
+def invitation(secret: bytes) -> bytes:
+    """16 bytes that name a pairing secret, and from which it can't be had."""
+    return hashlib.sha256(_CONTEXT + b"invitation\0" + secret).digest()[:16]
+
+
 def proof(secret: bytes, transcript: bytes, side: Side) -> bytes:
     return hmac.new(secret, _CONTEXT + b"pairing " + side.encode() + b"\0" + transcript, hashlib.sha256).digest()
 

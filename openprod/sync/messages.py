@@ -97,8 +97,9 @@ class Stored(msgspec.Struct, array_like=True, frozen=True):
 class Hello(msgspec.Struct, array_like=True, frozen=True, tag=1):
     """First both ways; the one who was called answers only a HELLO that it can go on from.
 
-    ``history``: newest first. ``address``: where the sender can be called, ``HOST:PORT`` with blanks between. No name
-    of a person or a production is in it: nobody has proved anything yet.
+    ``history``: newest first. ``address``: where the sender can be called, ``HOST:PORT`` with blanks between.
+    ``invitation``: which pairing secret the sender is going to prove, or "". No name of a person or a production is in
+    it: nobody has proved anything yet.
     """
 
     versions: Annotated[list[Count], Meta(min_length=1, max_length=16)]
@@ -110,6 +111,7 @@ class Hello(msgspec.Struct, array_like=True, frozen=True, tag=1):
     clock_ms: Milliseconds
     hub: bool = False
     address: Name = ""
+    invitation: Annotated[bytes, Meta(max_length=16)] = b""
 
 
 class Auth(msgspec.Struct, array_like=True, frozen=True, tag=2):

@@ -31,10 +31,15 @@ class State(Enum):
     CLOSED = "closed"
 
 
+def nobody(_invitation: bytes, _device: str) -> bytes:
+    return b""
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     """``sign``: this device's Ed25519. ``nonce``: 32 random bytes, new for every connection. ``certificate``: SHA-256
-    of the called side's TLS certificate. ``secret``: the pairing secret, while pairing. ``admit``: (key, whether it
-    proved the pairing secret) → "" or why not. ``expected``: the device that was called, if that is known.
+    of the called side's TLS certificate. ``secret``: the pairing secret, while pairing. ``invited``: (which
+    invitation it names, device) → the secret that it has to prove, or "": where there are several. ``admit``: (key,
+    whether it proved the pairing secret) → "" or why not. ``expected``: the device that was called, if that is known.
     """
 
     caller: bool
@@ -47,6 +52,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     history: list[m.Stretch] = []
     certificate: bytes = b""
     secret: bytes = b""
+    invited: Callable[[bytes, str], bytes] = nobody
     expected: str = ""
     name: str = ""
     address: str = ""

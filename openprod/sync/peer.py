@@ -29,7 +29,7 @@ from openprod.sync import messages as m
 from openprod.sync.catchup import Survey, spread
 from openprod.sync.election import Changed, Dial, Drop, Election, Role, Tell, Wish
 from openprod.sync.flow import Outbound
-from openprod.sync.outputs import Closed, Config, Heard, Joined, Now, Output, Proven, Send, State
+from openprod.sync.outputs import Closed, Config, Heard, Joined, Now, Output, Proven, Send, State, nobody
 from openprod.sync.plans import Offer
 from openprod.sync.session import PeerSession
 from openprod.sync.stretches import is_behind
@@ -89,6 +89,7 @@ class PeerConfig(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
     address: str = ""
     hub: bool = False
+    invited: Callable[[bytes, str], bytes] = nobody
 
 
 class _Link:
@@ -174,7 +175,7 @@ class Peer:
                 caller=caller, workspace=config.workspace, key=config.key, sign=config.sign, nonce=config.nonce(),
                 admit=config.admit, gathering=self.gathering, history=self.election.course.history(now.mono),
                 certificate=certificate, secret=secret, expected=expected, name=config.name[:60],
-                address=config.address, hub=config.hub,
+                address=config.address, hub=config.hub, invited=config.invited,
             ),
             now,
         )  # fmt: skip

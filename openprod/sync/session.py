@@ -80,6 +80,7 @@ class PeerSession:
         self._hello_of = b""
         self._their: m.Hello | None = None
         self._transcript = b""
+        self._pairing = b""
         self._resumes = False
         self._clock: ClockReport | None = None
         self._unknown = self._frames = 0
@@ -257,7 +258,7 @@ class PeerSession:
         self._hello = config.codec.encode(
             m.Hello(
                 list(config.versions), config.key, config.workspace, config.gathering, config.history, config.nonce,
-                now.wall, config.hub, config.address,
+                now.wall, config.hub, config.address, auth.invitation(config.secret) if config.secret else b"",
             )
         )  # fmt: skip
         self._out.append(Send(self._hello))
@@ -283,7 +284,8 @@ class PeerSession:
             hellos = (self._hello, frame) if config.caller else (frame, self._hello)
             self._transcript = auth.transcript(*hellos, config.certificate)
             self._resumes = may_resume(config.gathering, config.history, hello.gathering, hello.history)
-            proof = auth.proof(config.secret, self._transcript, self._side) if config.secret else b""
+            self._pairing = config.secret or (config.invited(hello.invitation, device) if hello.invitation else b"")
+            proof = auth.proof(self._pairing, self._transcript, self._side) if self._pairing else b""
             signature = config.sign(
                 auth.signed_part(self._transcript, self._side, _extra(proof, self._resumes, config.name))
             )
@@ -316,8 +318,8 @@ class PeerSession:
         if not auth.holds(their.key, message.signature, part):
             self._end("unproven", "The other device didn't prove who it is.")
             return
-        paired = bool(config.secret and message.proof) and auth.proves(
-            config.secret, self._transcript, side, message.proof
+        paired = bool(self._pairing and message.proof) and auth.proves(
+            self._pairing, self._transcript, side, message.proof
         )
         why_not = config.admit(their.key, paired)
         if why_not:
