@@ -203,8 +203,9 @@ def test_prose(seed: int, steps: int) -> None:
     walk(seed, steps, prose=True)
 
 
-def test_a_decision_undone_after_what_followed_it() -> None:
+def test_decisions_undone_after_what_followed_them() -> None:
     walk(400002, 300, texts=True)
+    walk(600113, 300, texts=True, edges=True)
 
 
 def test_fresh_prose() -> None:

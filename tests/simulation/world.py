@@ -482,11 +482,11 @@ class World:
             undone = {
                 text for id, _client, record in history.records if id in withdrawn for text in record.wrote
             }  # fmt: skip
-            # So does what an undo wrote back in its place.
+            # So does what an undo (or the redo of one) wrote back in its place.
             undos = {
                 bundle.number
                 for _row, bundle, record in history.decisions
-                if record.withdraws and bundle.intent == "undo"
+                if record.withdraws and bundle.intent in ("undo", "redo")
             }
             back = {id for id, bundle in history.bundles.items() if bundle.number in undos}
             undone |= {f"{id[0]}:{id[1]}" for id in back}
