@@ -138,6 +138,7 @@ class FieldSchema(_Record):
     ] = ()
     description: str = ""
     private: Annotated[bool, Field(description="Left out of what is exported to be shared.")] = False
+    indexed: Annotated[bool, Field(description="Found by its value at once.")] = False
     concept: Annotated[str, Field(description="'Person.name': a suggestion; nothing follows from it.")] = ""
 
 

@@ -70,6 +70,8 @@ export interface FieldSchema {
   description?: string;
   /** Left out of what is exported to be shared. */
   private?: boolean;
+  /** Found by its value at once. */
+  indexed?: boolean;
   /** 'Person.name': a suggestion; nothing follows from it. */
   concept?: string;
 }

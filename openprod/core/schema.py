@@ -24,7 +24,8 @@ class Field(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One field. ``unit`` is for people (durations are seconds). ``choices`` only with type ``choice``.
 
     ``was``: earlier keys, the latest first; values found there are this field's.
-    ``private``: left out of whatever is exported to be shared.
+    ``private``: left out of whatever is exported to be shared. ``indexed``: found by its value at once, which costs
+    every change of it a little.
     ``concept``: ``Person.name``, a suggestion what it might be bound to; nothing follows from it.
     ``also``: narrower types that it once had and whose values it keeps: worked out from earlier adoptions.
     """
@@ -37,6 +38,7 @@ class Field(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     was: tuple[str, ...] = ()
     description: str = ""
     private: bool = False
+    indexed: bool = False
     concept: str = ""
     also: tuple[str, ...] = ()
 

@@ -17,14 +17,26 @@ from typing import Any, TypeAlias
 import msgspec
 from nacl.signing import SigningKey
 
-from openprod.core.bundles import Actor, Bundle, DocumentUpdate, SignedBundle, bundle_id, sign, signer
+from openprod.core.bundles import (
+    Actor,
+    Bundle,
+    DocumentUpdate,
+    SignedBundle,
+    bundle_id,
+    read,
+    sign,
+    signature_of,
+    signer,
+)
 from openprod.core.clock import HybridClock, time_text
 from openprod.core.ids import RandomBytes, device_id, parse_version
+from openprod.core.membership import SignedRecord
 from openprod.engine import projection, removals, reuse
 from openprod.engine.detect import Detector
 from openprod.engine.events import Committed, Receipt
 from openprod.engine.high_water import HighWater, Mark
 from openprod.engine.index import Index
+from openprod.engine.members import DERIVE, Members
 from openprod.engine.removals import Part, Rank, rank
 from openprod.engine.schemas import Schemas
 from openprod.engine.spans import TextTouch
@@ -86,7 +98,13 @@ class Foreign(msgspec.Struct, kw_only=True):
     bundle: Bundle
 
 
-Submission: TypeAlias = "OutsideUpdate | Writes | Foreign"
+class Records(msgspec.Struct, kw_only=True):
+    """Membership records. ``plan`` is called on the engine's thread; what it returns are records, parents first."""
+
+    plan: Callable[[Committer], Sequence[SignedRecord]]
+
+
+Submission: TypeAlias = "OutsideUpdate | Writes | Foreign | Records"
 Outcome: TypeAlias = "Receipt | OpenprodError | None"
 
 
@@ -165,7 +183,7 @@ class Committer:
         self.index = Index(storage, self.schemas.is_sought)
         self.documents: dict[str, LiveDocument] = {}
         self.detector = Detector(storage, self.index, self.schemas, self.document, self.workspace)
-        if storage.meta("derive"):
+        if storage.meta(DERIVE):
             self.rebuild()  # a migration changed what is derived
         else:
             self._load()
@@ -173,6 +191,11 @@ class Committer:
     # -- opening -------------------------------------------------------------------------------------------
 
     def _open_log(self) -> None:
+        self.members = Members(
+            self.storage, self.workspace, key=self._public, signature_of=lambda body: signature_of(body, self._secret)
+        )
+        self._late: set[str] = set()
+        self._again = False
         log = self.storage.meta("log")
         if log is None or not log.startswith(self.device + "-"):
             log = f"{self.device}-{self._random(4).hex()}"
@@ -255,6 +278,8 @@ class Committer:
         for number in parked:
             self._replay(number, *self.storage.bundle_body(number), lambda _name, _number: True)
         for number, body, signature in self.storage.bundle_bytes(after=min(start.values(), default=0)):
+            if number in self.members.held:
+                continue
             self._replay(number, body, signature, lambda name, number: number > start.get(name, 0))
         self.document(layout.CORE)
         self.schemas.load(self.storage)
@@ -351,6 +376,10 @@ class Committer:
                         self._judge(drafts, runs, changed, entities)  # what came before is there to be read
                         by_origin.clear()  # its bundles are closed
                         outcomes[place] = self._take_writes(submission, drafts, runs)
+                    elif isinstance(submission, Records):
+                        self._judge(drafts, runs, changed, entities)
+                        by_origin.clear()
+                        outcomes[place] = self._take_records(submission, runs)
                     else:
                         if drafts and not drafts[-1].id:  # bundles are stored in the order of their numbers
                             self._judge(drafts, runs, changed, entities)
@@ -361,10 +390,15 @@ class Committer:
                     if isinstance(error, (_Halfway, StorageError)):
                         raise
                     outcomes[place] = error
-            if not drafts:
+            if not drafts and not any(isinstance(one, Records) for one in submissions):
                 return outcomes, []
             self._judge(drafts, runs, changed, entities)
             self._snapshot_when_due()
+            for name in sorted(self._late):
+                self._snapshot(name)  # what is older than a snapshot and not in it would not be read again
+            self._late.clear()
+        if self._again:
+            self.rebuild()
         if self._marks is not None and self._seq:
             self._marks.note(self.log, Mark(self._seq, self._previous))
         self.index.trim()
@@ -438,7 +472,14 @@ class Committer:
                         intent=draft.intent, updates=run.updates, conflicts=(), entities=(),
                     )
                 )  # fmt: skip
-        if not events:
+        if not events and not drafts:
+            actor = Actor("", "", self.device)
+            events.append(
+                Committed(
+                    bundle="", actor=actor, origin=None, intent="members", updates=[], conflicts=(), entities=()
+                )
+            )  # fmt: skip
+        elif not events:
             draft = drafts[0]
             events.append(
                 Committed(
@@ -472,6 +513,7 @@ class Committer:
             raise why
         if self._is_known(document, decoded) and not self._tells_more(document.name, decoded, submission):
             return None
+        self.members.require([document.name])
         name = (id(submission.origin), submission.actor)
         draft = by_origin.get(name) if submission.origin is not None else None
         if draft is None or len(draft.updates) >= FOLDED_MAX or draft.bytes >= FOLDED_BYTES_MAX:
@@ -518,6 +560,7 @@ class Committer:
         plan = {name: writes for name, writes in plan.items() if writes}
         if not plan and not submission.kept:
             return Receipt(bundle="", hlc="")
+        self.members.require(list(plan))
         draft = self._draft(drafts, submission.actor, submission.intent, None)
         draft.message, draft.undoes, draft.operations = submission.message, submission.undoes, submission.operations
         for name in sorted(plan):
@@ -548,6 +591,10 @@ class Committer:
             raise Untrusted(
                 "Bundles are missing or don't follow each other.", hint="Pack the file again on the other laptop."
             )
+        # A branch of a forked log is kept under a name and numbers of this replica's own.
+        admitted = self.members.admits(read(submission.signed.body) if "+" in bundle.log else bundle)
+        for part in bundle.updates if not admitted else ():
+            decode_update(part.update)  # what can't be read isn't kept either
         self._clock.witness(bundle.hlc, self._now_ms())
         if bundle.log == self.log:
             self._leave_log(drafts)
@@ -558,6 +605,9 @@ class Committer:
         draft.updates = bundle.updates
         self._finish(draft)
         drafts.append(draft)
+        if not admitted:
+            self.members.hold([draft.number])
+            return draft
         for part in bundle.updates:
             document = self.document(part.document)
             self._count(part)
@@ -566,6 +616,45 @@ class Committer:
                 releases = document.gate.admit(part.update, decode_update(part.update), tag)
             self._pass(document, releases, runs, apply=True)
         return draft
+
+    def _take_records(self, submission: Records, runs: list[_Run]) -> Receipt | OpenprodError | None:
+        """Those that hold are kept, whatever is wrong with another; what they mean for what is here happens at once."""
+        fault: OpenprodError | None = None
+        news = False
+        for signed in submission.plan(self):
+            try:
+                news = self.members.add(signed) or news
+            except StorageError:
+                raise
+            except OpenprodError as error:
+                fault = fault or error
+        if not news:
+            return fault
+        settled = self.members.settle(self.tick)
+        self._again = self._again or settled.again
+        for number in settled.admit:
+            self._admit(number, runs)
+        return fault or Receipt(bundle="", hlc="")
+
+    def tick(self) -> str:
+        """A time for something written now."""
+        return self._clock.tick(self._now_ms())
+
+    def _admit(self, number: int, runs: list[_Run]) -> None:
+        """Apply a bundle that had been held."""
+        body, _signature = self.storage.bundle_body(number)
+        bundle = read(body)
+        for part in bundle.updates:
+            document = self.document(part.document)
+            tag = _Tag(None, number, part.live, _rank(bundle))
+            try:
+                releases = document.gate.admit(part.update, decode_update(part.update), tag)
+            except OpenprodError as error:
+                self.storage.quarantine(document.name, part.update, str(error), self._clock_text())
+                continue
+            self._count(part)
+            self._pass(document, releases, runs, apply=True)
+            self._late.add(document.name)
 
     def _pass(
         self, document: LiveDocument, releases: list[Release],
@@ -603,7 +692,7 @@ class Committer:
         due = {draft.number: draft for draft in drafts if not draft.id and draft.intent == "sync"}
         for number, writes in projection.completions(self.index, self.detector, self.storage, due).items():
             draft = due[number]
-            for name in sorted(writes):
+            for name in sorted(filter(lambda name: self.members.may_write([name]), writes)):
                 document = self.document(name)
                 with _halfway():
                     update = document.write(writes[name])
@@ -630,7 +719,7 @@ class Committer:
             self._said.update(deps)
             bundle = Bundle(
                 1, self.workspace, self.log, draft.seq, self._previous, deps, draft.hlc, self._public, draft.actor,
-                draft.intent, draft.message, draft.undoes, draft.operations, draft.updates,
+                draft.intent, draft.message, draft.undoes, draft.operations, draft.updates, self.members.heads,
             )  # fmt: skip
             signed, digest = sign(bundle, self._secret)
             self._previous = digest
@@ -661,8 +750,8 @@ class Committer:
             self.document(plugin)
             for facet in sorted({*(old.facets if old else ()), *(new.facets if new else ())}):
                 declared = new.facets.get(facet) if new else None
-                for unique in declared.unique if declared else ():
-                    for key in self.schemas.keys_of(f"{plugin}.{facet}", unique[-1]):
+                for field in sorted(self.schemas.sought_of(declared)) if declared else ():
+                    for key in self.schemas.keys_of(f"{plugin}.{facet}", field):
                         self.storage.seek(f"{plugin}.{facet}", key)
                 self.index.forget()
                 rows = list(self.storage.registers_of_root(f"{plugin}.{facet}"))
@@ -675,7 +764,7 @@ class Committer:
         document = LiveDocument(name, client_id=self._client_id())
         for number, body, _signature in self.storage.bundle_bytes():
             row = self.storage.bundle_numbered(number)
-            if row is None or row.hlc > time:
+            if row is None or row.hlc > time or number in self.members.held:
                 continue
             for part in msgspec.msgpack.decode(body, type=Bundle).updates:
                 if part.document == name:
@@ -738,13 +827,15 @@ class Committer:
             with self.storage.transaction():
                 self.storage.clear_derived()
                 self.storage.set_meta("parked", "[]")
-                self.storage.set_meta("derive", "")
+                self.storage.set_meta(DERIVE, "")
                 self.documents.clear()
                 self.index.forget()
                 self.schemas.clear()
                 self.detector.load()
+                self.members.held.clear()
                 for number, body, _signature in self.storage.bundle_bytes():
-                    self._reindex(number, body)
+                    if self.members.rederive(number, body):
+                        self._reindex(number, body)
                     if progress is not None:
                         progress(number, total)
         finally:

@@ -110,15 +110,20 @@ class Schemas(dict[str, Schema]):
         return found
 
     def is_sought(self, root: str, field: str) -> bool:
-        """Whether registers of a field must be found by value: the ends of edges, and what tells duplicates."""
+        """Whether registers of a field must be found by value: edges' ends, what tells duplicates, what is indexed."""
         parsed = layout.parse_root(root)
         if parsed.kind == "edge":
             return field in (layout.FROM_FIELD, layout.TO_FIELD)
         facet = self.facet(parsed.name) if parsed.kind == "facet" else None
-        if facet is None or not facet.unique:
-            return False
-        now = self.keys_of(parsed.name, field)[0]
-        return any(now == unique[-1] for unique in facet.unique if unique)
+        return facet is not None and self.keys_of(parsed.name, field)[0] in self.sought_of(facet)
+
+    @staticmethod
+    def sought_of(facet: Facet) -> set[str]:
+        """The fields of a facet that must be found by value."""
+        return {
+            *(unique[-1] for unique in facet.unique if unique),
+            *(name for name, field in facet.fields.items() if field.indexed),
+        }
 
     def label(self, facet: str, field: str) -> str:
         declared = self.field(facet, field)

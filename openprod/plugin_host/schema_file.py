@@ -42,7 +42,7 @@ FIELDS_MAX: Final = 500
 
 _NAME_HINT = "Names are letters, digits and underscores, and start with a small letter: start_time."
 _CONCEPT = re.compile(r"[A-Z][A-Za-z0-9]{0,62}\.[a-z][A-Za-z0-9_]{0,62}")
-_FIELD_KEYS = frozenset({"type", "label", "unit", "required", "choices", "was", "description", "private", "concept"})
+_FIELD_KEYS = frozenset({"type", "label", "unit", "required", "choices", "was", "description", "private", "indexed", "concept"})
 _PROPERTY_KEYS = frozenset({"type", "label", "unit", "required", "choices", "description", "private"})
 _FACET_KEYS = frozenset({"label", "title", "unique", "field"})
 _EDGE_KEYS = frozenset({"label", "from", "to", "cardinality", "unique_pair", "property"})
@@ -263,6 +263,7 @@ def _field(file: TomlFile, name: str, table: dict[str, Any], where: Where, known
         was=was,
         description=file.text(table, "description", where),
         private=file.flag(table, "private", where),
+        indexed=file.flag(table, "indexed", where),
         concept=concept,
     )
 

@@ -365,3 +365,19 @@ def test_replicas_agree_whatever_order_adoptions_come_in(seed: int) -> None:
     assert all(replica.tables() == tables for replica in replicas[1:]), seed
     replicas[0].committer.rebuild()
     assert replicas[0].tables() == tables, seed
+
+
+@pytest.mark.anyio
+async def test_an_indexed_field_is_found_by_its_value_also_what_was_there_before(tmp_path: Path) -> None:
+    plain = Schema(plugin="things", version="1", facets={"thing": Facet(fields={"colour": Field()})})
+    indexed = Schema(plugin="things", version="2", facets={"thing": Facet(fields={"colour": Field(indexed=True)})})
+    async with laptop(tmp_path / "a", "sam", plain) as ws:
+        await ws.commit([CreateEntity(entity="one", facets={"things.thing": {"colour": "red"}})])
+        asked = {"facet": "things.thing", "where": {"colour": "red"}}
+        before = await ws.query(asked, explain=True)
+        await ws.adopt([indexed])
+        await ws.commit([CreateEntity(entity="two", facets={"things.thing": {"colour": "red"}})])
+        after = await ws.query(asked, explain=True)
+        assert [row[0] for row in after["rows"]] == ["one", "two"]
+        assert "register_by_value" in str(after)
+        assert "register_by_value" not in str(before)
