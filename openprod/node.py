@@ -35,6 +35,7 @@ from openprod.server.events import EventHub
 from openprod.server.guard import LOOPBACK_HOSTS
 from openprod.server.transport import InProcessTransport
 from openprod.storage.sqlite.connection import translated
+from openprod.sync.service import PeerService
 
 PORT: Final = 8040
 _GRACE_S: Final = 5
@@ -162,6 +163,7 @@ class Node:
         self._events = EventHub(workspace.feed)
         self._forget_revoked = workspace.on_revoked(self._events.recheck)
         self._server: _Server | None = None
+        self._peers = PeerService(workspace, home=settings.home())
         self.app: Starlette = build_app(
             workspace,
             access=access,
@@ -170,6 +172,7 @@ class Node:
             hosts=LOOPBACK_HOSTS | {host.lower()} if is_loopback(host) else None,
             plugins=installed_plugins,
             events=self._events,
+            peers=self._peers,
         )
 
     async def run(self, listener: socket.socket, ready: Callable[[], None]) -> None:
@@ -191,6 +194,7 @@ class Node:
         failed: Exception | None = None
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._stop_on_signal)
+            tasks.start_soon(self._peers.run)
             try:
                 await server.serve(sockets=[listener])
             except BaseException as error:
@@ -216,6 +220,7 @@ class Node:
             self._server.force_exit = self._server.should_exit
             self._server.should_exit = True
         self._forget_revoked()
+        self._peers.close()
         self._events.close()
         self._gateway.close()
 
@@ -319,6 +324,12 @@ def remove_record(folder: str | Path) -> None:
 
 
 # -- clients for commands ----------------------------------------------------------------------------------
+
+
+async def is_served(folder: str | Path) -> bool:
+    """Whether a node serves the workspace."""
+    record = read_record(folder)
+    return record is not None and await _answers(record)
 
 
 @asynccontextmanager

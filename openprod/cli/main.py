@@ -22,6 +22,7 @@ from openprod.cli.commands import (
     history,
     identity,
     imports,
+    peers,
     plugins,
     query,
     serve,
@@ -53,6 +54,7 @@ for command in (
     history.log, history.history, conflicts.conflicts, conflicts.resolve, edits.undo, edits.redo,
     exchange.have, exchange.pack, exchange.merge,
     upkeep.hash_, upkeep.doctor, upkeep.rebuild, upkeep.backup, workspace.restore, tokens.token, plugins.plugin,
+    peers.host, peers.join, peers.leave, peers.end, peers.peers, peers.approve, peers.decline,
     identity.concept, identity.bind, identity.unbind, identity.assert_, identity.entity, identity.duplicates,
 ):  # fmt: skip
     cli.add_command(command)

@@ -27,6 +27,7 @@ from openprod.server.events import EventHub
 from openprod.server.guard import LOOPBACK_HOSTS, Guard
 from openprod.server.openapi import openapi
 from openprod.server.routes import CALLS
+from openprod.sync.service import PeerService
 
 BASE: Final = "/api/v1"
 
@@ -40,18 +41,21 @@ def build_app(
     hosts: Collection[str] | None = LOOPBACK_HOSTS,
     plugins: Callable[[], Registry] = Registry.load,
     events: EventHub | None = None,
+    peers: PeerService | None = None,
 ) -> Starlette:
     """The application that serves ``workspace``.
 
     ``access``: who tokens are; by default only the workspace's own tokens hold. ``gateway`` gets the WebSockets below
     /yjs/. ``hosts``: names under which it answers, None for any. ``plugins`` reads the installed plugins.
-    ``events``: announces commits to listeners; whoever passes one closes it when the node stops.
+    ``events``: announces commits to listeners; whoever passes one closes it when the node stops. ``peers``: this
+    node's part in gatherings, where it may have one.
     """
     services = Services(
         workspace=workspace,
         access=access or Access(workspace, None),
         events=EventHub(workspace.feed) if events is None else events,
         plugins=plugins,
+        peers=peers,
     )
     calls: list[BaseRoute] = [
         Route(call.path, call.endpoint(services), methods=[call.method], name=f"{call.method} {call.path}")

@@ -26,6 +26,7 @@ from openprod.server.auth import Access, require_all_documents, require_role
 from openprod.server.body import read_json
 from openprod.server.errors import refuse
 from openprod.server.events import EventHub
+from openprod.sync.service import PeerService
 
 Shape = type[BaseModel] | type[msgspec.Struct]
 
@@ -39,6 +40,7 @@ class Services:
     events: EventHub
     plugins: Callable[[], Registry]
     importing: anyio.Lock = field(default_factory=anyio.Lock)
+    peers: PeerService | None = None
 
     @property
     def uploads(self) -> Path:

@@ -61,6 +61,7 @@ class Connection:
         self._more = asyncio.Event()
         self._ending = asyncio.Event()
         self._flushed = asyncio.Event()
+        self.over = asyncio.Event()
 
     def put(self, frame: bytes) -> None:
         self._frames.append(frame)
@@ -108,7 +109,10 @@ class Host(Protocol):
     def ended(self, connection: Connection, code: str, sentence: str) -> None: ...
     def said(self, sentence: str) -> None: ...
     def connect(self, device: str) -> None: ...
-    def moved(self) -> None: ...
+    def moved(self) -> None:
+        """Something in what is shown may be another."""
+
+    def ticked(self) -> None: ...
 
 
 class Hosting:
@@ -117,6 +121,7 @@ class Hosting:
         self.connections: dict[int, Connection] = {}
         self.tips: dict[str, Tip] = {}
         self._numbers = itertools.count(1)
+        self._open: set[Connection] = set()
         self._grown = asyncio.Event()
         self._announcing = False
 
@@ -129,6 +134,7 @@ class Hosting:
                 while True:
                     await anyio.sleep(TICK_S)
                     self.do(self.peer.tick(now()))
+                    self._host.ticked()
         finally:
             unsubscribe()
 
@@ -159,6 +165,7 @@ class Hosting:
         connection = self.connections[number] = Connection(number, channel, self.workspace.id)
         connection.caller, connection.secret, connection.expected = caller, secret, expected
         connection.wanted, connection.yes = wanted, yes
+        self._open.add(connection)
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(connection.send_all)
@@ -181,6 +188,15 @@ class Hosting:
                 self._host.ended(connection, "closed", "The connection was lost.")
             with anyio.CancelScope(shield=True):
                 await channel.close()
+            self._open.discard(connection)
+            connection.over.set()
+
+    async def let_go(self) -> None:
+        """End every connection, once what was put has gone out."""
+        for connection in list(self._open):
+            connection.end()
+        for connection in list(self._open):
+            await connection.over.wait()
 
     def do(self, effects: Sequence[Effect]) -> None:
         for effect in effects:

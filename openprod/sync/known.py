@@ -80,3 +80,14 @@ def parse(address: str) -> tuple[str, int] | None:
 
 def text(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def joined(addresses: list[str], most: int = 200) -> str:
+    """As many of the addresses as go into ``most`` characters, with blanks between."""
+    found = ""
+    for one in addresses:
+        longer = f"{found} {one}".strip()
+        if len(longer) > most:
+            break
+        found = longer
+    return found

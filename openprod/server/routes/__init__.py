@@ -16,6 +16,7 @@ from openprod.server.routes import (
     imports,
     log,
     maintenance,
+    peers,
     plugins,
     query,
     tokens,
@@ -38,5 +39,6 @@ CALLS: tuple[Call, ...] = (
     *imports.CALLS,
     *exports.CALLS,
     *plugins.CALLS,
+    *peers.CALLS,
     *maintenance.CALLS,
 )

@@ -1,0 +1,218 @@
+"""`openprod host`, `join`, `leave`, `end`, `peers`, `approve`, `decline`: several devices with one production."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import click
+from anyio import to_thread
+
+from openprod import node as serving
+from openprod.cli.calls import Node, call
+from openprod.cli.options import folder_argument, json_option, plural
+from openprod.cli.output import note, print_json, print_table, say
+from openprod.engine.copying import empty_copy
+from openprod.engine.workspace import DATABASE
+from openprod.errors import InputError, NotFound, Unreachable
+from openprod.sync.pairing import parse_link
+
+_WAIT_S = 20
+Work = Callable[[Node], Awaitable[None]]
+
+
+def _reached(command: Callable[..., None]) -> Callable[..., None]:
+    """Options of how other devices reach this one, and of the node that is started if none runs."""
+    for option in (
+        click.option("--listen", default="0.0.0.0", show_default=True, help="Where to listen for other devices."),
+        click.option("--peer-port", type=click.IntRange(0, 65535), help="For other devices; 0 picks a free one."),
+        click.option(
+            "--address", "addresses", multiple=True, metavar="HOST:PORT", help="Where others call this device."
+        ),
+        click.option("--port", type=click.IntRange(0, 65535), default=8040, show_default=True, help="Of the page."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command()
+@folder_argument
+@_reached
+@json_option
+def host(
+    folder: Path, listen: str, peer_port: int | None, addresses: tuple[str, ...], port: int, as_json: bool
+) -> None:
+    """Let other devices join, and print a link for one of them.
+
+    In the node that serves the workspace, or in one that is started here and runs until interrupted. Called again, it
+    prints a link for one device more.
+    """
+    body = {"listen": listen, "port": peer_port, "addresses": list(addresses)}
+
+    async def begin(node: Node) -> None:
+        found = await node.post("session", "host", body=body)
+        if as_json:
+            print_json(found)
+        else:
+            say(found["link"])
+            note("The link lets one device in: openprod join LINK NEW-FOLDER")
+        sys.stdout.flush()
+
+    _with_node(folder, port, begin)
+
+
+@click.command()
+@click.argument("words", metavar="[LINK] DIR", nargs=-1, required=True)
+@click.option("--yes", is_flag=True, help="Approve of what would come and go, without being asked.")
+@_reached
+def join(
+    words: tuple[str, ...], yes: bool, listen: str, peer_port: int | None, addresses: tuple[str, ...], port: int
+) -> None:
+    """Join by a link: into a new folder, or with the copy that this device has. Without one: those from before.
+
+    Shows who is there and what would come and go, and asks. The node that serves the workspace joins, or one that is
+    started here and runs until interrupted.
+    """
+    if len(words) > 2:
+        raise click.UsageError("Give a link and a folder.")
+    link, folder = (words[0] if len(words) == 2 else ""), Path(words[-1])
+    if link and not (folder / DATABASE).is_file():
+        empty_copy(folder, parse_link(link).workspace)
+    body = {"link": link, "yes": yes, "listen": listen, "port": peer_port, "addresses": list(addresses)}
+
+    async def begin(node: Node) -> None:
+        found = await node.post("session", "join", body=body)
+        while not found["in_session"]:
+            if found["joining"] in ("failed", ""):
+                raise Unreachable(f"Nothing was joined. {found['problem']}".strip())
+            if found["plans"] and not yes:
+                plan = found["plans"][0]
+                if await to_thread.run_sync(_confirmed, plan, abandon_on_cancel=True):
+                    await node.post("session", "approve", body={"plan": plan["id"]})
+                else:
+                    await node.post("session", "decline", body={"plan": plan["id"]})
+                    raise InputError("Nothing was joined, and nothing has moved.", hint="Join again when you want to.")
+            found = await node.get("session", after=found["revision"], wait=_WAIT_S)
+        say(f"Joined: {', '.join(one['name'] for one in found['members'] if not one['me'])}")
+        sys.stdout.flush()
+
+    _with_node(folder, port, begin)
+
+
+@click.command()
+@folder_argument
+@json_option
+def leave(folder: Path, as_json: bool) -> None:
+    """Leave the others. Everybody keeps what they have."""
+    _print(call(folder, lambda node: node.post("session", "leave")), as_json)
+
+
+@click.command()
+@folder_argument
+@json_option
+def end(folder: Path, as_json: bool) -> None:
+    """Close the gathering for everybody. Everybody keeps what they have."""
+    _print(call(folder, lambda node: node.post("session", "end")), as_json)
+
+
+@click.command()
+@folder_argument
+@json_option
+def peers(folder: Path, as_json: bool) -> None:
+    """Show who is here, who leads, what waits for a word, and how far your latest edit has come."""
+    _print(call(folder, lambda node: node.get("session")), as_json)
+
+
+@click.command()
+@folder_argument
+@click.argument("plan", required=False)
+@json_option
+def approve(folder: Path, plan: str | None, as_json: bool) -> None:
+    """Say yes to what `openprod peers` shows as waiting. It happens once the other side says yes too."""
+    _print(call(folder, lambda node: _answer(node, "approve", plan)), as_json)
+
+
+@click.command()
+@folder_argument
+@click.argument("plan", required=False)
+@json_option
+def decline(folder: Path, plan: str | None, as_json: bool) -> None:
+    """Say no to what `openprod peers` shows as waiting: nothing moves."""
+    _print(call(folder, lambda node: _answer(node, "decline", plan)), as_json)
+
+
+async def _answer(node: Node, what: str, plan: str | None) -> Any:
+    if plan is None:
+        waiting = (await node.get("session"))["plans"]
+        if len(waiting) > 1:
+            raise InputError("More than one plan waits.", hint="Name one: `openprod peers` shows them.")
+        if not waiting:
+            raise NotFound("No plan waits for a word.", hint="`openprod peers` shows what waits.")
+        plan = waiting[0]["id"]
+    return await node.post("session", what, body={"plan": plan})
+
+
+def _confirmed(plan: dict[str, Any]) -> bool:
+    note(_sentence(plan))
+    return click.confirm("Join?", err=True)
+
+
+def _sentence(plan: dict[str, Any]) -> str:
+    by = ", ".join(f"{one['bundles']} by {one['name']}" for one in plan["authors"])
+    least = "at least " if plan["at_least"] else ""
+    return (
+        f"{plan['name']} ({plan['device'][:8]}) is there. "
+        f"Coming: {plural(plan['bundles'], 'bundle')}{f' ({by})' if by else ''}, {plan['bytes']} bytes. "
+        f"Going: {plural(plan['sends'], 'bundle')}. {least}{plural(plan['conflicts'], 'conflict')} to come."
+    )
+
+
+def _print(found: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+        return
+    if not found["in_session"]:
+        note("This device is in no gathering.")
+    else:
+        rows = [[one["name"], one["device"], one["leads"], one["here"], one["me"]] for one in found["members"]]
+        print_table(["name", "device", "leads", "here", "this device"], rows)
+        mine = found["mine"]
+        if mine["bundles"]:
+            leader = "on the leader" if mine["on_leader"] else "not yet on the leader"
+            note(f"Your latest edit: here, {leader}, on {plural(mine['devices'], 'other device')}.")
+    for plan in found["plans"]:
+        say(f"waits: {plan['id']}  {_sentence(plan)}")
+
+
+def _with_node(folder: Path, port: int, begin: Work) -> None:
+    """``begin`` with the node that serves the workspace; else with one that is started here and goes on after it."""
+
+    async def run() -> None:
+        if await serving.is_served(folder):
+            async with serving.connect(folder) as http:
+                await begin(Node(http))
+            return
+        ready = anyio.Event()
+
+        def announce(url: str) -> None:
+            say(f"listening on {url}")
+            sys.stdout.flush()
+            ready.set()
+
+        async def serve() -> None:
+            await serving.serve(
+                folder, port=port, announce=announce, tell=note,
+                open_browser=lambda address: note(f"The page: {address}"),
+            )  # fmt: skip
+            tasks.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(serve)
+            await ready.wait()
+            async with serving.connect(folder) as http:
+                await begin(Node(http))
+
+    serving.run(run)

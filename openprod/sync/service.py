@@ -1,0 +1,511 @@
+"""A node's part in gatherings: host, join, leave, end; who is here; what waits for a person's word.
+
+Made by the node that serves a workspace. Nothing listens and nothing is sent until a person hosts or joins; after
+leaving, nothing does again. What waits for a person is in ``status``; ``changed`` waits for another one.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections import deque
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import anyio
+import ifaddr
+import msgspec
+from anyio.abc import TaskGroup
+
+from openprod.core.clock import time_text
+from openprod.core.ids import device_id
+from openprod.engine.commit import Committer
+from openprod.engine.workspace import Workspace
+from openprod.errors import Denied, InputError, NotFound, OpenprodError, Stale, Unreachable
+from openprod.sync import certificates, known, pairing
+from openprod.sync import messages as m
+from openprod.sync.election import Role
+from openprod.sync.hosting import Connection, Hosting, now
+from openprod.sync.outputs import Proven
+from openprod.sync.peer import Notice, PeerConfig
+from openprod.sync.plans import Coming
+from openprod.sync.transport import Channel, Listening, Transport, WebSocketTransport
+
+PORT: Final = 8041
+EVERYWHERE: Final = "0.0.0.0"
+EVENTS_MAX: Final = 100
+EDITS_MAX: Final = 1000
+CALL_AGAIN_MS: Final = 3_000
+COOL_MS: Final = 300_000
+GOODBYE_S: Final = 5.0
+_ELSEWHERE: Final = "The gathering is led by another device."
+_FINAL: Final = frozenset({"declined", "not_admitted", "versions", "other_workspace", "self"})
+_log = logging.getLogger(__name__)
+
+
+class PeerService:
+    def __init__(self, workspace: Workspace, *, home: Path, transport: Transport | None = None) -> None:
+        self.workspace = workspace
+        self._home = home
+        self._transport = transport
+        self._known = known.KnownDevices(home / "peers", workspace.id)
+        self._tasks: TaskGroup | None = None
+        self._hosting: Hosting | None = None
+        self._listening: Listening | None = None
+        self._scope: anyio.CancelScope | None = None
+        self._starting = anyio.Lock()
+        self._addresses: list[str] = []
+        self._invitations = _invitations()
+        self._joining = self._problem = ""
+        self._plans: dict[int, Coming] = {}
+        self._events: deque[dict[str, str]] = deque(maxlen=EVENTS_MAX)
+        self._cooling: dict[str, int] = {}
+        self._called: dict[str, int] = {}
+        self._was_in = self._closing = False
+        self._revision = 0
+        self._shown: dict[str, Any] = {}
+        self._moved = anyio.Event()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with anyio.create_task_group() as tasks:
+            self._tasks = tasks
+            try:
+                await anyio.sleep_forever()
+            finally:
+                self._tasks = None
+                with anyio.CancelScope(shield=True):
+                    await self._stop(self._hosting)
+
+    def close(self) -> None:
+        """The node is about to stop: whoever waits is answered."""
+        self._closing = True
+        self.moved()
+
+    # -- what people do ------------------------------------------------------------------------------------
+
+    async def host(
+        self, *, listen: str = EVERYWHERE, port: int | None = None, addresses: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        """Begin a gathering, unless this node is in one; the answer holds a link for one more device.
+
+        ``addresses``: where others can call this device, in place of what it finds out itself. Raises InputError.
+        """
+        hosting = await self._open(listen, port, addresses)
+        if not hosting.peer.gathering:
+            hosting.do(hosting.peer.host(secrets.token_hex(16), now()))
+            self.said("You host.")
+        return self.status(link=True)
+
+    async def join(
+        self, link: str = "", *, yes: bool = False, listen: str = EVERYWHERE, port: int | None = None,
+        addresses: Sequence[str] = (),
+    ) -> dict[str, Any]:  # fmt: skip
+        """Call whoever made the link, or without one the devices that were here before. What comes then is asked about
+        (``status``: plans), unless ``yes``.
+
+        Raises InputError, Unreachable, Untrusted; Stale while in a gathering.
+        """
+        target = pairing.parse_link(link) if link else None
+        if target is not None and target.workspace != self.workspace.id:
+            raise InputError("That link is for another production.", hint="Join into a new folder.")
+        hosting = await self._open(listen, port, addresses)
+        if hosting.peer.gathering:
+            raise Stale("This device is in a gathering already.", hint="Leave it first: openprod leave.")
+        self._joining, self._problem = "calling", ""
+        try:
+            if target is not None:
+                places = [place for one in target.addresses if (place := known.parse(one)) is not None]
+                channel = await self._reach(places, target.certificate)
+                expected, secret = target.device, target.key
+            else:
+                channel, expected = await self._find()
+                secret = b""
+        except OpenprodError as error:
+            self._fail(error.sentence)
+            await self._stop(self._hosting)
+            raise
+        self._cooling.clear()
+        self._serve(channel, caller=True, secret=secret, expected=expected, wanted=True, yes=yes)
+        return self.status()
+
+    def approve(self, plan: str) -> dict[str, Any]:
+        """``plan``: its id, as it was shown. Raises NotFound; Stale when the plan is another one by now."""
+        number = self._planned(plan)
+        coming = self._plans.pop(number)
+        hosting = self._running()
+        hosting.do(hosting.peer.approve(number, coming.id, now()))
+        self.moved()
+        return self.status()
+
+    def decline(self, plan: str) -> dict[str, Any]:
+        """Nothing moves, and that device isn't called again for a while. Raises NotFound, Stale."""
+        number = self._planned(plan)
+        self._plans.pop(number)
+        hosting = self._running()
+        hosting.do(hosting.peer.decline(number, now()))
+        return self.status()
+
+    async def leave(self) -> dict[str, Any]:
+        """Everybody keeps what they have; a leader hands over."""
+        return await self._depart("leave", "You left.")
+
+    async def end(self) -> dict[str, Any]:
+        """Close the gathering for all; only its leader can. Raises Denied."""
+        if self._hosting is not None and self._hosting.peer.gathering and not self._hosting.peer.leads:
+            raise Denied("Only the device that leads can end it for all.", hint="Leave instead: openprod leave.")
+        return await self._depart("end", "You ended it for all.")
+
+    async def _depart(self, how: str, sentence: str) -> dict[str, Any]:
+        hosting = self._hosting
+        if hosting is not None:
+            hosting.do(hosting.peer.leave(now()) if how == "leave" else hosting.peer.end(now()))
+            await self._stop(self._hosting)
+            self.said(sentence)
+        self._joining = ""
+        return self.status()
+
+    def _planned(self, plan: str) -> int:
+        number = next((number for number, one in self._plans.items() if one.id.hex() == plan), None)
+        if number is None:
+            if self._plans:
+                raise Stale("That plan isn't what would happen any more.", hint="Look at what waits now.")
+            raise NotFound("No plan waits for a word.", hint="`openprod peers` shows what waits.")
+        return number
+
+    # -- what is so ----------------------------------------------------------------------------------------
+
+    def status(self, *, link: bool = False) -> dict[str, Any]:
+        """``link``: with one for a newcomer, while in a gathering; it lets one device in."""
+        hosting = self._hosting
+        peer = hosting.peer if hosting is not None else None
+        within = peer is not None and bool(peer.gathering)
+        found: dict[str, Any] = {
+            "in_session": within,
+            "gathering": peer.gathering if peer is not None else "",
+            "me": {"device": self._device, "name": self.workspace.identity.name},
+            "leader": "",
+            "leads": False,
+            "term": 0,
+            "joining": self._joining,
+            "problem": self._problem,
+            "members": [],
+            "plans": [_plan(one) for one in self._plans.values()],
+            "mine": {"bundles": 0, "on_leader": False, "devices": 0},
+            "events": list(self._events),
+        }
+        if peer is not None and hosting is not None and within:
+            election = peer.election
+            leader = "" if election.role is Role.LOST else election.leader
+            found["leader"], found["leads"], found["term"] = leader, peer.leads, election.term
+            found["members"] = [
+                {
+                    "device": one.device, "name": one.name, "me": one.device == self._device,
+                    "leads": one.device == leader, "here": not one.away, "connected": one.device in peer.joined,
+                }
+                for one in election.roster
+            ]  # fmt: skip
+            mine = hosting.tips.get(self.workspace.replica)
+            if mine is not None:
+                on_leader, devices = peer.spread(mine.log, mine.seq)
+                found["mine"] = {"bundles": mine.seq, "on_leader": on_leader, "devices": devices}
+            if link:
+                found["link"] = self._link()
+        if found != {**self._shown, **({"link": found["link"]} if "link" in found else {})}:
+            self._revision += 1
+            self._shown = {name: value for name, value in found.items() if name != "link"}
+        return {"revision": self._revision, **found}
+
+    async def changed(self, after: int, wait_s: float) -> dict[str, Any]:
+        """The first status after revision ``after``, or the present one when ``wait_s`` are over."""
+        with anyio.move_on_after(wait_s):
+            while True:
+                moved = self._moved
+                if (found := self.status())["revision"] != after or self._closing:
+                    return found
+                await moved.wait()
+        return self.status()
+
+    async def edits(self, limit: int) -> list[dict[str, Any]]:
+        """The latest bundles, newest first: whether each is on the leader, and on how many other devices."""
+
+        def rows(committer: Committer) -> list[tuple[str, str, int, str]]:
+            found = committer.storage.bundles(newest_first=True, limit=min(limit, EDITS_MAX))
+            return [(row.id, row.log, row.seq, row.name) for row in found]
+
+        listed = await self.workspace.on_thread(rows)
+        peer = self._hosting.peer if self._hosting is not None else None
+        within = peer is not None and bool(peer.gathering)
+        found = []
+        for id, log, seq, name in listed:
+            on_leader, devices = peer.spread(log, seq) if peer is not None and within else (False, 0)
+            found.append({"bundle": id, "author": name, "here": True, "on_leader": on_leader, "devices": devices})
+        return found
+
+    @property
+    def _device(self) -> str:
+        return self.workspace.identity.device
+
+    def _link(self) -> str:
+        secret = self._invitations.make()
+        return pairing.link(self._addresses, self._device, self._network.certificate, secret, self.workspace.id)
+
+    # -- listening and calling -----------------------------------------------------------------------------
+
+    @property
+    def _network(self) -> Transport:
+        if self._transport is None:
+            self._transport = WebSocketTransport(certificates.load(self._home))
+        return self._transport
+
+    async def _open(self, listen: str, port: int | None, addresses: Sequence[str]) -> Hosting:
+        async with self._starting:
+            if self._hosting is not None:
+                return self._hosting
+            assert self._tasks is not None, "not running"
+            try:
+                listening = await self._network.listen(listen, PORT if port is None else port, self._accepted)
+            except InputError:
+                if port is not None:
+                    raise
+                listening = await self._network.listen(listen, 0, self._accepted)
+            places = [known.text(one, listening.port) for one in _own_addresses(listen)]
+            self._addresses = list(addresses) or places
+            identity = self.workspace.identity
+            config = PeerConfig(
+                workspace=self.workspace.id, key=bytes(identity.key.verify_key),
+                sign=lambda part: identity.key.sign(part).signature, nonce=lambda: secrets.token_bytes(32),
+                admit=self._admit, name=identity.name, address=known.joined(self._addresses),
+                invited=lambda invitation, device: self._invitations.key(invitation, device),
+            )  # fmt: skip
+            self._listening = listening
+            self._hosting = Hosting(self.workspace, config, self)
+            self._scope = anyio.CancelScope()
+            self._was_in = False
+            self._tasks.start_soon(self._run, self._hosting, self._scope)
+            return self._hosting
+
+    async def _run(self, hosting: Hosting, scope: anyio.CancelScope) -> None:
+        with scope:
+            await hosting.run()
+
+    async def _stop(self, hosting: Hosting | None) -> None:
+        """Let all go, once what they were told has gone out, and listen no more."""
+        if hosting is None or hosting is not self._hosting:
+            return
+        self._hosting = None
+        listening, scope, self._listening, self._scope = self._listening, self._scope, None, None
+        self._invitations = _invitations()
+        self._plans.clear()
+        self.moved()
+        with anyio.move_on_after(GOODBYE_S):
+            await hosting.let_go()
+            if listening is not None:
+                await listening.close()
+        if scope is not None:
+            scope.cancel()
+
+    def _running(self) -> Hosting:
+        if self._hosting is None:
+            raise Stale("This device is in no gathering.", hint="Begin one with `openprod host`, or `openprod join`.")
+        return self._hosting
+
+    async def _accepted(self, channel: Channel) -> None:
+        if self._hosting is not None:
+            await self._hosting.serve(channel, caller=False)
+
+    def _serve(self, channel: Channel, **how: Any) -> None:
+        hosting, tasks = self._hosting, self._tasks
+        if hosting is None or tasks is None:
+            return
+
+        async def serve() -> None:
+            try:
+                await hosting.serve(channel, **how)
+            except Exception:
+                _log.exception("a connection failed")
+
+        tasks.start_soon(serve)
+
+    async def _reach(self, places: Sequence[tuple[str, int]], pin: bytes = b"") -> Channel:
+        """Whoever answers first, in order. Raises Unreachable, Untrusted."""
+        error: OpenprodError = Unreachable("No address of that device is known.", hint="Ask for a link.")
+        for host, port in places:
+            try:
+                return await self._network.call(host, port, pin)
+            except OpenprodError as failed:
+                error = failed
+        raise error
+
+    async def _find(self) -> tuple[Channel, str]:
+        """(a connection to a device that was here before, which)."""
+        for one in self._known.all():
+            try:
+                return await self._reach(self._known.addresses(one.device)), one.device
+            except OpenprodError:
+                continue
+        raise Unreachable("None of the devices that were here before answers.", hint="Ask somebody for a link.")
+
+    def connect(self, device: str) -> None:
+        """Called by the peer: not reaching it needs no answer."""
+        if self._tasks is not None:
+            self._tasks.start_soon(self._call, device, False, False)
+
+    async def _call(self, device: str, wanted: bool, yes: bool) -> None:
+        try:
+            channel = await self._reach(self._places(device))
+        except OpenprodError as error:
+            if wanted:
+                self._fail(error.sentence)
+            return
+        self._serve(channel, caller=True, expected=device, wanted=wanted, yes=yes)
+
+    def _places(self, device: str) -> list[tuple[str, int]]:
+        roster = self._hosting.peer.election.roster if self._hosting is not None else []
+        said = [text for one in roster if one.device == device for text in one.address.split()]
+        found = [place for text in said if (place := known.parse(text)) is not None]
+        return list(dict.fromkeys([*found[: known.ADDRESSES_MAX], *self._known.addresses(device)]))
+
+    def ticked(self) -> None:
+        """A leader calls those who were here: a half that went on by itself is found so when the network heals."""
+        hosting = self._hosting
+        if hosting is None:
+            return
+        self.moved()
+        if not hosting.peer.leads:
+            return
+        at = now().mono
+        for one in hosting.peer.election.roster:
+            device = one.device
+            if device == self._device or device in hosting.peer.joined or at < self._cooling.get(device, 0):
+                continue
+            if at - self._called.get(device, -CALL_AGAIN_MS) >= CALL_AGAIN_MS:
+                self._called[device] = at
+                hosting.do(hosting.peer.want(device))
+
+    # -- called by Hosting ---------------------------------------------------------------------------------
+
+    def _admit(self, key: bytes, paired: bool) -> str:
+        device = device_id(key)
+        roster = self._hosting.peer.election.roster if self._hosting is not None else []
+        if paired or device in self._known or any(one.device == device for one in roster):
+            return ""
+        return "This device isn't known there. Ask for a link."
+
+    def proven(self, connection: Connection, proven: Proven) -> str:
+        if not connection.caller and proven.paired and self._invitations.spend(proven.device) is None:
+            return "That link has been used. Ask for another."
+        self._known.add(proven.device, proven.name, [])
+        if proven.clock.sentence:
+            self.said(proven.clock.sentence)
+        leader = proven.history[0].leader if proven.history and proven.gathering else ""
+        if connection.caller and not proven.resumes and leader not in ("", proven.device, self._device):
+            places = self._places(leader)
+            if places and self._tasks is not None:
+                # Halves come together by their leaders: the others follow.
+                self._tasks.start_soon(self._call, leader, connection.wanted, connection.yes)
+                connection.wanted = False
+                return _ELSEWHERE
+        return ""
+
+    def ask(self, connection: Connection, coming: Coming) -> None:
+        hosting = self._running()
+        if connection.yes or (connection.paired and not connection.caller and not coming.bundles):
+            # Its person has said so by joining; who gave the link away has said so for a newcomer who brings nothing.
+            hosting.do(hosting.peer.approve(connection.number, coming.id, now()))
+            return
+        if connection.wanted:
+            self._joining = "deciding"
+        self._plans[connection.number] = coming
+        self.moved()
+
+    def heard(self, connection: Connection, message: msgspec.Struct) -> None:
+        if isinstance(message, m.About) and connection.wanted and message.name and self._tasks is not None:
+            self._tasks.start_soon(partial(self._name, message.name[:200]))
+
+    async def _name(self, name: str) -> None:
+        """A newcomer's copy is called what the others call it."""
+
+        def store(committer: Committer) -> bool:
+            if committer.storage.meta("name"):
+                return False
+            with committer.storage.transaction():
+                committer.storage.set_meta("name", name)
+            return True
+
+        if await self.workspace.on_thread(store):
+            await self.workspace.relearn()
+
+    def noticed(self, notice: Notice) -> None:
+        hosting = self._running()
+        if notice.what in ("joined", "resumed"):
+            self._plans.pop(notice.connection, None)
+            connection = hosting.connections.get(notice.connection)
+            if connection is not None and connection.wanted:
+                self._joining = "joined"
+            self.said(f"{self._name_of(notice.device)} is here." if notice.what == "joined" else "")
+            hosting.do(hosting.peer.say(m.About(self.workspace.name), now(), connection=notice.connection))
+        elif notice.what == "lost":
+            self.said(f"{self._name_of(notice.device)} is gone: {notice.sentence}")
+        for one in hosting.peer.election.roster:
+            if one.device != self._device:
+                self._known.add(one.device, one.name, one.address.split())
+
+    def ended(self, connection: Connection, code: str, sentence: str) -> None:
+        self._plans.pop(connection.number, None)
+        device = connection.device or connection.expected
+        if code in _FINAL and device:
+            self._cooling[device] = now().mono + COOL_MS
+        if connection.wanted and not connection.joined:
+            self._fail(sentence)
+        elif not connection.joined and code in _FINAL and sentence != _ELSEWHERE:
+            self.said(f"{connection.name or 'A device'} didn't come in: {sentence}")
+        self.moved()
+
+    def _fail(self, sentence: str) -> None:
+        self._joining, self._problem = "failed", sentence
+        self.said(f"Joining failed: {sentence}")
+
+    def said(self, sentence: str) -> None:
+        if sentence:
+            self._events.append({"at": time_text(now().wall), "sentence": sentence})
+            self.moved()
+
+    def moved(self) -> None:
+        self._moved.set()
+        self._moved = anyio.Event()
+        hosting = self._hosting
+        if hosting is None:
+            return
+        within = bool(hosting.peer.gathering)
+        over = (self._was_in and not within) or (self._joining == "failed" and not within)
+        self._was_in = within
+        if over and self._tasks is not None:
+            self._tasks.start_soon(self._stop, hosting)
+
+    def _name_of(self, device: str) -> str:
+        return next((one.name for one in self._known.all() if one.device == device and one.name), device[:8])
+
+
+def _invitations() -> pairing.Invitations:
+    return pairing.Invitations(random_bytes=secrets.token_bytes, now_ms=lambda: now().mono)
+
+
+def _plan(coming: Coming) -> dict[str, Any]:
+    return {
+        "id": coming.id.hex(), "device": coming.device, "name": coming.name, "bundles": coming.bundles,
+        "bytes": coming.size, "sends": coming.sends, "sends_bytes": coming.sends_size,
+        "conflicts": coming.conflicts, "at_least": coming.at_least,
+        "authors": [{"name": one.name, "device": one.device, "bundles": one.bundles} for one in coming.authors],
+    }  # fmt: skip
+
+
+def _own_addresses(listen: str) -> list[str]:
+    """Where others may call this device, when it listens there."""
+    if listen not in (EVERYWHERE, "", "::"):
+        return [listen]
+    found = [str(ip.ip) for adapter in ifaddr.get_adapters() for ip in adapter.ips if ip.is_IPv4]
+    outside = [one for one in found if not one.startswith(("127.", "169.254."))]
+    return outside or ["127.0.0.1"]
