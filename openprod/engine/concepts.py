@@ -136,6 +136,9 @@ class Concepts:
             raise InvalidOperation("Say which entities are the same thing.")
         joining: dict[tuple[str, str], str | None] = {}
         for entity in operation.entities:
+            if self._bonds.concept_entities.get(entity) == concept.name:
+                joining.update(dict.fromkeys(self._bonds.members(entity), entity))
+                continue
             self._it.require_entity(entity)
             entity = self._bonds.survivor(entity)
             own = [binding.facet for binding in bindings if self._it.has_facet(entity, binding.facet)]

@@ -116,9 +116,10 @@ class Identities:
         if known is None:
             raise NotFound(f"There is no concept “{concept[:80]}”.")
         it = Lowering(self._committer)
+        members = {member for entity in entities for member in self._bonds.members(entity)}
         ids = [self._bonds.survivor(entity) for entity in dict.fromkeys(entities)]
         bindings = [binding for _facet, binding in sorted(self._bonds.bindings.items()) if binding.concept == concept]
-        members = {(binding.facet, id) for binding in bindings for id in ids if it.has_facet(id, binding.facet)}
+        members |= {(binding.facet, id) for binding in bindings for id in ids if it.has_facet(id, binding.facet)}
         for facet, id in list(members):
             owner = self._bonds.concept_entity(facet, id)
             members.update(self._bonds.members(owner) if owner is not None else ())

@@ -275,6 +275,20 @@ async def test_definitions_made_apart_disagree_openly(tmp_path: Path) -> None:
             assert conflict.kind == "schema"
 
 
+async def test_concept_entities_can_be_said_to_be_one(tmp_path: Path) -> None:
+    async with laptop(tmp_path / "a", "sam", CONTACTS, SCHEDULE) as ws:
+        await people(ws, "Jo", "Jo")
+        await ws.commit([contact("ann", name="Jo")])
+        await ws.commit([AssertSame(concept="Person", entities=("john",))])
+        await ws.commit([AssertSame(concept="Person", entities=("ann", "js"))])
+        owners = [one["id"] for one in await ws.concept_entities("Person")]
+        (name, *_rest) = [one for one in await ws.preview_same("Person", owners) if one["field"] == "name"]
+        assert (name["state"], len(name["values"])) == ("same", 3)
+        await ws.commit([AssertSame(concept="Person", entities=tuple(owners))])
+        (one,) = await ws.concept_entities("Person")
+        assert [member["entity"] for member in one["bound"]] == ["ann", "john", "js"]
+
+
 async def test_what_is_refused(tmp_path: Path) -> None:
     async with laptop(tmp_path / "a", "sam", CONTACTS, SCHEDULE) as ws:
         with pytest.raises(NotFound, match="no concept"):
