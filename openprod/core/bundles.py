@@ -85,6 +85,11 @@ def signer(key: SigningKey) -> bytes:
     return bytes(key) + bytes(key.verify_key)
 
 
+def signature_of(body: bytes, secret: bytes) -> bytes:
+    """64 bytes. ``secret`` as ``signer`` gives it."""
+    return crypto_sign(body, secret)[:crypto_sign_BYTES]
+
+
 def sign(bundle: Bundle, secret: bytes) -> tuple[SignedBundle, bytes]:
     """(what is stored, its hash)."""
     body = _encoder.encode(bundle)
