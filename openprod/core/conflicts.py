@@ -132,7 +132,13 @@ def _definition(value: Any) -> str:
     if value is None:
         return "none"
     version = value.get("version") if isinstance(value, dict) else None
-    return f"version {version}" if isinstance(version, str) else "another definition"
+    if isinstance(version, str):
+        return f"version {version}"
+    fields = value.get("fields") if isinstance(value, dict) else None
+    if isinstance(fields, dict) and fields and all(isinstance(name, str) for name in fields):
+        said = ", ".join(sorted(fields)[:8])
+        return f"a definition with {said}" + (" and more" if len(fields) > 8 else "")
+    return "another definition"
 
 
 def bond_sentence(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -20,6 +20,8 @@ from openprod.engine.index import Entry
 from openprod.engine.schemas import Schemas
 from openprod.storage.ports import BundleRow, ConflictRow, Storage
 from openprod.yjs import layout
+
+Said = TypeVar("Said", Candidate, Decision)
 
 
 class Describer:
@@ -167,10 +169,11 @@ class Describer:
             for head in shown_candidates
         )
         thing, label = self.thing(row.entity, facet=row.facet), self._schemas.label(row.facet, row.field)
-        if row.facet == layout.ENTITY_ROOT:
-            label = "merged into"
-        elif row.facet == layout.BINDING_ROOT and row.field:
-            label = f"({self._schemas.facet_label(row.field)}) belongs to"
+        if row.facet == layout.ENTITY_ROOT or (row.facet == layout.BINDING_ROOT and row.field):
+            merged = row.facet == layout.ENTITY_ROOT
+            label = "merged into" if merged else f"({self._schemas.facet_label(row.field)}) belongs to"
+            candidates, decisions = self._titled(candidates), self._titled(decisions)
+            decided = self._standing(decisions)
         elif layout.parse_root(register.root).kind == "edge":
             label = self._edges.label(register)
             candidates = self._edges.titled(candidates, row.field)
@@ -182,9 +185,7 @@ class Describer:
         elif row.kind == "schema":
             sentence = words.schema_sentence(f"“{row.entity}”", candidates, decided=decided, status=row.status)
         else:
-            sentence = words.field_sentence(
-                thing, label, self._named(row, candidates), decided=decided, status=row.status
-            )
+            sentence = words.field_sentence(thing, label, candidates, decided=decided, status=row.status)
         shown = history.state.shown
         base = history.state.base
         return Conflict(
@@ -196,13 +197,15 @@ class Describer:
             resolution=decided, resolutions=decisions,
         )  # fmt: skip
 
-    def _named(self, row: ConflictRow, candidates: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
+    def _titled(self, said: tuple[Said, ...]) -> tuple[Said, ...]:
         """Of what points to other things: those things' names."""
-        if row.kind != "cardinality":
-            return candidates
+        titles = {one.value: self.thing(one.value) for one in said if isinstance(one.value, str)}
+        for id, title in list(titles.items()):
+            if list(titles.values()).count(title) > 1:
+                titles[id] = f"{title} ({id[-4:]})"  # two things of one name: the end of their ids tells them apart
         return tuple(
-            msgspec.structs.replace(one, value=self.thing(one.value)) if isinstance(one.value, str) else one
-            for one in candidates
+            msgspec.structs.replace(one, title=titles.get(one.value, "") if isinstance(one.value, str) else "")
+            for one in said
         )
 
     @staticmethod
