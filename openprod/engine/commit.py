@@ -195,7 +195,7 @@ class Committer:
             self.storage, self.workspace, key=self._public, signature_of=lambda body: signature_of(body, self._secret)
         )
         self._late: set[str] = set()
-        self._again = False
+        self._again = bool(self.storage.meta(DERIVE))
         log = self.storage.meta("log")
         if log is None or not log.startswith(self.device + "-"):
             log = f"{self.device}-{self._random(4).hex()}"
@@ -213,9 +213,9 @@ class Committer:
         newest = self.storage.bundles(newest_first=True, limit=1)
         self._number = newest[0].number if newest else 0
         self._clock = HybridClock(self.device, last=self.storage.newest_hlc(log))
-        self._vector = {name: seq for name, (seq, _hash) in logs.items() if name != log}
+        self._vector = self._seen()
         now_ms = self._now_ms()
-        for name in self._vector:
+        for name in logs.keys() - {log}:
             self._clock.witness(self.storage.newest_hlc(name), now_ms)
         self._said = {name: self.storage.depends(log, self._seq, name) for name in self._vector}
 
@@ -236,7 +236,7 @@ class Committer:
         self.log = f"{self.device}-{self._random(4).hex()}"
         self.storage.set_meta("log", self.log)
         self._seq, self._previous, self._said = 0, b"", {}
-        self._vector = {name: seq for name, (seq, _hash) in self.storage.logs().items()}
+        self._vector = self._seen()
 
     def leave_log(self) -> str:
         """Write another log from here on: somebody holds more of this one. Returns its name. Raises StorageError."""
@@ -247,6 +247,15 @@ class Committer:
             self._restore()
             raise
         return self.log
+
+    def _seen(self) -> dict[str, int]:
+        """{log: seq} of the others', as far as they are applied: nobody here has seen what is held."""
+        found = {name: seq for name, (seq, _hash) in self.storage.logs().items() if name != self.log}
+        for number in self.members.held:
+            row = self.storage.bundle_numbered(number)
+            if row is not None and row.log in found:
+                found[row.log] = min(found[row.log], row.seq - 1)
+        return {name: seq for name, seq in found.items() if seq}
 
     def _load(self) -> None:
         """Read the live documents back from the snapshots and what came after them. Raises StorageError."""
@@ -359,6 +368,8 @@ class Committer:
         """Read everything back if that was impossible after a failure. Raises StorageError while it still is."""
         if self._unread:
             self._restore()
+        if self._again:
+            self.rebuild()
 
     def _commit(self, submissions: Sequence[Submission]) -> tuple[list[Outcome], list[Committed]]:
         outcomes: list[Any] = [None] * len(submissions)
@@ -394,9 +405,7 @@ class Committer:
                 return outcomes, []
             self._judge(drafts, runs, changed, entities)
             self._snapshot_when_due()
-            for name in sorted(self._late):
-                self._snapshot(name)  # what is older than a snapshot and not in it would not be read again
-            self._late.clear()
+            self._snapshot_late()
         if self._again:
             self.rebuild()
         if self._marks is not None and self._seq:
@@ -634,6 +643,7 @@ class Committer:
         self._again = self._again or settled.again
         for number in settled.admit:
             self._admit(number, runs)
+        self._vector = self._seen()
         return fault or Receipt(bundle="", hlc="")
 
     def tick(self) -> str:
@@ -734,8 +744,10 @@ class Committer:
             self.storage.add_deps(bundle.log, bundle.seq, bundle.deps)
 
     def _vector_advance(self, draft: _Draft) -> None:
-        if draft.foreign is not None:
-            self._vector[draft.foreign.bundle.log] = draft.foreign.bundle.seq
+        if draft.foreign is not None and draft.number not in self.members.held:
+            log, seq = draft.foreign.bundle.log, draft.foreign.bundle.seq
+            if self._vector.get(log, 0) == seq - 1:
+                self._vector[log] = seq
 
     def _adopt(self, touched: list[Any], texts: dict[tuple[str, str], TextTouch], changed: set[str]) -> None:
         self.index.store([entry for entry in touched if not entry.unsure])
@@ -795,6 +807,14 @@ class Committer:
             # A first snapshot too for those that have none: what came before the oldest isn't read again.
             if size >= SNAPSHOT_BYTES or (size and name not in self._with_snapshot):
                 self._snapshot(name)
+
+    def _snapshot_late(self) -> None:
+        """What was admitted is older than snapshots that it isn't in: it would not be read again."""
+        if self._late:
+            first = {name for name, size in self._since_snapshot.items() if size and name not in self._with_snapshot}
+            for name in sorted(self._late | first):
+                self._snapshot(name)
+            self._late.clear()
 
     def _snapshot(self, name: str) -> None:
         document = self.documents[name]

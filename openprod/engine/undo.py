@@ -26,6 +26,8 @@ def last_undoable(committer: Committer, user: str) -> tuple[BundleRow, str]:
     """What to take back for the user's latest bundle that isn't undone, and that bundle's id. Raises NotFound."""
     latest: dict[str, BundleRow] = {}
     for row in committer.storage.bundles_by_user(user, limit=_REACH):
+        if row.number in committer.members.held:
+            continue
         if row.intent in ("undo", "redo"):
             latest.setdefault(row.undoes, row)
             continue
