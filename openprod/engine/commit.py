@@ -605,7 +605,7 @@ class Committer:
         for part in bundle.updates if not admitted else ():
             decode_update(part.update)  # what can't be read isn't kept either
         self._clock.witness(bundle.hlc, self._now_ms())
-        if bundle.log == self.log:
+        if bundle.log.partition("+")[0] == self.log:
             self._leave_log(drafts)
         draft = _Draft(self._number + 1, bundle.seq, bundle.hlc, bundle.actor, bundle.intent, None)
         self._number += 1

@@ -1,22 +1,32 @@
 """Carrying bundles between laptops as a file: what I have, what you lack, what would come.
 
-A pack is one msgpack object per line of a length-prefixed stream: a head, then signed bundles in an order in which each
-follows what it builds on. It is read with bounds and verified bundle by bundle before anything is taken in.
+A pack is one msgpack object per line of a length-prefixed stream: a head with the membership records, then signed
+bundles in an order in which each follows what it builds on. It is read with bounds and verified bundle by bundle before
+anything is taken in.
+
+A log with two histories (somebody restored a copy and both went on) travels with both. The one that a replica meets
+second it keeps as a branch, under a name of its own (``<log>+<8 digits of its first bundle's hash>``); so what another
+replica has is told by hashes, not by names and numbers alone.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
-from openprod.core.bundles import BODY_BYTES_MAX, Bundle, SignedBundle, verify
-from openprod.engine.commit import Committer, Foreign
+from openprod.core import membership
+from openprod.core.bundles import BODY_BYTES_MAX, Bundle, SignedBundle, bundle_id, verify
+from openprod.core.membership import RECORD_BYTES_MAX, RECORDS_MAX, SignedRecord
+from openprod.engine.commit import Committer, Foreign, Records
+from openprod.engine.members import base_of
 from openprod.errors import InvalidFile, Untrusted
+from openprod.storage.ports import Storage
 from openprod.storage.sqlite.connection import translated
 from openprod.storage.sqlite.reader import Reader
 
@@ -29,19 +39,56 @@ class PackHead(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     bundles: int
     have: dict[str, int]
+    records: Annotated[
+        list[Annotated[bytes, msgspec.Meta(max_length=RECORD_BYTES_MAX)]], msgspec.Meta(max_length=RECORDS_MAX)
+    ] = []
+    """Membership records, each after those that it builds on."""
 
 
 class Have(msgspec.Struct, frozen=True, kw_only=True):
-    """{log: last seq} of a replica, so that another can pack just what it lacks."""
+    """{log: last seq} of a replica, so that another can pack just what it lacks.
+
+    ``points``: {log: hashes (hex) of its last bundle and ever fewer before it}, by which the other knows where it is.
+    """
 
     workspace: str
     have: dict[str, int]
+    points: dict[str, list[str]] = {}
 
 
 def have(committer: Committer) -> Have:
+    logs = committer.storage.logs()
     return Have(
-        workspace=committer.workspace, have={log: seq for log, (seq, _hash) in committer.storage.logs().items()}
+        workspace=committer.workspace,
+        have={log: seq for log, (seq, _hash) in logs.items()},
+        points={log: list(_points(committer.storage, log, seq)) for log, (seq, _hash) in logs.items()},
     )
+
+
+def _points(storage: Storage, log: str, seq: int) -> Iterator[str]:
+    step = 1
+    while seq > 0:
+        body = storage.bundle_at(log, seq)
+        assert body is not None, (log, seq)
+        yield hashlib.sha256(body).hexdigest()
+        seq, step = seq - step, step * 2
+
+
+def known_to(storage: Storage, other: Have) -> dict[str, int]:
+    """{log as it is called here: how far the other has it}."""
+    found: dict[str, int] = {}
+    for name, seq in other.have.items():
+        points = other.points.get(name)
+        if points is None:  # written by an older program, which knew no branches
+            found[name] = max(seq, found.get(name, 0))
+            continue
+        row = next(filter(None, (storage.bundle(digest[:32]) for digest in points)), None)
+        if row is not None:
+            found[row.log] = max(row.seq, found.get(row.log, 0))
+            log, _plus, branch = row.log.partition("+")
+            if branch:  # and what it grew from
+                found[log] = max(min(base_of(storage, row.log), storage.logs_of(log)[0]), found.get(log, 0))
+    return found
 
 
 def read_have(path: Path, workspace: str) -> Have:
@@ -89,9 +136,19 @@ async def pack(
 
 
 def pack_head(committer: Committer, lacking: dict[str, int]) -> PackHead:
+    """``lacking``: as ``known_to`` gives it."""
     logs = {log: seq for log, (seq, _hash) in committer.storage.logs().items()}
     total = sum(max(0, seq - lacking.get(log, 0)) for log, seq in logs.items())
-    return PackHead(workspace=committer.workspace, name=committer.storage.meta("name") or "", bundles=total, have=logs)
+    return PackHead(
+        workspace=committer.workspace, name=committer.storage.meta("name") or "", bundles=total, have=logs,
+        records=committer.storage.records(),
+    )  # fmt: skip
+
+
+def records(head: PackHead) -> Records:
+    """Its membership records, to be committed before its bundles. Raises Untrusted."""
+    found: list[SignedRecord] = [membership.decode(data) for data in head.records]
+    return Records(plan=lambda _committer: found)
 
 
 def _put(file: Any, data: bytes) -> None:
@@ -142,15 +199,35 @@ def _decode(data: bytes, type_: Any, path: Path) -> Any:
         raise InvalidFile(f"{path} can't be read.", hint="Pack it again on the other laptop.") from error
 
 
-def lacking(committer: Committer, bundles: Iterator[tuple[SignedBundle, Bundle]]) -> Iterator[Foreign]:
-    """Those that this replica doesn't hold, checked against its own history. Raises Untrusted for a fork."""
-    logs = committer.storage.logs()
+def lacking(committer: Committer, bundles: Iterable[tuple[SignedBundle, Bundle]]) -> Iterator[Foreign]:
+    """Those that this replica doesn't hold, under the names and numbers by which it keeps them. Raises Untrusted."""
+    storage = committer.storage
+    tips = {log: seq for log, (seq, _hash) in storage.logs().items()}
+    added: dict[bytes, tuple[str, int, int]] = {}
     for signed, bundle in bundles:
-        seq, _hash = logs.get(bundle.log, (0, b""))
-        if bundle.seq > seq:
-            yield Foreign(signed=signed, bundle=bundle)
-        elif committer.storage.bundle_at(bundle.log, bundle.seq) != signed.body:
-            raise Untrusted(
-                "The same device wrote two different histories: one of the copies was restored from a backup.",
-                hint="Nothing was merged. Keep both copies and ask for help before going on.",
-            )
+        digest = hashlib.sha256(signed.body).digest()
+        if digest in added or storage.bundle(bundle_id(digest)) is not None:
+            continue
+        if bundle.seq == 1:
+            name, before, seq = bundle.log, 0, 0
+        elif bundle.previous in added:
+            name, before, seq = added[bundle.previous]
+        else:
+            row = storage.bundle(bundle_id(bundle.previous))
+            if row is None or row.log.partition("+")[0] != bundle.log:
+                raise Untrusted(
+                    "Bundles are missing or don't follow each other.", hint="Pack the file again on the other laptop."
+                )
+            name, before, seq = row.log, row.seq, row.seq + base_of(storage, row.log)
+        if bundle.seq != seq + 1 or (seq == 0) != (not bundle.previous):
+            raise Untrusted("A bundle's number doesn't follow that of the one before it.")
+        kept = bundle
+        if tips.get(name, 0) != before:
+            name, before = f"{bundle.log}+{digest.hex()[:8]}", 0
+        if "+" in name:
+            kept = msgspec.structs.replace(
+                bundle, log=name, seq=before + 1, previous=bundle.previous if before else b""
+            )  # fmt: skip
+        added[digest] = name, before + 1, bundle.seq
+        tips[name] = before + 1
+        yield Foreign(signed=signed, bundle=kept)

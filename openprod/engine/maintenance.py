@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from nacl.signing import SigningKey
 from openprod.core.bundles import SignedBundle, verify
 from openprod.engine import exchange
 from openprod.engine.blobs import Blobs
-from openprod.engine.commit import Committer
+from openprod.engine.commit import Committer, Submission
 from openprod.engine.describe import Describer
 from openprod.engine.identity import Identity
 from openprod.errors import DamagedFile, InputError, OpenprodError, WrongFile
@@ -41,8 +41,8 @@ def plan_merge(
     authors = Counter(one.bundle.actor.name for one in foreign)
     before = {row.id for row in committer.storage.conflicts(status="open")}
     coming: list[dict[str, Any]] = []
-    closing = 0
-    if foreign:
+    closing = held = 0
+    if foreign or head.records:
         with tempfile.TemporaryDirectory(prefix="openprod-plan-") as folder:
             copy = str(Path(folder) / "workspace.db")
             committer.storage.backup(copy)
@@ -51,17 +51,21 @@ def plan_merge(
                 random_bytes=secrets.token_bytes,
             )  # fmt: skip
             try:
-                for start in range(0, len(foreign), 256):
-                    outcomes, _events = trial.commit(foreign[start : start + 256])
+                for start in range(-256, len(foreign), 256):
+                    part: Sequence[Submission] = (
+                        foreign[start : start + 256] if start >= 0 else [exchange.records(head)]
+                    )
+                    outcomes, _events = trial.commit(part)
                     for outcome in outcomes:
                         if isinstance(outcome, OpenprodError):
                             raise outcome
-                    if progress is not None:
+                    if progress is not None and start >= 0:
                         progress(min(start + 256, len(foreign)), len(foreign))
                 describer = Describer(trial.storage, trial.schemas, trial.detector)
                 rows = trial.storage.conflicts(status="open")
                 coming = [describer.describe(row).to_json() for row in rows if row.id not in before]
                 closing = len(before - {row.id for row in rows})
+                held = len(trial.members.held - committer.members.held)
             finally:
                 trial.documents.clear()
                 trial.storage.close()
@@ -69,7 +73,7 @@ def plan_merge(
         "file": str(path), "workspace": head.workspace, "name": head.name, "bundles": len(foreign),
         "authors": [{"author": name, "bundles": count} for name, count in sorted(authors.items())],
         "conflicts": [{"id": one["id"], "kind": one["kind"], "sentence": one["sentence"]} for one in coming],
-        "closes": closing,
+        "closes": closing, "held": held,
     }  # fmt: skip
 
 
@@ -175,20 +179,26 @@ async def doctor(
     """
     told = progress if progress is not None else _untold
     chains: dict[str, tuple[int, bytes]] = {}
+    met: set[tuple[str, bytes]] = set()
     count = 0
     async with Reader.open(database) as reader:
         faults = [f"database: {fault}" for fault in await reader.check()]
         total = await reader.count()
-        async for number, _log, _seq, digest, body, signature in reader.bundles():
+        async for number, log, _place, digest, body, signature in reader.bundles():
             count += 1
             try:
                 bundle = verify(SignedBundle(body, signature), workspace=workspace)
-                seq, previous = chains.get(bundle.log, (0, b""))
                 if hashlib.sha256(body).digest() != digest:
                     faults.append(f"bundle {number}: its content isn't what was recorded")
-                if bundle.seq != seq + 1 or bundle.previous != previous:
+                before = chains.get(log)
+                if before is None and "+" in log and bundle.seq > 1:
+                    # A second history of a log begins at a bundle of the first.
+                    before = bundle.seq - 1, bundle.previous if (bundle.log, bundle.previous) in met else b"?"
+                seq, previous = before or (0, b"")
+                if bundle.seq != seq + 1 or bundle.previous != previous or log.partition("+")[0] != bundle.log:
                     faults.append(f"bundle {number}: doesn't follow the one before it")
-                chains[bundle.log] = (bundle.seq, digest)
+                chains[log] = (bundle.seq, digest)
+                met.add((bundle.log, digest))
             except OpenprodError as error:
                 faults.append(f"bundle {number}: {error.sentence}")
             if count % 64 == 0:

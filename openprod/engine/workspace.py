@@ -366,7 +366,8 @@ class Workspace(Reading):
         progress: Callable[[int, int], None] | None = None,
     ) -> dict[str, Any]:  # fmt: skip
         """Write bundles to a file: all, or what the replica lacks whose ``have`` file is ``lacking``."""
-        known = exchange.read_have(Path(lacking), self.id).have if lacking is not None else {}
+        other = exchange.read_have(Path(lacking), self.id) if lacking is not None else None
+        known = await self._worker.call(lambda one: exchange.known_to(one.storage, other) if other is not None else {})
         head = await self._worker.call(lambda committer: exchange.pack_head(committer, known))
         return await exchange.pack(Path(path), database=self._database, head=head, lacking=known, progress=progress)
 
@@ -381,11 +382,12 @@ class Workspace(Reading):
     async def merge(self, path: str | Path, *, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
         """Take the file's bundles in. Raises InvalidFile or Untrusted before anything is taken in."""
 
-        def check(committer: Committer) -> list[Any]:
-            _head, bundles = exchange.read(Path(path), self.id)
-            return list(exchange.lacking(committer, bundles))
+        def check(committer: Committer) -> tuple[Submission, list[Any]]:
+            head, bundles = exchange.read(Path(path), self.id)
+            return exchange.records(head), list(exchange.lacking(committer, bundles))
 
-        foreign = await self._worker.call(check)
+        records, foreign = await self._worker.call(check)
+        await self._worker.submit(records)
         for start in range(0, len(foreign), 256):
             part = [self._worker.submit(bundle) for bundle in foreign[start : start + 256]]
             for future in part:

@@ -319,6 +319,9 @@ class BlobAnswer(BaseModel):
 class HaveAnswer(BaseModel):
     workspace: str
     have: Annotated[dict[str, int], Field(description="{log: last number}")]
+    points: Annotated[
+        dict[str, list[str]], Field(description="{log: hashes of its last bundle and ever fewer before it}")
+    ]
 
 
 class FileAnswer(BaseModel):
@@ -334,6 +337,7 @@ class MergePlanAnswer(BaseModel):
     authors: list[dict[str, Any]]
     conflicts: Annotated[list[dict[str, Any]], Field(description="Those to come: id, kind, sentence")]
     closes: Annotated[int, Field(description="How many open conflicts it would close")]
+    held: Annotated[int, Field(description="How many bundles would be held for review")]
 
 
 class MergeAnswer(BaseModel):

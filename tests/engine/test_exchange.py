@@ -224,20 +224,46 @@ def test_a_plain_copy_of_the_folder_meets_its_own_later_history(tmp_path: Path) 
     asyncio.run(check())
 
 
-def test_two_histories_of_one_log_are_refused(tmp_path: Path) -> None:
+def test_two_histories_of_one_log_are_both_kept(tmp_path: Path) -> None:
+    """INV-PEER-3 on a stick: the second is a branch, and packs carry both, also to who has only one of them."""
+
     async def check() -> None:
-        async with laptop(tmp_path / "a"):
-            pass
+        async with laptop(tmp_path / "a") as sam:
+            await sam.backup(tmp_path / "c")
         shutil.copytree(tmp_path / "a", tmp_path / "copy")
-        async with Workspace.open(tmp_path / "a", identity_=identity("sam")) as one:
+        async with (
+            Workspace.open(tmp_path / "a", identity_=identity("sam")) as one,
+            Workspace.open(tmp_path / "copy", identity_=identity("sam")) as two,
+            Workspace.open(tmp_path / "c", identity_=identity("robin")) as robin,
+        ):
+            log = one.replica
             await one.commit([start("11:00")])
-            async with Workspace.open(tmp_path / "copy", identity_=identity("sam")) as two:
-                await two.commit([start("12:00")])
-                await two.pack(tmp_path / "two.pack")
-                before = await one.state_hash()
-                with pytest.raises(Untrusted, match="two different histories"):
-                    await one.merge(tmp_path / "two.pack")
-                assert await one.state_hash() == before
+            await two.commit([start("12:00")])
+            await two.commit([cue("cue_43", number="43")])
+            await carry(one, robin, tmp_path)
+            await carry(two, one, tmp_path)
+            await one.commit([start("13:00")])
+            last = (await one.log())[-1]["log"]
+            assert last.partition("+")[0] != log, "its log was found to have two histories: it writes another"
+            await two.commit([start("13:30")])
+            # Robin has the first history only; what it has says so, and it gets just what it lacks.
+            have = tmp_path / "robin.json"
+            have.write_bytes(msgspec.json.encode(await robin.have()))
+            packed = await one.pack(tmp_path / "rest.pack", lacking=have)
+            assert packed["bundles"] == 3, "the two of the other history, and what came after"
+            assert (await robin.merge(tmp_path / "rest.pack"))["bundles"] == 3
+            assert await robin.state_hash() == await one.state_hash()
+            for source, target in ((two, robin), (robin, two), (robin, one), (one, two)):
+                await carry(source, target, tmp_path)
+            for workspace in (one, two, robin):
+                assert (await workspace.doctor())["faults"] == []
+                assert await workspace.state_hash() == await one.state_hash()
+                assert await workspace.conflicts("all") == await one.conflicts("all")
+                assert await workspace.rebuild() == await one.state_hash()
+                (tmp_path / "have.json").write_bytes(msgspec.json.encode(await workspace.have()))
+                for other in (one, two, robin):
+                    found = await other.pack(tmp_path / "nothing.pack", lacking=tmp_path / "have.json")
+                    assert found["bundles"] == 0
 
     asyncio.run(check())
 

@@ -106,5 +106,7 @@ def _show(plan: dict[str, Any], *, applied: bool) -> None:
         say(f"{plural(len(plan['conflicts']), 'conflict')} {'opened' if applied else 'would open'}:")
         for conflict in plan["conflicts"]:
             say(f"  {conflict['sentence']}")
+    if plan["held"]:
+        say(f"{plural(plan['held'], 'bundle')} {'is' if applied else 'would be'} held for review: `openprod held`.")
     if plan["closes"]:
         say(f"{plural(plan['closes'], 'open conflict')} {'was' if applied else 'would be'} settled by what came.")
