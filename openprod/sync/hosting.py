@@ -180,6 +180,7 @@ class Hosting:
                     while True:
                         frame = await channel.receive()
                         self.do(self.peer.received(number, frame, now()))
+                        self._host.moved()
                 except Closed:
                     tasks.cancel_scope.cancel()
         finally:

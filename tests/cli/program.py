@@ -64,11 +64,12 @@ class Laptop:
         assert ended.status == 0, ended.err
         return ended.out
 
-    def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
+    def start(self, *arguments: str | Path, asks: bool = False) -> subprocess.Popen[str]:
+        """``asks``: it may ask at its terminal, and is answered through ``stdin``."""
         return subprocess.Popen(
             [*PROGRAM, *map(str, arguments)],
             cwd=self.folder, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if asks else subprocess.DEVNULL,
         )  # fmt: skip
 
     @contextmanager
