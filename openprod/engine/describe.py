@@ -200,13 +200,14 @@ class Describer:
     def _titled(self, said: tuple[Said, ...]) -> tuple[Said, ...]:
         """Of what points to other things: those things' names."""
         titles = {one.value: self.thing(one.value) for one in said if isinstance(one.value, str)}
-        for id, title in list(titles.items()):
-            if list(titles.values()).count(title) > 1:
-                titles[id] = f"{title} ({id[-4:]})"  # two things of one name: the end of their ids tells them apart
-        return tuple(
-            msgspec.structs.replace(one, title=titles.get(one.value, "") if isinstance(one.value, str) else "")
-            for one in said
-        )
+        twice = {title for title in titles.values() if list(titles.values()).count(title) > 1}
+        found = []
+        for one in said:
+            title = titles.get(one.value, "") if isinstance(one.value, str) else ""
+            # Of two things of one name the end of their ids tells them apart.
+            title = f"{title} ({one.value[-4:]})" if title in twice else title
+            found.append(msgspec.structs.replace(one, title=title))
+        return tuple(found)
 
     @staticmethod
     def _sides(history: trees.History, heads: tuple[Version, ...]) -> tuple[Version, ...]:
