@@ -210,7 +210,7 @@ class EdgeJudge:
         """Outside programs may draw an edge of cardinality one under an id of their own: two then start from one."""
         document, root, edge = place
         declared = self._schemas.edge(layout.parse_root(root).name)
-        sources: set[str] = set()
+        sources = {edge}  # the id that an edge from there should have: decisions are recorded under it
         for id in self._listing.about(f"cardinality/{root}/{edge}"):
             row = self._storage.conflict(id)
             assert row is not None

@@ -121,4 +121,6 @@ def _keep_one(committer: Committer, row: ConflictRow, choose: str | None, value:
         for register in registers.values():
             if any(head.value != NULL for head in committer.detector.history(register).state.heads):
                 deciding.join(register, _heads(committer, register), None, None)
-    deciding.accept(document, [head.partition(":")[2] for head in json.loads(row.heads)], value=value)
+    # Under the register of the edge that there should be: from it, any replica knows what was decided about.
+    where = (root, layout.field_key(subject["source"], layout.TO_FIELD))
+    deciding.accept(document, [head.partition(":")[2] for head in json.loads(row.heads)], where=where, value=value)

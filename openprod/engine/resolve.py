@@ -67,10 +67,9 @@ class Deciding:
         )  # fmt: skip
 
     def accept(
-        self, document: str, heads: Sequence[str], *, register: RegisterRow | None = None, value: Any = None
+        self, document: str, heads: Sequence[str], *, where: tuple[str, str] | None = None, value: Any = None
     ) -> None:
-        """Take heads as they stand."""
-        where = (register.root, register.key) if register else None
+        """Take heads as they stand. ``where``: (root, key) of the register that this is about, if it is about one."""
         self._record(document, register_=where, heads=tuple(heads), chosen=None, value=value)
 
     def repeat(self, register: RegisterRow, record: Resolution, decision: str) -> None:
@@ -145,7 +144,9 @@ def _register(committer: Committer, row: ConflictRow, choose: str | None, value:
             )
         chosen, value = resolutions.local_text(key), json.loads(version.value)
         if row.kind == "invalid":
-            deciding.accept(row.document, joined, register=register, value=value)  # several may say the same
+            deciding.accept(
+                row.document, joined, where=(register.root, register.key), value=value
+            )  # several may say the same
             return
     else:
         value = values.check(value, where=f"{row.facet}/{row.field}")

@@ -91,7 +91,7 @@ def plan(committer: Committer, bundle: BundleRow, deciding: Deciding) -> dict[st
         if earlier is None:
             continue
         if earlier.register_ is None or not earlier.wrote:
-            deciding.accept(document, earlier.heads, value=earlier.value)
+            deciding.accept(document, earlier.heads, where=earlier.register_, value=earlier.value)
             continue
         register = committer.storage.register_at(document, *earlier.register_)
         if register is not None:

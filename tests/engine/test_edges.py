@@ -268,6 +268,10 @@ def test_outsiders_draw_a_second_one(tmp_path: Path) -> None:
             await workspace.resolve(conflict.id, choose=kims.version, heads=conflict.heads)
             assert await target(workspace) == ["scene_2"]
             assert (await only(workspace, "resolved")).sentence == "Cue LX 42 called in: decided Scene 2 (Alex)."
+            await workspace.undo()
+            assert (await only(workspace)).id == conflict.id
+            await workspace.redo()
+            assert (await only(workspace, "resolved")).id == conflict.id
             await workspace.commit([call("scene_3")])
             assert await target(workspace) == ["scene_3"], "it is the one there is that moves"
             assert await workspace.conflicts() == []
@@ -350,8 +354,12 @@ def test_outsiders_edges_that_break_the_schema_are_kept_and_flagged(
             assert keys.items() <= dict(root.items()).items(), "it stays as it was drawn"
             assert await workspace.rebuild() == await workspace.state_hash()
             await workspace.resolve(conflict.id, choose=conflict.candidates[0].version, heads=conflict.heads)
-            assert await workspace.conflicts() == []
-            assert (await only(workspace, "resolved")).id == conflict.id
+            for _ in range(2):
+                assert await workspace.conflicts() == []
+                assert (await only(workspace, "resolved")).id == conflict.id
+                await workspace.undo()
+                assert (await only(workspace)).id == conflict.id
+                await workspace.redo()
 
     asyncio.run(check())
 

@@ -16,6 +16,7 @@ from openprod.core.conflicts import KINDS, STATUSES
 from openprod.errors import InputError
 
 _ANSWERS = {
+    "cardinality": "--choose VERSION, or --value with the id of another entity",
     "edit-delete": "--value true restores it, --value false leaves it deleted",
     "duplicate": "change one of them, or keep them all with --choose and any of the versions",
     "invalid": "--choose VERSION accepts it as it is, --value JSON corrects it",
@@ -59,6 +60,8 @@ def _show(conflict: dict[str, Any], folder: Path) -> None:
     say(f"{conflict['id']}  {state}  {conflict['sentence']}")
     for candidate in conflict["candidates"]:
         value = cell(candidate["value"]) if candidate["known"] else "(not kept)"
+        if candidate["title"]:
+            value = f"{candidate['title']} ({value})"
         shown = "  (shown now)" if candidate["version"] == conflict["shown"] else ""
         say(f"    {candidate['version']}  {value}  {candidate['author']}, {moment(candidate['at'])}{shown}")
     if conflict["status"] == "open":
