@@ -22,6 +22,7 @@ from openprod.cli.commands import (
     history,
     identity,
     imports,
+    members,
     peers,
     plugins,
     query,
@@ -54,6 +55,7 @@ for command in (
     history.log, history.history, conflicts.conflicts, conflicts.resolve, edits.undo, edits.redo,
     exchange.have, exchange.pack, exchange.merge,
     upkeep.hash_, upkeep.doctor, upkeep.rebuild, upkeep.backup, workspace.restore, tokens.token, plugins.plugin,
+    members.members, members.invite, members.remove, members.held,
     peers.host, peers.join, peers.leave, peers.end, peers.peers, peers.approve, peers.decline,
     identity.concept, identity.bind, identity.unbind, identity.assert_, identity.entity, identity.duplicates,
 ):  # fmt: skip

@@ -28,6 +28,7 @@ from openprod.engine.events import Committed, Feed, Receipt
 from openprod.engine.high_water import HighWater
 from openprod.engine.identity import Identity
 from openprod.engine.lower import Lowering
+from openprod.engine.managing import Managing
 from openprod.engine.queries_answer import Queries
 from openprod.engine.reading import Reading
 from openprod.engine.resolve import UNSET, Deciding
@@ -46,7 +47,7 @@ T = TypeVar("T")
 DATABASE = "workspace.db"
 
 
-class Workspace(Reading):
+class Workspace(Reading, Managing):
     """Made by ``Workspace.open``. ``feed`` announces every commit; ``schemas`` are the adopted ones."""
 
     _refresh: asyncio.Future[Schemas] | None = None

@@ -16,6 +16,7 @@ from openprod.server.routes import (
     imports,
     log,
     maintenance,
+    members,
     peers,
     plugins,
     query,
@@ -39,6 +40,7 @@ CALLS: tuple[Call, ...] = (
     *imports.CALLS,
     *exports.CALLS,
     *plugins.CALLS,
+    *members.CALLS,
     *peers.CALLS,
     *maintenance.CALLS,
 )

@@ -1,0 +1,223 @@
+"""Members managed through the facade, on disk: invited, admitted, removed, reviewed; carried by sticks and backups."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pycrdt import Map
+
+from openprod.core.operations import SetField
+from openprod.engine.events import Committed
+from openprod.engine.workspace import Workspace
+from openprod.errors import Denied, InputError, NotFound, Stale, Untrusted
+from tests.engine.laptops import ROOT, Program, carry, cue, identity, laptop
+from tests.engine.replica import device_key
+
+
+def start(value: str) -> SetField:
+    return SetField(entity="cue_42", facet=ROOT, field="start", value=value)
+
+
+async def let_in(owner: Workspace, name: str, role: str = "editor", **grants: str) -> str:
+    who = identity(name)
+    return await owner.admit(
+        bytes(device_key(name).verify_key), user=who.user, name=who.name, device_name=who.device_name, role=role,
+        grants=grants,
+    )  # fmt: skip
+
+
+async def joined(stack: AsyncExitStack, owner: Workspace, folder: Path, name: str, role: str = "editor") -> Workspace:
+    """As pairing and the first transfer leave it."""
+    await let_in(owner, name, role)
+    await owner.backup(folder / name)
+    return await stack.enter_async_context(Workspace.open(folder / name, identity_=identity(name)))
+
+
+def test_a_production_with_members(tmp_path: Path) -> None:
+    """INV-MEMBER-3: what is held stays so through backups, sticks and rebuilds; one review lets it in everywhere."""
+
+    async def check() -> None:
+        async with AsyncExitStack() as stack:
+            sam = await stack.enter_async_context(laptop(tmp_path / "sam"))
+            assert not (await sam.members())["founded"]
+            asked = await sam.invite("viewer", {"cues": "editor"})
+            assert asked["anchor"] == (await sam.members())["anchor"] != ""
+            robin = await joined(stack, sam, tmp_path, "robin")
+            kim = await joined(stack, sam, tmp_path, "kim", "viewer")
+            listed = await kim.members()
+            await carry(sam, robin, tmp_path)
+            assert [(one["name"], one["role"]) for one in (await sam.members())["members"]] == [
+                ("Kim", "viewer"), ("Robin", "editor"), ("Sam", "owner"),
+            ]  # fmt: skip
+            assert listed["members"] == (await sam.members())["members"]
+
+            # A viewer, from the engine and from a program that syncs through its laptop.
+            with pytest.raises(Denied, match="look at “cues” here, not change it"):
+                await kim.commit([start("10:30")])
+            program = Program("lee", 77)
+            await program.sync(kim)
+            with pytest.raises(Denied):
+                await program.set(kim, cue_42__start="10:30")
+            assert await kim.state_hash() == await sam.state_hash()
+            with pytest.raises(Denied, match="Only an owner"):
+                await robin.invite()
+            with pytest.raises(Denied):
+                await let_in(robin, "lee")
+
+            # Removed, and it goes on without knowing.
+            await robin.commit([start("10:45")])
+            await carry(robin, sam, tmp_path)
+            assert await sam.remove_member(robin.identity.device[:8]) == robin.identity.device
+            await robin.commit([start("11:00")], message="unaware")
+            await robin.commit([cue("cue_43", number="43")])
+            before = await sam.state_hash()
+            await robin.pack(tmp_path / "late.pack")
+            plan = await sam.merge_plan(tmp_path / "late.pack")
+            assert (plan["bundles"], plan["held"], plan["conflicts"]) == (2, 2, [])
+            await sam.merge(tmp_path / "late.pack")
+            assert await sam.state_hash() == before
+            held = await sam.held()
+            assert [(one["author"], one["message"], one["documents"]) for one in held] == [
+                ("Robin", "unaware", ["cues"]), ("Robin", "", ["cues"]),
+            ]  # fmt: skip
+            assert held[0]["signed_by"] == robin.identity.device
+
+            # A backup, a stick, a rebuild and the doctor keep it so.
+            await sam.backup(tmp_path / "copy")
+            async with Workspace.open(tmp_path / "copy", identity_=identity("sam")) as copy:
+                assert await copy.held() == held
+                assert await copy.rebuild() == before
+                assert await copy.held() == held
+            await carry(sam, kim, tmp_path)
+            assert [one["bundle"] for one in await kim.held()] == [one["bundle"] for one in held]
+            for one in (sam, kim):
+                assert (await one.doctor())["faults"] == []
+                assert await one.state_hash() == before
+
+            # Whoever was removed sees it, keeps everything, and can't go on.
+            await carry(sam, robin, tmp_path)
+            assert await robin.state_hash() == before
+            assert len(await robin.held()) == 2
+            with pytest.raises(Denied, match="isn't a member"):
+                await robin.commit([start("12:00")])
+
+            # Looked at, and let in.
+            with pytest.raises(Denied):
+                await kim.review()
+            heard: list[Committed] = []
+            stop = sam.feed.subscribe(heard.append)
+            assert await sam.review([held[0]["bundle"]]) == {"accepted": 1, "held": 1}
+            stop()
+            assert [(event.bundle, bool(event.updates)) for event in heard] == [(held[0]["bundle"], True)]
+            assert (await sam.entity("cue_42"))["facets"][ROOT]["start"] == "11:00"
+            with pytest.raises(Stale):
+                await sam.review([held[0]["bundle"]])
+            assert await sam.review() == {"accepted": 1, "held": 0}
+            for one in (kim, robin):
+                await carry(sam, one, tmp_path)
+                assert await one.held() == []
+                assert await one.state_hash() == await sam.state_hash()
+                assert (await one.doctor())["faults"] == []
+                assert await one.rebuild() == await sam.state_hash()
+
+    asyncio.run(check())
+
+
+def test_a_program_gets_what_a_review_lets_in(tmp_path: Path) -> None:
+    """INV-SHOWN-2: whoever syncs through the laptop shows what it shows."""
+
+    async def check() -> None:
+        async with AsyncExitStack() as stack:
+            sam = await stack.enter_async_context(laptop(tmp_path / "sam"))
+            robin = await joined(stack, sam, tmp_path, "robin")
+            await sam.remove_member(robin.identity.device)
+            await robin.commit([start("11:00")])
+            await carry(robin, sam, tmp_path)
+            program = Program("lee", 77)
+            await program.sync(sam)
+
+            def shown() -> Any:
+                return program.doc.get(ROOT, type=Map)["cue_42/start"]
+
+            assert shown() == "10:00"
+            heard: list[Committed] = []
+            sam.feed.subscribe(heard.append)
+            await sam.review()
+            for event in heard:
+                for document, update in event.updates:
+                    if document == "cues":
+                        program.doc.apply_update(update)
+            assert shown() == "11:00"
+
+    asyncio.run(check())
+
+
+def test_a_workspace_is_founded_once_and_by_somebody_known(tmp_path: Path) -> None:
+    async def check() -> None:
+        async with laptop(tmp_path / "sam") as sam:
+            await sam.backup(tmp_path / "thief")
+            await sam.found()
+            await sam.found()
+            assert len(await sam.member_records()) == 1
+            async with Workspace.open(tmp_path / "thief", identity_=identity("mallory")) as mallory:
+                await mallory.found()
+                await mallory.pack(tmp_path / "theirs.pack")
+                with pytest.raises(Untrusted, match="founded by somebody else"):
+                    await sam.merge_plan(tmp_path / "theirs.pack")
+                with pytest.raises(Untrusted, match="founded by somebody else"):
+                    await sam.merge(tmp_path / "theirs.pack")
+                with pytest.raises(Stale):
+                    await sam.expect(bytes.fromhex((await mallory.members())["anchor"]))
+            assert await sam.may_connect(bytes(device_key("sam").verify_key))
+            assert not await sam.may_connect(bytes(device_key("mallory").verify_key))
+
+    asyncio.run(check())
+
+
+def test_what_makes_no_sense(tmp_path: Path) -> None:
+    async def check() -> None:
+        async with laptop(tmp_path / "sam") as sam:
+            with pytest.raises(InputError, match="no role"):
+                await sam.invite("king")
+            with pytest.raises(InputError, match="no role"):
+                await sam.invite("editor", {"cues": "king"})
+            with pytest.raises(NotFound):
+                await sam.remove_member("0123")
+            await sam.found()
+            with pytest.raises(Denied, match="keeps an owner"):
+                await sam.remove_member(sam.identity.device)
+            with pytest.raises(Denied, match="keeps an owner"):
+                await sam.change_member(sam.identity.device, role="viewer")
+            with pytest.raises(NotFound):
+                await sam.review(["0123456789ab"])
+            assert await sam.review() == {"accepted": 0, "held": 0}
+            device = await let_in(sam, "robin", "viewer")
+            await sam.change_member(device, role="editor", grants={"cues": "viewer"})
+            shown = next(one for one in (await sam.members())["members"] if one["device"] == device)
+            assert (shown["role"], shown["grants"]) == ("editor", {"cues": "viewer"})
+            await let_in(sam, "robin", "owner")
+            assert len(await sam.member_records()) == 3, "who is a member already keeps its role"
+
+    asyncio.run(check())
+
+
+def test_records_between_devices(tmp_path: Path) -> None:
+    async def check() -> None:
+        async with AsyncExitStack() as stack:
+            sam = await stack.enter_async_context(laptop(tmp_path / "sam"))
+            robin = await joined(stack, sam, tmp_path, "robin")
+            await let_in(sam, "kim")
+            lacking = await sam.member_records(await robin.member_heads())
+            assert len(lacking) == 1
+            await robin.take_records(lacking)
+            await robin.take_records(lacking)
+            assert await robin.member_heads() == await sam.member_heads()
+            for bad in (b"", b"\xff", lacking[0][:-1], b"x" * 20_000):
+                with pytest.raises(Untrusted):
+                    await robin.take_records([bad])
+
+    asyncio.run(check())
