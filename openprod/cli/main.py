@@ -16,6 +16,7 @@ from openprod.cli.commands import (
     conflicts,
     demo,
     derived,
+    discover,
     edits,
     exchange,
     exports,
@@ -58,6 +59,7 @@ for command in (
     members.members, members.invite, members.remove, members.held,
     peers.host, peers.join, peers.leave, peers.end, peers.peers, peers.approve, peers.decline,
     identity.concept, identity.bind, identity.unbind, identity.assert_, identity.entity, identity.duplicates,
+    discover.discover,
 ):  # fmt: skip
     cli.add_command(command)
 
