@@ -181,6 +181,9 @@ class Hosting:
                         frame = await channel.receive()
                         self.do(self.peer.received(number, frame, now()))
                         self._host.moved()
+                        if not connection.joined:
+                            # The other may have joined, and send content, while this side is still comparing.
+                            await connection.asked.join()
                 except Closed:
                     tasks.cancel_scope.cancel()
         finally:
@@ -229,6 +232,8 @@ class Hosting:
             except OpenprodError as error:
                 code = error.code.lower() if error.code.replace("_", "").isalpha() else "error"
                 self.do(self.peer.refused(connection.number, code, error.sentence, now()))
+            finally:
+                connection.asked.task_done()
 
     async def _answer(self, connection: Connection, asked: Do) -> None:
         output, number = asked.output, connection.number

@@ -1,5 +1,5 @@
-"""Laptops in a gathering: real processes on the loopback interface. Nothing sleeps: every wait ends with what it is for,
-or after ``SECONDS_MAX``, and then shows what was instead.
+"""Laptops in a gathering: real processes on the loopback interface. Nothing sleeps: every wait ends with what it is
+for, or after ``SECONDS_MAX``, and then shows what was instead.
 """
 
 from __future__ import annotations
