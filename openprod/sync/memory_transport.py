@@ -9,9 +9,10 @@ from typing import Final, TypeAlias
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from websockets.typing import Subprotocol
 
 from openprod.errors import InputError, Unreachable, Untrusted
-from openprod.sync.transport import Accepted, Channel, Closed, Listening
+from openprod.sync.transport import SESSION, Accepted, Channel, Closed, Listening
 from openprod.sync.wire import FRAME_BYTES_MAX
 
 FRAMES_WAITING_MAX: Final = 16
@@ -33,9 +34,11 @@ class MemoryNetwork:
 class _Channel:
     """``hung_up``: the end that the other one sends into; closing it ends a ``receive`` that waits here."""
 
-    def __init__(self, sends: _Sends, receives: _Receives, hung_up: _Sends, certificate: bytes) -> None:
+    def __init__(
+        self, sends: _Sends, receives: _Receives, hung_up: _Sends, certificate: bytes, protocol: str
+    ) -> None:  # fmt: skip
         self._sends, self._receives, self._hung_up = sends, receives, hung_up
-        self.certificate, self.remote = certificate, "127.0.0.1"
+        self.certificate, self.remote, self.protocol = certificate, "127.0.0.1", protocol
 
     async def send(self, frame: bytes) -> None:
         if len(frame) > FRAME_BYTES_MAX:
@@ -96,12 +99,12 @@ class MemoryTransport:
         taken[port] = _Listening(self._network, port, accepted, self.certificate)
         return taken[port]
 
-    async def call(self, host: str, port: int, pin: bytes = b"") -> Channel:
+    async def call(self, host: str, port: int, pin: bytes = b"", *, protocol: Subprotocol = SESSION) -> Channel:
         called = self._network.listening.get(port)
         if called is None:
             raise Unreachable(f"Nobody answers at {host}:{port}.")
         if pin and not hmac.compare_digest(pin, called.certificate):
             raise Untrusted(f"Another device answers at {host}:{port} than the one that the link is of.")
         there, back = (anyio.create_memory_object_stream[bytes](FRAMES_WAITING_MAX) for _ in range(2))
-        called.accept(_Channel(back[0], there[1], there[0], called.certificate))
-        return _Channel(there[0], back[1], back[0], called.certificate)
+        called.accept(_Channel(back[0], there[1], there[0], called.certificate, protocol))
+        return _Channel(there[0], back[1], back[0], called.certificate, protocol)

@@ -24,8 +24,8 @@ nothing; how often that may happen to one code is bounded as well.
 
 * ``Send``: send the frame. ``Closed``: close once that has gone out, and say its sentence.
 * ``Confirm``: show the names to a person; call ``agree`` or ``decline``.
-* ``Paired``: the host calls ``invitations.add(key, device=…)``; the joining side closes, and opens a session with
-  ``transport.call(…, paired.certificate)`` and ``Peer.opened(secret=paired.key, expected=paired.device)``.
+* ``Paired``: the host calls ``invitations.add(paired.key, device=paired.device)``; the joining side closes, makes a
+  ``pairing.link`` of it for itself, and goes on as with any link.
 
 Bound the whole with ``EXCHANGE_S``, and until ``Confirm`` came with ``MACHINE_S``. ``openprod.sync.speaking`` does all
 of this over a ``Channel``.
@@ -48,6 +48,7 @@ from openprod.core.ids import RandomBytes, device_id
 from openprod.errors import Denied, InputError, MalformedFrame
 from openprod.sync.messages import Code, Count, Hash, Name, Sentence, common_version
 from openprod.sync.outputs import Closed, Send
+from openprod.sync.pairing import SECRET_BYTES, key_of
 from openprod.sync.wire import Codec
 
 VERSIONS: Final = (1,)
@@ -155,12 +156,17 @@ class Confirm(NamedTuple):
 
 
 class Paired(NamedTuple):
-    """``key``: 32 bytes that only these two know, for ``Config.secret``. ``certificate``: the host's, SHA-256."""
+    """``secret``: 16 bytes that only these two know, as in a link. ``certificate``: the host's, SHA-256."""
 
     device: str
-    key: bytes
+    secret: bytes
     certificate: bytes
     workspace: str
+
+    @property
+    def key(self) -> bytes:
+        """For ``Config.secret``."""
+        return key_of(self.secret)
 
     def __repr__(self) -> str:
         return f"Paired(device={self.device!r}, workspace={self.workspace!r})"
@@ -288,7 +294,8 @@ class _Side:
 
     def _paired(self) -> None:
         self.over = True
-        self._out.append(Paired(self._device, self._derived(b"invitation"), self._certificate, self._workspace))
+        secret = self._derived(b"invitation")[:SECRET_BYTES]
+        self._out.append(Paired(self._device, secret, self._certificate, self._workspace))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of a spoken code>"

@@ -1,4 +1,6 @@
-"""Connections between nodes: WebSocket (subprotocol ``openprod.1``) over TLS 1.3, one binary frame for one message.
+"""Connections between nodes: WebSocket over TLS 1.3, one binary frame for one message.
+
+Two subprotocols: ``openprod.1`` is a session, ``openprod-pair.1`` is what comes before one (``openprod.sync.spoken``).
 
 ``Transport`` is what the service needs of any network; ``WebSocketTransport`` is the real one,
 ``openprod.sync.memory_transport`` one within a process. Both pass the same tests.
@@ -27,7 +29,9 @@ from openprod.errors import InputError, Unreachable, Untrusted
 from openprod.sync.certificates import Certificate, client_context
 from openprod.sync.wire import FRAME_BYTES_MAX
 
-SUBPROTOCOL: Final = Subprotocol("openprod.1")
+SESSION: Final = Subprotocol("openprod.1")
+PAIRING: Final = Subprotocol("openprod-pair.1")
+_PROTOCOLS: Final = (SESSION, PAIRING)
 PATH: Final = "/peer"
 OPEN_S: Final = 8.0
 CLOSE_S: Final = 3.0
@@ -43,10 +47,13 @@ class Closed(Exception):
 
 
 class Channel(Protocol):
-    """One connection. ``certificate``: SHA-256 of the called side's, as this end saw it. ``remote``: the other's IP."""
+    """One connection. ``certificate``: SHA-256 of the called side's, as this end saw it. ``remote``: the other's IP.
+    ``protocol``: ``SESSION`` or ``PAIRING``, as the caller asked for.
+    """
 
     certificate: bytes
     remote: str
+    protocol: str
 
     async def send(self, frame: bytes) -> None:
         """Returns once there is room for more. Raises Closed."""
@@ -73,7 +80,7 @@ class Transport(Protocol):
     async def listen(self, host: str, port: int, accepted: Accepted) -> Listening:
         """``accepted`` is called with each connection and ends it by returning. Raises InputError."""
 
-    async def call(self, host: str, port: int, pin: bytes = b"") -> Channel:
+    async def call(self, host: str, port: int, pin: bytes = b"", *, protocol: Subprotocol = SESSION) -> Channel:
         """``pin``: the SHA-256 that the other's certificate must have. Raises Unreachable, Untrusted."""
 
 
@@ -81,6 +88,7 @@ class _WebSocket:
     def __init__(self, socket: Connection, certificate: bytes) -> None:
         self._socket = socket
         self.certificate = certificate
+        self.protocol = str(socket.subprotocol)
         self.remote = str((socket.remote_address or ("",))[0])
 
     async def send(self, frame: bytes) -> None:
@@ -121,7 +129,7 @@ class WebSocketTransport:
 
     async def listen(self, host: str, port: int, accepted: Accepted) -> Listening:
         async def handle(socket: ServerConnection) -> None:
-            if socket.subprotocol != SUBPROTOCOL:
+            if socket.subprotocol not in _PROTOCOLS:
                 return
             channel = _WebSocket(socket, self.certificate)
             try:
@@ -131,7 +139,7 @@ class WebSocketTransport:
 
         try:
             server = await serve(
-                handle, host or None, port, ssl=self._certificate.server_context(), subprotocols=[SUBPROTOCOL],
+                handle, host or None, port, ssl=self._certificate.server_context(), subprotocols=_PROTOCOLS,
                 process_request=_only_peers, server_header=None, ssl_handshake_timeout=OPEN_S, **_BOUNDS,
             )  # fmt: skip
         except (OSError, OverflowError) as error:
@@ -142,11 +150,11 @@ class WebSocketTransport:
             ) from error
         return _Server(server)
 
-    async def call(self, host: str, port: int, pin: bytes = b"") -> Channel:
+    async def call(self, host: str, port: int, pin: bytes = b"", *, protocol: Subprotocol = SESSION) -> Channel:
         shown = f"[{host}]" if ":" in host else host
         try:
             socket = await connect(
-                f"wss://{shown}:{port}{PATH}", ssl=client_context(), subprotocols=[SUBPROTOCOL], proxy=None,
+                f"wss://{shown}:{port}{PATH}", ssl=client_context(), subprotocols=[protocol], proxy=None,
                 user_agent_header=None, **_BOUNDS,
             )  # fmt: skip
         except (OSError, WebSocketException, ValueError, EOFError) as error:
@@ -155,7 +163,7 @@ class WebSocketTransport:
                 hint="Is the other device on the same network, and is it hosting? Its firewall may be in the way.",
             ) from error
         channel = _WebSocket(socket, _hash_of(socket))
-        if socket.subprotocol != SUBPROTOCOL:
+        if socket.subprotocol != protocol:
             await channel.close()
             raise Unreachable(f"What answers at {shown}:{port} isn't a device that hosts.")
         if pin and not hmac.compare_digest(pin, channel.certificate):

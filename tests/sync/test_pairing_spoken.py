@@ -14,7 +14,7 @@ from openprod.core.ids import device_id
 from openprod.errors import Denied, InputError
 from openprod.sync import spoken
 from openprod.sync.outputs import Closed, Proven, Send
-from openprod.sync.pairing import Invitations
+from openprod.sync.pairing import Invitations, link, parse_link
 from openprod.sync.spoken import (
     CODE_MS,
     CODEC,
@@ -101,8 +101,10 @@ def test_who_knows_the_code_gets_a_secret_that_only_the_two_have() -> None:
     assert host is not None
     assert guest is not None
     assert host.key == guest.key
-    assert len(host.key) == 32
-    assert all(host.key not in frame for frame in talk.seen)
+    assert all(secret not in frame for frame in talk.seen for secret in (host.key, host.secret))
+    # For the joining side it is as if it had been given a link.
+    made = parse_link(link(["10.0.0.1:8041"], guest.device, guest.certificate, guest.secret, guest.workspace))
+    assert (made.key, made.device) == (host.key, device_id(HOST.key))
     assert (host.device, guest.device) == (device_id(GUEST.key), device_id(HOST.key))
     assert guest.workspace == host.workspace == "ws_1"
     assert talk.confirmed("guest") == Confirm(device_id(HOST.key), "Helen", "Helens laptop", "Hamlet", "ws_1")
@@ -371,5 +373,6 @@ def test_no_code_and_no_secret_is_shown_or_logged(caplog: pytest.LogCaptureFixtu
     assert paired is not None
     shown = caplog.text + "".join(f"{one!r} {one!s}" for one in (codes, talk.host, talk.guest, paired, [paired]))
     assert code not in shown
-    assert repr(paired.key)[2:-1] not in shown
-    assert paired.key.hex() not in shown
+    for hidden in (paired.key, paired.secret):
+        assert repr(hidden)[2:-1] not in shown
+        assert hidden.hex() not in shown
