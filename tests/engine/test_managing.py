@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import stat
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from pycrdt import Map
 
 from openprod.core.operations import SetField
 from openprod.engine.events import Committed
+from openprod.engine.identity import load
 from openprod.engine.workspace import Workspace
 from openprod.errors import Denied, InputError, NotFound, Stale, Untrusted
 from tests.engine.laptops import ROOT, Program, carry, cue, identity, laptop
@@ -219,5 +221,45 @@ def test_records_between_devices(tmp_path: Path) -> None:
             for bad in (b"", b"\xff", lacking[0][:-1], b"x" * 20_000):
                 with pytest.raises(Untrusted):
                     await robin.take_records([bad])
+
+    asyncio.run(check())
+
+
+def test_the_key_of_a_device_is_its_users_alone(tmp_path: Path) -> None:
+    load(tmp_path / "home", name="Sam", device_name="laptop")
+    assert stat.S_IMODE((tmp_path / "home").stat().st_mode) == 0o700
+    for file in (tmp_path / "home").iterdir():
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
+
+
+def test_a_copy_without_the_key_cant_write(tmp_path: Path) -> None:
+    """INV-MEMBER-2"""
+
+    async def check() -> None:
+        async with laptop(tmp_path / "sam") as sam:
+            await sam.found()
+            await sam.backup(tmp_path / "taken")
+            async with Workspace.open(tmp_path / "taken", identity_=identity("thief")) as thief:
+                assert await thief.state_hash() == await sam.state_hash()
+                for attempt in (
+                    lambda: thief.commit([start("13:00")]), lambda: thief.invite(), lambda: thief.undo(),
+                    lambda: let_in(thief, "thief", "owner"), lambda: thief.remove_member(sam.identity.device),
+                ):  # fmt: skip
+                    with pytest.raises((Denied, NotFound)):
+                        await attempt()
+                assert await thief.state_hash() == await sam.state_hash()
+
+    asyncio.run(check())
+
+
+def test_what_a_member_overwrote_is_in_the_history(tmp_path: Path) -> None:
+    async def check() -> None:
+        async with AsyncExitStack() as stack:
+            sam = await stack.enter_async_context(laptop(tmp_path / "sam"))
+            robin = await joined(stack, sam, tmp_path, "robin")
+            await robin.commit([start("00:00")])
+            await carry(robin, sam, tmp_path)
+            assert (await sam.entity("cue_42"))["facets"][ROOT]["start"] == "00:00"
+            assert "10:00" in str(await sam.history("cue_42"))
 
     asyncio.run(check())

@@ -63,7 +63,7 @@ def invite(folder: Path, role: str, grants: tuple[str, ...], as_json: bool) -> N
 def _grant(text: str) -> tuple[str, str]:
     document, _equals, role = text.partition("=")
     if not document or role not in _ROLES:
-        raise click.BadParameter(f"“{text}” isn't DOCUMENT=ROLE, such as cues=viewer.", param_hint="--grant")
+        raise click.BadParameter(f"“{text}” isn't DOCUMENT=ROLE, such as core=viewer.", param_hint="--grant")
     return document, role
 
 
