@@ -1,0 +1,130 @@
+"""What a node that hosts does for those around it: being found (``discovery``), letting in who knows the spoken code.
+
+A part of ``PeerService``. Whoever has proved the code is a *newcomer* until a person here says whether it is the one
+that was meant.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable
+from typing import Any, Final
+
+import anyio
+
+from openprod.errors import Denied, OpenprodError
+from openprod.sync import speaking
+from openprod.sync.discovery import HINT, Announcement, Discovery
+from openprod.sync.pairing import Invitations
+from openprod.sync.spoken import Codes, Confirm, Me, Paired
+from openprod.sync.transport import Channel
+
+SPEAKING_MAX: Final = 8
+_KEY_MS: Final = 5 * 60_000
+_ANNOUNCE_S: Final = 1.0
+_log = logging.getLogger(__name__)
+
+
+class _Newcomer:
+    def __init__(self, who: Confirm) -> None:
+        self.who, self.answered, self.yes = who, anyio.Event(), False
+
+
+class Nearby:
+    """``said`` tells people, ``moved`` that ``newcomers`` are others. ``now_ms``: any clock that goes forward."""
+
+    def __init__(
+        self, me: Me, *, workspace: str, title: Callable[[], str], invitations: Callable[[], Invitations],
+        said: Callable[[str], None], moved: Callable[[], None], now_ms: Callable[[], int],
+    ) -> None:  # fmt: skip
+        self._me, self._workspace, self._title, self._invitations = me, workspace, title, invitations
+        self._said, self._moved = said, moved
+        self._codes = Codes(random_bytes=secrets.token_bytes, now_ms=now_ms)
+        self._waiting: dict[str, _Newcomer] = {}
+        self._speaking = 0
+        self._note = ""
+
+    # -- being found ---------------------------------------------------------------------------------------
+
+    async def run(self, announced: Callable[[], Announcement | None]) -> None:
+        """Until cancelled. What stands in the way of being found is said once, and is no reason to stop."""
+        discovery = Discovery()
+        problem = ""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(discovery.run)
+            while True:
+                discovery.announce(announced())
+                with anyio.move_on_after(_ANNOUNCE_S):
+                    await discovery.changed()
+                if discovery.problem != problem:
+                    problem = discovery.problem
+                    self._said(f"{problem} {HINT}" if problem else "Devices nearby can find this one again.")
+
+    # -- spoken codes --------------------------------------------------------------------------------------
+
+    def code(self, note: str) -> str:
+        """A new code for a minute, in place of the one before; "" while locked, which is said.
+
+        ``note``: that of the invitation which it becomes.
+        """
+        self._note = note
+        try:
+            return self._codes.make()
+        except Denied as error:
+            self._said(error.sentence)
+            return ""
+
+    def withdraw(self) -> None:
+        self._codes.withdraw()
+
+    @property
+    def newcomers(self) -> list[dict[str, Any]]:
+        return [
+            {"device": one.who.device, "name": one.who.name, "device_name": one.who.device_name}
+            for one in self._waiting.values()
+        ]
+
+    def decide(self, device: str, yes: bool) -> bool:
+        """A person's word about a newcomer. False: nobody by this id waits."""
+        found = self._waiting.get(device)
+        if found is None:
+            return False
+        found.yes = yes
+        found.answered.set()
+        return True
+
+    async def speak(self, channel: Channel) -> None:
+        """One connection, to its end."""
+        if self._speaking >= SPEAKING_MAX:
+            return
+        self._speaking += 1
+        note = self._note
+
+        def invite(one: Paired) -> None:
+            self._invitations().add(one.key, device=one.device, note=note, lifetime_ms=_KEY_MS)
+
+        try:
+            found = await speaking.answer(
+                channel, self._codes, self._me, workspace=self._workspace, title=self._title(), confirm=self._confirm,
+                paired=invite,
+            )  # fmt: skip
+        except OpenprodError as error:
+            _log.info("a device at %s didn't come in by code: %s", channel.remote, error.sentence)
+            self._said(f"A device tried to come in by code, and didn't: {error.sentence}")
+        else:
+            self._said(f"{found.device[:8]} may come in.")
+        finally:
+            self._speaking -= 1
+
+    async def _confirm(self, who: Confirm) -> bool:
+        if who.device in self._waiting:
+            return False
+        newcomer = self._waiting[who.device] = _Newcomer(who)
+        self._said(f"{who.name} ({who.device_name}) knows the code and waits for your word.")
+        try:
+            await newcomer.answered.wait()
+            return newcomer.yes
+        finally:
+            del self._waiting[who.device]
+            self._moved()
