@@ -20,7 +20,8 @@ from nacl.signing import SigningKey
 
 from openprod.core.bundles import Actor
 from openprod.core.schema import Facet, Field, Schema
-from openprod.engine.commit import Committer, OutsideUpdate, Writes
+from openprod.engine.commit import Committer
+from openprod.engine.drafts import OutsideUpdate, Writes
 from openprod.engine.lower import Lowering
 from openprod.storage.sqlite.storage import SqliteStorage
 from openprod.yjs import layout

@@ -18,7 +18,7 @@ from typing import Any
 import pycrdt
 
 from benchmarks.ingest import ACTOR, make
-from openprod.engine.commit import OutsideUpdate
+from openprod.engine.drafts import OutsideUpdate
 
 REGISTERS, ROUNDS = 100_000, 10
 

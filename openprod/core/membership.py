@@ -300,7 +300,7 @@ class Membership:
         return max((r.until.get(log, 0) for _hash, r in self._standing() if r.kind == "accept"), default=0)
 
     def _unaware(self, device: str, log: str, seq: int) -> Verdict:
-        """Of what names no records: its author didn't know yet that there are any. Only who was ever let in is heard."""
+        """Of what names no records: its author didn't know yet of any. Only who was ever let in is heard."""
         if seq <= self._accepted(log):
             return Verdict.APPLY
         admitted = any(r.member is not None and r.member.device == device for r in self._records.values())

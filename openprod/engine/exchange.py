@@ -23,7 +23,8 @@ import msgspec
 from openprod.core import membership
 from openprod.core.bundles import BODY_BYTES_MAX, Bundle, SignedBundle, bundle_id, verify
 from openprod.core.membership import RECORD_BYTES_MAX, RECORDS_MAX, SignedRecord
-from openprod.engine.commit import Committer, Foreign, Records
+from openprod.engine.commit import Committer
+from openprod.engine.drafts import Foreign, Records
 from openprod.engine.members import base_of
 from openprod.errors import InvalidFile, Untrusted
 from openprod.storage.ports import Storage

@@ -18,8 +18,9 @@ from nacl.signing import SigningKey
 from openprod.core.bundles import SignedBundle, verify
 from openprod.engine import exchange
 from openprod.engine.blobs import Blobs
-from openprod.engine.commit import Committer, Submission
+from openprod.engine.commit import Committer
 from openprod.engine.describe import Describer
+from openprod.engine.drafts import Submission
 from openprod.engine.identity import Identity
 from openprod.errors import DamagedFile, InputError, OpenprodError, WrongFile
 from openprod.storage.sqlite.comparing import differences

@@ -15,7 +15,8 @@ from openprod.core import membership
 from openprod.core.bundles import read
 from openprod.core.ids import device_id
 from openprod.core.membership import Member, Membership, Role, SignedRecord
-from openprod.engine.commit import Committer, Records
+from openprod.engine.commit import Committer
+from openprod.engine.drafts import Records
 from openprod.engine.identity import Identity
 from openprod.engine.members import ANCHOR
 from openprod.engine.views import Views

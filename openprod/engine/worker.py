@@ -12,7 +12,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from openprod.engine.commit import Committer, Outcome, Submission
+from openprod.engine.commit import Committer
+from openprod.engine.drafts import Outcome, Submission
 from openprod.engine.events import Committed, Receipt
 from openprod.errors import OpenprodError, StorageError
 

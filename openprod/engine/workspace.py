@@ -23,12 +23,14 @@ from openprod.core.operations import Operation
 from openprod.core.schema import Schema
 from openprod.engine import adopting, exchange, identity, maintenance, resolve, tokens, undo
 from openprod.engine.blobs import Blobs
-from openprod.engine.commit import LEFT, Committer, OutsideUpdate, Submission, Writes
+from openprod.engine.commit import Committer
+from openprod.engine.drafts import OutsideUpdate, Submission, Writes
 from openprod.engine.events import Committed, Feed, Receipt
 from openprod.engine.high_water import HighWater
 from openprod.engine.identity import Identity
 from openprod.engine.lower import Lowering
 from openprod.engine.managing import Managing
+from openprod.engine.own_log import LEFT
 from openprod.engine.queries_answer import Queries
 from openprod.engine.reading import Reading
 from openprod.engine.resolve import UNSET, Deciding

@@ -42,8 +42,8 @@ FIELDS_MAX: Final = 500
 
 _NAME_HINT = "Names are letters, digits and underscores, and start with a small letter: start_time."
 _CONCEPT = re.compile(r"[A-Z][A-Za-z0-9]{0,62}\.[a-z][A-Za-z0-9_]{0,62}")
-_FIELD_KEYS = frozenset({"type", "label", "unit", "required", "choices", "was", "description", "private", "indexed", "concept"})
 _PROPERTY_KEYS = frozenset({"type", "label", "unit", "required", "choices", "description", "private"})
+_FIELD_KEYS = _PROPERTY_KEYS | {"was", "indexed", "concept"}
 _FACET_KEYS = frozenset({"label", "title", "unique", "field"})
 _EDGE_KEYS = frozenset({"label", "from", "to", "cardinality", "unique_pair", "property"})
 _MEASURED = frozenset({"integer", "number", "decimal", "duration"})

@@ -11,7 +11,8 @@ from typing import Final, NamedTuple
 
 from openprod.core.bundles import SignedBundle, bundle_id, read
 from openprod.core.values import canonical
-from openprod.engine.commit import Committer, Foreign
+from openprod.engine.commit import Committer
+from openprod.engine.drafts import Foreign
 from openprod.engine.events import Committed
 from openprod.errors import OpenprodError
 from openprod.storage.ports import BundleRow

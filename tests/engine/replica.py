@@ -13,8 +13,9 @@ from openprod.core.bundles import Actor, Bundle, SignedBundle, verify
 from openprod.core.operations import Operation
 from openprod.core.schema import Edge, Facet, Field, Schema
 from openprod.engine import exchange, resolve, undo
-from openprod.engine.commit import Committer, Foreign, OutsideUpdate, Submission, Writes
+from openprod.engine.commit import Committer
 from openprod.engine.describe import Describer
+from openprod.engine.drafts import Foreign, OutsideUpdate, Submission, Writes
 from openprod.engine.events import Committed, Receipt
 from openprod.engine.lower import Lowering
 from openprod.engine.resolve import UNSET, Deciding

@@ -15,7 +15,8 @@ from pycrdt import Map
 
 from openprod.core.operations import AddEdge, CreateEntity, DeleteEntity, RestoreEntity, SetField
 from openprod.core.schema import Edge, Facet, Field, Schema
-from openprod.engine.commit import Committer, Writes
+from openprod.engine.commit import Committer
+from openprod.engine.drafts import Writes
 from openprod.engine.lower import Lowering
 from openprod.engine.workspace import Workspace
 from openprod.errors import InputError, InvalidOperation, NotFound, OpenprodError, Stale

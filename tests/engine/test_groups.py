@@ -10,7 +10,7 @@ import pytest
 
 from openprod.core.bundles import Actor
 from openprod.core.operations import CreateEntity, SetField
-from openprod.engine.commit import OutsideUpdate
+from openprod.engine.drafts import OutsideUpdate
 from openprod.engine.events import Receipt
 from openprod.errors import OpenprodError
 from openprod.yjs.documents import SetKey

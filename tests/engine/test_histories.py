@@ -13,7 +13,7 @@ import pytest
 from pycrdt import merge_updates
 
 from openprod.core.bundles import Actor
-from openprod.engine.commit import OutsideUpdate
+from openprod.engine.drafts import OutsideUpdate
 from openprod.storage.ports import Storage
 from openprod.storage.sqlite.storage import SqliteStorage
 from openprod.yjs.decoder import decode_update

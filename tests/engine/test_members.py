@@ -9,7 +9,7 @@ import pytest
 
 from openprod.core.membership import Member, SignedRecord
 from openprod.core.operations import CreateEntity, SetField
-from openprod.engine.commit import Records
+from openprod.engine.drafts import Records
 from openprod.engine.members import RecordsMissing
 from openprod.errors import Denied, OpenprodError, Untrusted
 from tests.engine.replica import CUES, Replica, Time, device_key

@@ -26,7 +26,8 @@ from openprod.core.operations import (
     SetField,
 )
 from openprod.core.schema import Facet, Field, Schema
-from openprod.engine.commit import Committer, Writes
+from openprod.engine.commit import Committer
+from openprod.engine.drafts import Writes
 from openprod.engine.lower import Lowering
 from openprod.engine.workspace import Workspace
 from openprod.errors import InvalidOperation, NotFound, Stale

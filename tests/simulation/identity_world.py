@@ -31,7 +31,7 @@ from openprod.core.operations import (
     UnbindFacet,
 )
 from openprod.core.schema import Facet, Field, Schema
-from openprod.engine.commit import OutsideUpdate
+from openprod.engine.drafts import OutsideUpdate
 from openprod.engine.views import Views
 from openprod.errors import InvalidOperation, NotFound, OpenprodError, Stale
 from openprod.storage.memory import MemoryStorage
@@ -64,7 +64,8 @@ class Program:
     def __init__(self, name: str, chance: random.Random) -> None:
         self.actor = Actor(f"user_{name}", name.title(), "outside", "program")
         self.documents: dict[str, Doc[Any]] = {
-            document: Doc(client_id=chance.getrandbits(32), skip_gc=True) for document in ("core", "contacts", "schedule")
+            document: Doc(client_id=chance.getrandbits(32), skip_gc=True)
+            for document in ("core", "contacts", "schedule")
         }
         self.known: set[str] = set()
         self.peer: str | None = None

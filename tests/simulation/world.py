@@ -30,7 +30,7 @@ from openprod.core.operations import (
 from openprod.core.schema import Edge, Field
 from openprod.core.values import canonical
 from openprod.core.versions import NULL
-from openprod.engine.commit import OutsideUpdate, Submission
+from openprod.engine.drafts import OutsideUpdate, Submission
 from openprod.errors import DiskFull, InvalidOperation, NotFound, OpenprodError, Stale, StorageError
 from openprod.storage.memory import MemoryStorage
 from openprod.yjs import layout

@@ -15,7 +15,7 @@ from pycrdt import Doc, Map
 
 from openprod.core.bundles import Actor
 from openprod.core.operations import EditText, SetField
-from openprod.engine import commit
+from openprod.engine import replay
 from openprod.engine.workspace import Workspace
 
 
@@ -57,7 +57,7 @@ async def care(workspace: Workspace, chance: random.Random) -> None:
 
 async def main(folder: str, seed: int) -> None:
     chance = random.Random(seed)
-    commit.SNAPSHOT_BYTES = chance.choice([2_000, 20_000, 8 << 20])
+    replay.SNAPSHOT_BYTES = chance.choice([2_000, 20_000, 8 << 20])
     async with Workspace.open(folder) as workspace:
         await asyncio.gather(
             native(workspace, chance), *(program(workspace, chance, number) for number in range(3)),

@@ -10,7 +10,7 @@ from pycrdt import Doc, Map, Text
 
 from openprod.core.bundles import Actor
 from openprod.core.operations import CreateEntity, DeleteEntity, EditText, RestoreEntity, SetField
-from openprod.engine.commit import OutsideUpdate, Submission
+from openprod.engine.drafts import OutsideUpdate, Submission
 from openprod.errors import InputError, InvalidOperation, NotFound, OpenprodError, Stale, StorageError
 from tests.engine.replica import CUES, Replica, Time
 

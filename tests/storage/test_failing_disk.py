@@ -11,7 +11,7 @@ import pytest
 from pycrdt import Doc, Map, Text
 
 from openprod.core.operations import CreateEntity, SetField
-from openprod.engine import commit
+from openprod.engine import replay
 from openprod.engine.commit import Committer
 from openprod.engine.views import Views
 from openprod.errors import DiskFull, StorageError
@@ -51,7 +51,7 @@ def assert_as_on_disk(replica: Replica) -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_every_point_of_every_commit_may_fail(seed: int, snapshot_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
     print(f"seed {seed}")
-    monkeypatch.setattr(commit, "SNAPSHOT_BYTES", snapshot_bytes)
+    monkeypatch.setattr(replay, "SNAPSHOT_BYTES", snapshot_bytes)
     storage = new_storage()
     replica = Replica("alex", storage=storage, time=Time(), chance=random.Random(seed))
     failures = 0

@@ -1,0 +1,105 @@
+"""The log that this device writes: going on with it, and leaving it for another when an older copy was opened."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+from openprod.core.bundles import signature_of
+from openprod.core.clock import HybridClock
+from openprod.core.ids import RandomBytes
+from openprod.engine.drafts import Draft
+from openprod.engine.high_water import HighWater
+from openprod.engine.members import DERIVE, Members
+from openprod.storage.ports import Storage
+
+LEFT = "left"
+"""Meta: what people haven't been told yet about a log that was left for another."""
+_GOES_ON = "It goes on here; what is missing comes back with a merge from another laptop or from the newer copy."
+
+
+class OwnLog(ABC):
+    """Part of the committer."""
+
+    storage: Storage
+    workspace: str
+    device: str
+    members: Members
+    _marks: HighWater | None
+    _secret: bytes
+    _public: bytes
+    _now_ms: Callable[[], int]
+    _random: RandomBytes
+
+    @abstractmethod
+    def _finish(self, draft: Draft) -> None: ...
+
+    @abstractmethod
+    def _restore(self) -> None: ...
+
+    def _open_log(self) -> None:
+        self.members = Members(
+            self.storage, self.workspace, key=self._public, signature_of=lambda body: signature_of(body, self._secret)
+        )
+        self._late: set[str] = set()
+        self._again = bool(self.storage.meta(DERIVE))
+        log = self.storage.meta("log")
+        if log is None or not log.startswith(self.device + "-"):
+            log = f"{self.device}-{self._random(4).hex()}"
+            with self.storage.transaction():
+                self.storage.set_meta("log", log)
+        logs = self.storage.logs()
+        why = self._why_left(log, *logs.get(log, (0, b"")))
+        if why:
+            log = f"{self.device}-{self._random(4).hex()}"
+            with self.storage.transaction():
+                self.storage.set_meta("log", log)
+                self.storage.set_meta(LEFT, why)
+        self.log = log
+        self._seq, self._previous = logs.get(log, (0, b""))
+        newest = self.storage.bundles(newest_first=True, limit=1)
+        self._number = newest[0].number if newest else 0
+        self._clock = HybridClock(self.device, last=self.storage.newest_hlc(log))
+        self._vector = self._seen()
+        now_ms = self._now_ms()
+        for name in logs.keys() - {log}:
+            self._clock.witness(self.storage.newest_hlc(name), now_ms)
+        self._said = {name: self.storage.depends(log, self._seq, name) for name in self._vector}
+
+    def _why_left(self, log: str, seq: int, digest: bytes) -> str:
+        """What to tell people when this device has written more of the log, or something else, than is here."""
+        mark = self._marks.read(log) if self._marks is not None else None
+        if mark is None or mark.seq < seq or (mark.seq == seq and mark.hash == digest):
+            return ""
+        if mark.seq == seq:
+            return "Another copy of this workspace was written to on this device. " + _GOES_ON
+        many = "1 change is" if mark.seq == seq + 1 else f"{mark.seq - seq} changes are"
+        return f"This is an older copy of the workspace: {many} missing that this device had made. " + _GOES_ON
+
+    def _leave_log(self, drafts: list[Draft]) -> None:
+        """This is an older copy: the log went on elsewhere. From here on write another one."""
+        for draft in drafts:
+            self._finish(draft)
+        self.log = f"{self.device}-{self._random(4).hex()}"
+        self.storage.set_meta("log", self.log)
+        self._seq, self._previous, self._said = 0, b"", {}
+        self._vector = self._seen()
+
+    def leave_log(self) -> str:
+        """Write another log from here on: somebody holds more of this one. Returns its name. Raises StorageError."""
+        try:
+            with self.storage.transaction():
+                self._leave_log([])
+        except BaseException:
+            self._restore()
+            raise
+        return self.log
+
+    def _seen(self) -> dict[str, int]:
+        """{log: seq} of the others', as far as they are applied: nobody here has seen what is held."""
+        found = {name: seq for name, (seq, _hash) in self.storage.logs().items() if name != self.log}
+        for number in self.members.held:
+            row = self.storage.bundle_numbered(number)
+            if row is not None and row.log in found:
+                found[row.log] = min(found[row.log], row.seq - 1)
+        return {name: seq for name, seq in found.items() if seq}
