@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import sys
 import time
 from collections.abc import Sequence
 
@@ -33,6 +34,12 @@ def link_by_code(code: str, at: str, *, yes: bool) -> str:
     if at and known.parse(at) is None:
         raise InputError(f"“{at}” isn't an address.", hint="An address looks like 192.168.1.20:8041.")
     return anyio.run(_come_in, code, at, yes)
+
+
+def note_qr(text: str) -> None:
+    """A QR code on stderr."""
+    # Its colours are commands to the terminal, which `note` would take out; none of the text is in them.
+    sys.stderr.write(pairing.qr(text) + "\n")
 
 
 async def _come_in(code: str, at: str, yes: bool) -> str:

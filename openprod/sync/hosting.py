@@ -23,9 +23,10 @@ from openprod.engine.events import Committed
 from openprod.engine.workspace import Workspace
 from openprod.errors import OpenprodError, StorageError, Untrusted
 from openprod.sync import replica
+from openprod.sync.admission import INTENT, Admission, is_for_later
 from openprod.sync.catchup import Intake, Survey, must_leave, survey
-from openprod.sync.messages import Tip
-from openprod.sync.outputs import Ask, Compare, Fetch, Heard, Now, Proven, TakeIn
+from openprod.sync.messages import Have, Tip
+from openprod.sync.outputs import Ask, Compare, Fetch, Heard, Now, Proven, RecordsCame, TakeIn
 from openprod.sync.peer import Connect, Disconnect, Do, Effect, Notice, Peer, PeerConfig, Transmit
 from openprod.sync.plans import Coming, Offer
 from openprod.sync.transport import Channel, Closed
@@ -55,6 +56,7 @@ class Connection:
         self.device = self.name = self.expected = ""
         self.secret = b""
         self.caller = self.wanted = self.yes = self.paired = self.joined = False
+        self.heads: list[bytes] | None = None
         self.asked: asyncio.Queue[Do] = asyncio.Queue()
         self._frames: deque[bytes] = deque()
         self._size = 0
@@ -100,7 +102,7 @@ class Connection:
 class Host(Protocol):
     """What the peer's surroundings decide. All are called on the event loop and don't wait."""
 
-    def proven(self, connection: Connection, proven: Proven) -> str:
+    async def proven(self, connection: Connection, proven: Proven) -> str:
         """ "" or why the connection is to end."""
 
     def ask(self, connection: Connection, coming: Coming) -> None: ...
@@ -116,14 +118,14 @@ class Host(Protocol):
 
 
 class Hosting:
-    def __init__(self, workspace: Workspace, config: PeerConfig, host: Host) -> None:
-        self.workspace, self.peer, self._host = workspace, Peer(config), host
+    def __init__(self, workspace: Workspace, config: PeerConfig, admission: Admission, host: Host) -> None:
+        self.workspace, self.peer, self.admission, self._host = workspace, Peer(config), admission, host
         self.connections: dict[int, Connection] = {}
         self.tips: dict[str, Tip] = {}
         self._numbers = itertools.count(1)
         self._open: set[Connection] = set()
         self._grown = asyncio.Event()
-        self._announcing = False
+        self._announcing = self._records = False
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -140,8 +142,9 @@ class Hosting:
 
     # -- this node's own commits ---------------------------------------------------------------------------
 
-    def _committed(self, _event: Committed) -> None:
-        if not self._announcing:
+    def _committed(self, event: Committed) -> None:
+        self._records = self._records or event.intent == INTENT
+        if not self._announcing or self._records:
             self._grown.set()
 
     async def _tell_commits(self) -> None:
@@ -149,10 +152,32 @@ class Hosting:
         while True:
             await self._grown.wait()
             self._grown.clear()
+            if self._records:
+                self._records = False
+                await self._spread_records()
             tips = await self.workspace.on_thread(_tips)
             grown = {name: tip for name, tip in tips.items() if self.tips.get(name) != tip}
             self.tips.update(grown)
             self.do(self.peer.committed(grown, now()))
+
+    async def _spread_records(self) -> None:
+        """Before the bundles that name them. Who was removed is let go once it has been told."""
+        await self.admission.learn()
+        for connection in list(self.connections.values()):
+            if connection.heads is not None:
+                await self._send_records(connection)
+            if connection.device in self.admission.removed:
+                why_not = "This device was removed from the production."
+                self.do(self.peer.refused(connection.number, "not_admitted", why_not, now()))
+
+    async def _send_records(self, connection: Connection) -> None:
+        """Those that the other side lacks, as far as is known."""
+        known = connection.heads or []
+        heads = await self.workspace.member_heads()
+        records = await self.workspace.member_records(known)
+        connection.heads = heads
+        if records:
+            self.do(self.peer.send_records(connection.number, records, now()))
 
     # -- connections ---------------------------------------------------------------------------------------
 
@@ -239,12 +264,12 @@ class Hosting:
         output, number = asked.output, connection.number
         if isinstance(output, Proven):
             connection.device, connection.name, connection.paired = output.device, output.name, output.paired
-            why_not = self._host.proven(connection, output)
+            why_not = await self._host.proven(connection, output)
             if why_not:
                 self.do(self.peer.refused(number, "not_admitted", why_not, now()))
                 return
-            tips = await self.workspace.on_thread(_tips)
-            self.do(self.peer.held(number, tips, [], now(), approved=connection.yes))
+            tips, heads = await self.workspace.on_thread(lambda committer: (_tips(committer), _heads(committer)))
+            self.do(self.peer.held(number, tips, heads, now(), approved=connection.yes))
         elif isinstance(output, Compare):
             await self._compare(connection, output)
         elif isinstance(output, Fetch):
@@ -260,6 +285,12 @@ class Hosting:
                 await self._take_in(connection, output)
         elif isinstance(output, Ask):
             self._host.ask(connection, output.coming)
+        elif isinstance(output, RecordsCame):
+            trusted = connection.caller and connection.paired
+            await self.admission.take(output.records, trusted=trusted)
+        elif isinstance(output, Heard) and isinstance(output.message, Have):
+            connection.heads = output.message.membership
+            await self._send_records(connection)
         elif isinstance(output, Heard):
             self._host.heard(connection, output.message)
 
@@ -296,7 +327,8 @@ class Hosting:
         self._announce(taken.events)
         for fork in taken.forks:
             self._host.said(f"The log {fork.log} has two histories: a copy of that device went on. Both are kept.")
-        if taken.fault is not None and not isinstance(taken.fault, StorageError):
+        later = isinstance(taken.fault, StorageError) or is_for_later(taken.fault)
+        if taken.fault is not None and not later:
             self.do(self.peer.refused(number, "untrusted", taken.fault.sentence, now()))
             self._grown.set()  # what came in before the fault
         elif taken.fault is not None:
@@ -317,6 +349,10 @@ class Hosting:
     async def _left_log(self) -> None:
         self._host.said("This is an older copy of what this device wrote: it goes on under a new log.")
         await self.workspace.relearn()
+
+
+def _heads(committer: Committer) -> list[bytes]:
+    return list(committer.members.heads)
 
 
 def _tips(committer: Committer) -> dict[str, Tip]:

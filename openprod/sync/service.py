@@ -20,18 +20,21 @@ import msgspec
 from anyio.abc import TaskGroup
 
 from openprod.core.clock import time_text
-from openprod.core.ids import device_id
 from openprod.engine.commit import Committer
 from openprod.engine.workspace import Workspace
 from openprod.errors import Denied, InputError, NotFound, OpenprodError, Stale, Unreachable
 from openprod.sync import certificates, known, pairing
 from openprod.sync import messages as m
+from openprod.sync.admission import Admission
+from openprod.sync.discovery import Announcement
 from openprod.sync.election import Role
 from openprod.sync.hosting import Connection, Hosting, now
+from openprod.sync.nearby import Nearby
 from openprod.sync.outputs import Proven
 from openprod.sync.peer import Notice, PeerConfig
 from openprod.sync.plans import Coming
-from openprod.sync.transport import Channel, Listening, Transport, WebSocketTransport
+from openprod.sync.spoken import Me
+from openprod.sync.transport import PAIRING, Channel, Listening, Transport, WebSocketTransport
 
 PORT: Final = 8041
 EVERYWHERE: Final = "0.0.0.0"
@@ -51,13 +54,21 @@ class PeerService:
         self._home = home
         self._transport = transport
         self._known = known.KnownDevices(home / "peers", workspace.id)
+        self._admission = Admission(workspace, self._known)
         self._tasks: TaskGroup | None = None
         self._hosting: Hosting | None = None
         self._listening: Listening | None = None
+        self._is_private = False
         self._scope: anyio.CancelScope | None = None
         self._starting = anyio.Lock()
         self._addresses: list[str] = []
         self._invitations = _invitations()
+        who = workspace.identity
+        self._nearby = Nearby(
+            Me(bytes(who.key.verify_key), who.name, who.device_name), workspace=workspace.id,
+            title=lambda: workspace.name, invitations=lambda: self._invitations, said=self.said, moved=self.moved,
+            now_ms=lambda: now().mono,
+        )  # fmt: skip
         self._joining = self._problem = ""
         self._plans: dict[int, Coming] = {}
         self._events: deque[dict[str, str]] = deque(maxlen=EVENTS_MAX)
@@ -87,9 +98,10 @@ class PeerService:
     # -- what people do ------------------------------------------------------------------------------------
 
     async def host(
-        self, *, listen: str = EVERYWHERE, port: int | None = None, addresses: Sequence[str] = ()
+        self, *, role: str = "editor", listen: str = EVERYWHERE, port: int | None = None, addresses: Sequence[str] = ()
     ) -> dict[str, Any]:
-        """Begin a gathering, unless this node is in one; the answer holds a link for one more device.
+        """Begin a gathering, unless this node is in one; the answer holds a link and a spoken code, each for one more
+        device, as ``role``: "" where this device isn't an owner's. The first makes it the production's owner.
 
         ``addresses``: where others can call this device, in place of what it finds out itself. Raises InputError.
         """
@@ -97,7 +109,8 @@ class PeerService:
         if not hosting.peer.gathering:
             hosting.do(hosting.peer.host(secrets.token_hex(16), now()))
             self.said("You host.")
-        return self.status(link=True)
+        link = await self._link(role)
+        return {**self.status(), "link": link, "code": self._nearby.code(role) if link else ""}
 
     async def join(
         self, link: str = "", *, yes: bool = False, listen: str = EVERYWHERE, port: int | None = None,
@@ -132,7 +145,9 @@ class PeerService:
         return self.status()
 
     def approve(self, plan: str) -> dict[str, Any]:
-        """``plan``: its id, as it was shown. Raises NotFound; Stale when the plan is another one by now."""
+        """``plan``: its id, as it was shown, or a newcomer's. Raises NotFound; Stale when the plan is another one."""
+        if self._nearby.decide(plan, yes=True):
+            return self.status()
         number = self._planned(plan)
         coming = self._plans.pop(number)
         hosting = self._running()
@@ -142,6 +157,8 @@ class PeerService:
 
     def decline(self, plan: str) -> dict[str, Any]:
         """Nothing moves, and that device isn't called again for a while. Raises NotFound, Stale."""
+        if self._nearby.decide(plan, yes=False):
+            return self.status()
         number = self._planned(plan)
         self._plans.pop(number)
         hosting = self._running()
@@ -177,8 +194,7 @@ class PeerService:
 
     # -- what is so ----------------------------------------------------------------------------------------
 
-    def status(self, *, link: bool = False) -> dict[str, Any]:
-        """``link``: with one for a newcomer, while in a gathering; it lets one device in."""
+    def status(self) -> dict[str, Any]:
         hosting = self._hosting
         peer = hosting.peer if hosting is not None else None
         within = peer is not None and bool(peer.gathering)
@@ -193,6 +209,7 @@ class PeerService:
             "problem": self._problem,
             "members": [],
             "plans": [_plan(one) for one in self._plans.values()],
+            "newcomers": self._nearby.newcomers,
             "mine": {"bundles": 0, "on_leader": False, "devices": 0},
             "events": list(self._events),
         }
@@ -211,11 +228,9 @@ class PeerService:
             if mine is not None:
                 on_leader, devices = peer.spread(mine.log, mine.seq)
                 found["mine"] = {"bundles": mine.seq, "on_leader": on_leader, "devices": devices}
-            if link:
-                found["link"] = self._link()
-        if found != {**self._shown, **({"link": found["link"]} if "link" in found else {})}:
+        if found != self._shown:
             self._revision += 1
-            self._shown = {name: value for name, value in found.items() if name != "link"}
+            self._shown = found
         return {"revision": self._revision, **found}
 
     async def changed(self, after: int, wait_s: float) -> dict[str, Any]:
@@ -248,8 +263,11 @@ class PeerService:
     def _device(self) -> str:
         return self.workspace.identity.device
 
-    def _link(self) -> str:
-        secret = self._invitations.make()
+    async def _link(self, role: str) -> str:
+        """ "" where this device may let nobody in."""
+        if not await self._admission.may_invite(role):
+            return ""
+        secret = self._invitations.make(note=role)
         return pairing.link(self._addresses, self._device, self._network.certificate, secret, self.workspace.id)
 
     # -- listening and calling -----------------------------------------------------------------------------
@@ -280,8 +298,9 @@ class PeerService:
                 admit=self._admit, name=identity.name, address=known.joined(self._addresses),
                 invited=lambda invitation, device: self._invitations.key(invitation, device),
             )  # fmt: skip
-            self._listening = listening
-            self._hosting = Hosting(self.workspace, config, self)
+            self._listening, self._is_private = listening, listen.startswith("127.") or listen in ("::1", "localhost")
+            await self._admission.learn()
+            self._hosting = Hosting(self.workspace, config, self._admission, self)
             self._scope = anyio.CancelScope()
             self._was_in = False
             self._tasks.start_soon(self._run, self._hosting, self._scope)
@@ -289,7 +308,18 @@ class PeerService:
 
     async def _run(self, hosting: Hosting, scope: anyio.CancelScope) -> None:
         with scope:
-            await hosting.run()
+            async with anyio.create_task_group() as tasks:
+                if isinstance(self._network, WebSocketTransport):
+                    tasks.start_soon(self._nearby.run, self._announced)
+                await hosting.run()
+
+    def _announced(self) -> Announcement | None:
+        """What devices nearby may find: nothing before there is a gathering, or where only this machine can call."""
+        hosting, listening = self._hosting, self._listening
+        if hosting is None or listening is None or not hosting.peer.gathering or self._is_private:
+            return None
+        peer = hosting.peer
+        return Announcement(self._device, listening.port, self.workspace.id, peer.gathering, peer.election.term)
 
     async def _stop(self, hosting: Hosting | None) -> None:
         """Let all go, once what they were told has gone out, and listen no more."""
@@ -298,6 +328,7 @@ class PeerService:
         self._hosting = None
         listening, scope, self._listening, self._scope = self._listening, self._scope, None, None
         self._invitations = _invitations()
+        self._nearby.withdraw()
         self._plans.clear()
         self.moved()
         with anyio.move_on_after(GOODBYE_S):
@@ -313,7 +344,9 @@ class PeerService:
         return self._hosting
 
     async def _accepted(self, channel: Channel) -> None:
-        if self._hosting is not None:
+        if self._hosting is not None and channel.protocol == PAIRING:
+            await self._nearby.speak(channel)
+        elif self._hosting is not None:
             await self._hosting.serve(channel, caller=False)
 
     def _serve(self, channel: Channel, **how: Any) -> None:
@@ -388,15 +421,16 @@ class PeerService:
     # -- called by Hosting ---------------------------------------------------------------------------------
 
     def _admit(self, key: bytes, paired: bool) -> str:
-        device = device_id(key)
         roster = self._hosting.peer.election.roster if self._hosting is not None else []
-        if paired or device in self._known or any(one.device == device for one in roster):
-            return ""
-        return "This device isn't known there. Ask for a link."
+        return self._admission.why_not(key, paired, lambda device: any(one.device == device for one in roster))
 
-    def proven(self, connection: Connection, proven: Proven) -> str:
-        if not connection.caller and proven.paired and self._invitations.spend(proven.device) is None:
-            return "That link has been used. Ask for another."
+    async def proven(self, connection: Connection, proven: Proven) -> str:
+        if not connection.caller and proven.paired:
+            invitation = self._invitations.spend(proven.device)
+            if invitation is None:
+                return "That link has been used. Ask for another."
+            if why_not := await self._admission.admit(proven.key, proven.name, invitation.note or "editor"):
+                return why_not
         self._known.add(proven.device, proven.name, [])
         if proven.clock.sentence:
             self.said(proven.clock.sentence)
@@ -411,7 +445,9 @@ class PeerService:
         return ""
 
     def ask(self, connection: Connection, coming: Coming) -> None:
-        hosting = self._running()
+        hosting = self._hosting
+        if hosting is None:
+            return
         if connection.yes or (connection.paired and not connection.caller and not coming.bundles):
             # Its person has said so by joining; who gave the link away has said so for a newcomer who brings nothing.
             hosting.do(hosting.peer.approve(connection.number, coming.id, now()))
@@ -439,7 +475,9 @@ class PeerService:
             await self.workspace.relearn()
 
     def noticed(self, notice: Notice) -> None:
-        hosting = self._running()
+        hosting = self._hosting
+        if hosting is None:
+            return  # about to stop
         if notice.what in ("joined", "resumed"):
             self._plans.pop(notice.connection, None)
             connection = hosting.connections.get(notice.connection)

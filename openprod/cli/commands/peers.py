@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,10 @@ import click
 from anyio import to_thread
 
 from openprod import node as serving
-from openprod.cli.calls import Node, call
+from openprod.cli.calls import Node, Refused, call
+from openprod.cli.codes import link_by_code, note_qr
 from openprod.cli.options import folder_argument, json_option, plural
-from openprod.cli.output import note, print_json, print_table, say
+from openprod.cli.output import note, print_json, print_table, printable, say
 from openprod.engine.copying import empty_copy
 from openprod.engine.workspace import DATABASE
 from openprod.errors import InputError, NotFound, Unreachable
@@ -40,45 +43,69 @@ def _reached(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.command()
 @folder_argument
+@click.option("--role", type=click.Choice(["viewer", "editor", "owner"]), default="editor", show_default=True)
 @_reached
 @json_option
 def host(
-    folder: Path, listen: str, peer_port: int | None, addresses: tuple[str, ...], port: int, as_json: bool
+    folder: Path, role: str, listen: str, peer_port: int | None, addresses: tuple[str, ...], port: int, as_json: bool
 ) -> None:
     """Let other devices join, and print a link for one of them.
 
     In the node that serves the workspace, or in one that is started here and runs until interrupted. Called again, it
     prints a link for one device more.
     """
-    body = {"listen": listen, "port": peer_port, "addresses": list(addresses)}
+    body = {"role": role, "listen": listen, "port": peer_port, "addresses": list(addresses)}
 
     async def begin(node: Node) -> None:
         found = await node.post("session", "host", body=body)
         if as_json:
             print_json(found)
+        elif not found["link"]:
+            note("Members can join. A link for somebody new comes from an owner's device.")
         else:
             say(found["link"])
             note("The link lets one device in: openprod join LINK NEW-FOLDER")
+            if sys.stderr.isatty():
+                note_qr(found["link"])
+            if found["code"]:
+                words = found["code"].replace("-", " ")
+                note(f'So does, for a minute, saying “{words}”: openprod join "{words}" NEW-FOLDER')
+                note("You are asked then. Later: openprod peers, openprod approve.")
         sys.stdout.flush()
+        if sys.stdin.isatty() and not as_json and not served:
+            await _welcome(node, found["revision"])
 
+    async def is_served() -> bool:
+        return await serving.is_served(folder)
+
+    served = serving.run(is_served)
     _with_node(folder, port, begin)
 
 
 @click.command()
-@click.argument("words", metavar="[LINK] DIR", nargs=-1, required=True)
+@click.argument("words", metavar="[LINK|CODE] DIR", nargs=-1, required=True)
+@click.option("--at", default="", metavar="HOST:PORT", help="With a code: where the other device is.")
 @click.option("--yes", is_flag=True, help="Approve of what would come and go, without being asked.")
 @_reached
 def join(
-    words: tuple[str, ...], yes: bool, listen: str, peer_port: int | None, addresses: tuple[str, ...], port: int
+    words: tuple[str, ...],
+    at: str,
+    yes: bool,
+    listen: str,
+    peer_port: int | None,
+    addresses: tuple[str, ...],
+    port: int,
 ) -> None:
-    """Join by a link: into a new folder, or with the copy that this device has. Without one: those from before.
+    """Join by a link or a spoken code: into a new folder, or with this device's copy. Without one: those from before.
 
     Shows who is there and what would come and go, and asks. The node that serves the workspace joins, or one that is
     started here and runs until interrupted.
     """
-    if len(words) > 2:
-        raise click.UsageError("Give a link and a folder.")
-    link, folder = (words[0] if len(words) == 2 else ""), Path(words[-1])
+    if len(words) not in (1, 2, 4):
+        raise click.UsageError("Give a link, or the three words of a code, and a folder.")
+    link, folder = " ".join(words[:-1]), Path(words[-1])
+    if link and "://" not in link:
+        link = link_by_code(link, at, yes=yes)
     if link and not (folder / DATABASE).is_file():
         empty_copy(folder, parse_link(link).workspace)
     body = {"link": link, "yes": yes, "listen": listen, "port": peer_port, "addresses": list(addresses)}
@@ -146,13 +173,30 @@ def decline(folder: Path, plan: str | None, as_json: bool) -> None:
 
 async def _answer(node: Node, what: str, plan: str | None) -> Any:
     if plan is None:
-        waiting = (await node.get("session"))["plans"]
+        session = await node.get("session")
+        waiting = [one["device"] for one in session["newcomers"]] + [one["id"] for one in session["plans"]]
         if len(waiting) > 1:
             raise InputError("More than one plan waits.", hint="Name one: `openprod peers` shows them.")
         if not waiting:
             raise NotFound("No plan waits for a word.", hint="`openprod peers` shows what waits.")
-        plan = waiting[0]["id"]
+        plan = waiting[0]
     return await node.post("session", what, body={"plan": plan})
+
+
+async def _welcome(node: Node, revision: int) -> None:
+    """Ask at this terminal about those who know the code, for as long as the node runs."""
+    while True:
+        found = await node.get("session", after=revision, wait=_WAIT_S)
+        revision = found["revision"]
+        for one in found["newcomers"]:
+            question = f"{printable(_newcomer(one))} wants to join. Let it in?"
+            yes = await to_thread.run_sync(partial(click.confirm, question, err=True), abandon_on_cancel=True)
+            with suppress(Refused):  # it has given up meanwhile
+                await node.post("session", "approve" if yes else "decline", body={"plan": one["device"]})
+
+
+def _newcomer(one: dict[str, Any]) -> str:
+    return f"{one['name']} ({one['device_name']})"
 
 
 def _confirmed(plan: dict[str, Any]) -> bool:
@@ -183,6 +227,8 @@ def _print(found: dict[str, Any], as_json: bool) -> None:
         if mine["bundles"]:
             leader = "on the leader" if mine["on_leader"] else "not yet on the leader"
             note(f"Your latest edit: here, {leader}, on {plural(mine['devices'], 'other device')}.")
+    for one in found["newcomers"]:
+        say(f"waits: {one['device']}  {_newcomer(one)} knows the code and wants to join.")
     for plan in found["plans"]:
         say(f"waits: {plan['id']}  {_sentence(plan)}")
 

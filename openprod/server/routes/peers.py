@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -35,13 +35,17 @@ class Reached(Payload):
     ] = ()
 
 
+class HostRequest(Reached):
+    role: Annotated[Literal["viewer", "editor", "owner"], Field(description="Of whoever joins by the link.")] = "editor"
+
+
 class JoinRequest(Reached):
     link: Annotated[str, Field(max_length=2048, description="Empty: those who were here before.")] = ""
     yes: Annotated[bool, Field(description="Approve of whatever comes.")] = False
 
 
 class PlanRequest(Payload):
-    plan: Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="Its id.")]
+    plan: Annotated[str, Field(pattern="^([0-9a-f]{64}|[0-9a-f]{16})$", description="Its id, or a newcomer's.")]
 
 
 class DeviceRecord(Payload):
@@ -54,6 +58,12 @@ class MemberRecord(DeviceRecord):
     leads: bool
     here: bool
     connected: bool
+
+
+class NewcomerRecord(DeviceRecord):
+    """Has proved the spoken code: is it the one that was meant? Approve or decline by its device's id."""
+
+    device_name: str
 
 
 class AuthorRecord(DeviceRecord):
@@ -100,9 +110,11 @@ class SessionAnswer(Payload):
     problem: str
     members: list[MemberRecord]
     plans: list[PlanRecord]
+    newcomers: list[NewcomerRecord]
     mine: MineRecord
     events: list[EventRecord]
     link: str = ""
+    code: Annotated[str, Field(description="To be spoken: for one device, for a minute. Empty while locked.")] = ""
 
 
 class EditRecord(Payload):
@@ -136,8 +148,10 @@ async def edits(asked: Asked) -> dict[str, Any]:
 
 
 async def host(asked: Asked) -> dict[str, Any]:
-    request: Reached = asked.body
-    return await _peers(asked).host(listen=request.listen, port=request.port, addresses=request.addresses)
+    request: HostRequest = asked.body
+    return await _peers(asked).host(
+        role=request.role, listen=request.listen, port=request.port, addresses=request.addresses
+    )
 
 
 async def join(asked: Asked) -> dict[str, Any]:
@@ -188,7 +202,7 @@ CALLS = (
         handle=host,
         does="Begin a gathering; the answer holds a link that lets one device in",
         role="owner",
-        body=Reached,
+        body=HostRequest,
         gives=SessionAnswer,
     ),
     Call(
