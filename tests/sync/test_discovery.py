@@ -52,6 +52,7 @@ def announced(term: int = 7) -> Announcement:
 
 
 def test_what_is_announced_is_small_and_says_no_names() -> None:
+    """INV-PAIR-2."""
     said = txt(announced(10**12), 20_000)
     record = AsyncServiceInfo(SERVICE, f"x.{SERVICE}", port=1, properties=said).text
     assert len(record) < TXT_BYTES_MAX
