@@ -1,4 +1,4 @@
-"""INV-PAIR-1 for links that let a device in, whatever becomes of them on the way; one-time secrets, and how a session takes them."""
+"""INV-PAIR-1 for links, whatever becomes of them on the way; one-time secrets, and how a session takes them."""
 
 from __future__ import annotations
 

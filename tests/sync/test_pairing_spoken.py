@@ -1,4 +1,4 @@
-"""INV-PAIR-1 for a code that is said aloud: who knows it gets in, one guess each, and whoever sits in between gets nothing."""
+"""INV-PAIR-1 for codes said aloud: who knows one gets in, one guess each; whoever is in between gets nothing."""
 
 from __future__ import annotations
 
