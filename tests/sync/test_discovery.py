@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,9 @@ from openprod.sync.discovery import (
     recognition,
     txt,
 )
+from tests.sync.namespaces import ip, machines
+
+__all__ = ["machines"]
 
 SECONDS_MAX = 60
 WORKSPACE = "ws_01ARZ3NDEKTSV4RRFFQ69G5FAV"
@@ -230,35 +233,6 @@ def test_addresses_are_those_on_networks_with_others() -> None:
 
 
 # -- two machines ------------------------------------------------------------------------------------------
-
-
-def ip(*words: str) -> None:
-    subprocess.run(["ip", *words], check=True, capture_output=True, text=True)
-
-
-@pytest.fixture
-def machines() -> Iterator[tuple[str, str]]:
-    """Two network namespaces with a cable in between: 10.77.0.1 and 10.77.0.2."""
-    suffix = secrets.token_hex(3)
-    names = (f"opd-a-{suffix}", f"opd-b-{suffix}")
-    try:
-        for name in names:
-            ip("netns", "add", name)
-        ip("link", "add", "eth0", "netns", names[0], "type", "veth", "peer", "name", "eth0", "netns", names[1])
-        for number, name in enumerate(names, 1):
-            ip("-n", name, "addr", "add", f"10.77.0.{number}/24", "dev", "eth0")
-            for link in ("lo", "eth0"):
-                ip("-n", name, "link", "set", link, "up")
-    except (OSError, subprocess.CalledProcessError) as error:
-        remove(names)
-        pytest.skip(f"NOT TESTED: discovery between machines, for network namespaces are forbidden here ({error})")
-    yield names
-    remove(names)
-
-
-def remove(names: tuple[str, ...]) -> None:
-    for name in names:
-        subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
 
 
 class Machine:

@@ -1,0 +1,99 @@
+"""Two machines on one network: one hosts, the other finds it by itself and comes in by a spoken code."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.program import PROGRAM, SECONDS_MAX, Laptop
+from tests.sync.namespaces import machines
+
+__all__ = ["machines"]
+SHOW = "show.openprod"
+
+
+class Placed:
+    """A person with a laptop in a network namespace."""
+
+    def __init__(self, place: str, folder: Path, person: str) -> None:
+        folder.mkdir()
+        self._before = ["ip", "netns", "exec", place, *PROGRAM]
+        self.laptop = Laptop(folder, person)
+        self.started: list[subprocess.Popen[str]] = []
+
+    def run(self, *arguments: str) -> Any:
+        done = subprocess.run(
+            [*self._before, *arguments], cwd=self.laptop.folder, env=self.laptop.environment, capture_output=True,
+            check=False, encoding="utf-8", timeout=SECONDS_MAX, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout) if "--json" in arguments else done.stdout
+
+    def start(self, *arguments: str, until: str) -> str:
+        """The first line that begins so; the program goes on."""
+        process = subprocess.Popen(
+            [*self._before, *arguments], cwd=self.laptop.folder, env=self.laptop.environment, encoding="utf-8",
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        self.started.append(process)
+        return "" if not until else self.printed(until)
+
+    def printed(self, start: str) -> str:
+        stream = self.started[-1].stdout
+        assert stream is not None
+        seen = []
+        for line in stream:
+            seen.append(line)
+            if line.startswith(start):
+                return line.strip()
+        raise AssertionError("".join(seen))
+
+    def until(self, holds: Callable[[Any], Any], *arguments: str) -> Any:
+        """What a command answers once ``holds`` is true of it."""
+        deadline = time.monotonic() + SECONDS_MAX
+        while not (found := holds(answer := self.run(*arguments, "--json"))):
+            assert time.monotonic() < deadline, answer
+        return found
+
+    def stop(self) -> None:
+        for process in self.started:
+            process.kill()
+            process.communicate()
+
+
+@pytest.fixture
+def two(machines: tuple[str, str], tmp_path: Path) -> Iterator[tuple[Placed, Placed]]:
+    alex, blake = (
+        Placed(place, tmp_path / name, name) for place, name in zip(machines, ("alex", "blake"), strict=True)
+    )
+    yield alex, blake
+    alex.stop()
+    blake.stop()
+
+
+def test_a_host_is_found_and_lets_in_by_code(two: tuple[Placed, Placed]) -> None:
+    alex, blake = two
+    alex.run("new", SHOW, "--name", "A Show", "--plugin", "cues")
+    alex.start("host", SHOW, "--port", "0", until="openprod://")
+    (found,) = blake.until(lambda answer: answer["devices"], "discover", "--seconds", "2")
+    assert (found["known"], found["addresses"]) == (False, ["10.77.0.1:8041"])
+    code = alex.run("host", SHOW, "--json")["code"]
+    blake.start("join", code, SHOW, "--port", "0", "--yes", until="A Show, hosted by alex")
+    (newcomer,) = alex.until(lambda answer: answer["newcomers"], "peers", SHOW)
+    assert newcomer["name"] == "blake"
+    alex.run("approve", SHOW)
+    blake.printed("Joined: alex")
+    members = alex.until(lambda answer: len(answer["members"]) == 2 and answer["members"], "peers", SHOW)
+    assert {one["name"] for one in members} == {"alex", "blake"}
+    # From now on blake's device knows whose production that is.
+    (known,) = blake.until(
+        lambda answer: [one for one in answer["devices"] if one["device"] == found["device"] and one["known"]],
+        "discover", "--seconds", "2",
+    )  # fmt: skip
+    assert known["name"] == "alex"
