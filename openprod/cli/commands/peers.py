@@ -20,7 +20,7 @@ from openprod.cli.options import folder_argument, json_option, plural
 from openprod.cli.output import note, print_json, print_table, printable, say
 from openprod.engine.copying import empty_copy
 from openprod.engine.workspace import DATABASE
-from openprod.errors import InputError, NotFound, Unreachable
+from openprod.errors import Busy, InputError, NotFound, Unreachable
 from openprod.sync.pairing import parse_link
 
 _WAIT_S = 20
@@ -73,7 +73,8 @@ def host(
                 note("You are asked then. Later: openprod peers, openprod approve.")
         sys.stdout.flush()
         if sys.stdin.isatty() and not as_json and not served:
-            await _welcome(node, found["revision"])
+            with suppress(Busy):  # the node has been stopped
+                await _welcome(node, found["revision"])
 
     async def is_served() -> bool:
         return await serving.is_served(folder)
