@@ -24,6 +24,7 @@ from openprod.engine.workspace import Workspace
 from openprod.errors import OpenprodError, StorageError, Untrusted
 from openprod.sync import replica
 from openprod.sync.admission import INTENT, Admission, is_for_later
+from openprod.sync.blob_exchange import BlobExchange
 from openprod.sync.catchup import Intake, Survey, must_leave, survey
 from openprod.sync.messages import Have, Tip
 from openprod.sync.outputs import Ask, Compare, Fetch, Heard, Now, Proven, RecordsCame, TakeIn
@@ -125,6 +126,7 @@ class Hosting:
         self._numbers = itertools.count(1)
         self._open: set[Connection] = set()
         self._grown = asyncio.Event()
+        self._blobs = BlobExchange(workspace.blobs, workspace.folder / "run", self._say)
         self._announcing = self._records = False
 
     async def run(self) -> None:
@@ -137,6 +139,8 @@ class Hosting:
                     await anyio.sleep(TICK_S)
                     self.do(self.peer.tick(now()))
                     self._host.ticked()
+                    if self.peer.joined:
+                        await self._blobs.look()
         finally:
             unsubscribe()
 
@@ -213,6 +217,7 @@ class Hosting:
                     tasks.cancel_scope.cancel()
         finally:
             if self.connections.pop(number, None) is not None:
+                self._blobs.gone(number)
                 self.do(self.peer.closed(number, now()))
                 self._host.ended(connection, "closed", "The connection was lost.")
             with anyio.CancelScope(shield=True):
@@ -235,17 +240,22 @@ class Hosting:
             elif isinstance(effect, Disconnect):
                 if (connection := self.connections.pop(effect.connection, None)) is not None:
                     connection.end()
+                    self._blobs.gone(connection.number)
                     self._host.ended(connection, effect.code, effect.sentence)
             elif isinstance(effect, Connect):
                 self._host.connect(effect.device)
             elif isinstance(effect, Notice):
                 if (connection := self.connections.get(effect.connection)) is not None:
                     connection.joined = True
+                    self._blobs.joined(connection.number)
                 self._host.noticed(effect)
             elif (connection := self.connections.get(effect.connection)) is not None:
                 connection.asked.put_nowait(effect)
         if effects:
             self._host.moved()
+
+    def _say(self, message: msgspec.Struct, connection: int | None) -> None:
+        self.do(self.peer.say(message, now(), connection=connection))
 
     # -- what the peer asks --------------------------------------------------------------------------------
 
@@ -292,6 +302,7 @@ class Hosting:
             connection.heads = output.message.membership
             await self._send_records(connection)
         elif isinstance(output, Heard):
+            await self._blobs.heard(number, output.message)
             self._host.heard(connection, output.message)
 
     async def _compare(self, connection: Connection, output: Compare) -> None:

@@ -4,6 +4,7 @@ for, or after ``SECONDS_MAX``, and then shows what was instead.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import signal
 import subprocess
@@ -77,13 +78,16 @@ class Gathered:
 
     # -- over HTTP -----------------------------------------------------------------------------------------
 
-    def call(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
+    def _http(self, method: str, path: str, **what: Any) -> httpx.Response:
         record = read_record(self.folder)
         assert record is not None, f"{self.laptop.person}'s node is down"
-        response = httpx.request(
-            method, f"{record.url}/api/v1{path}", params=query, json=body, trust_env=False, timeout=SECONDS_MAX,
-            headers={"authorization": f"Bearer {record.token}"},
+        return httpx.request(
+            method, f"{record.url}/api/v1{path}", trust_env=False, timeout=SECONDS_MAX,
+            headers={"authorization": f"Bearer {record.token}"}, **what,
         )  # fmt: skip
+
+    def call(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
+        response = self._http(method, path, params=query, json=body)
         found = response.json()
         if response.status_code >= 400:
             raise Refused(found["error"]["code"], found["error"]["sentence"])
@@ -93,14 +97,14 @@ class Gathered:
         found: dict[str, Any] = self.call("GET", "/session")
         return found
 
-    def until(self, holds: Callable[[dict[str, Any]], object], what: str = "") -> dict[str, Any]:
+    def until(self, holds: Callable[[dict[str, Any]], object], what: str = "", *, every_s: float = 5) -> dict[str, Any]:
         """The first state of the session of which ``holds`` is true."""
         deadline = time.monotonic() + SECONDS_MAX
         found = self.session()
         while not holds(found):
             shown = json.dumps(found, indent=1)
             assert time.monotonic() < deadline, f"{self.laptop.person} waited in vain for {what}: {shown}"
-            found = self.call("GET", "/session", after=found["revision"], wait=5)
+            found = self.call("GET", "/session", after=found["revision"], wait=every_s)
         return found
 
     def plan(self) -> dict[str, Any]:
@@ -128,6 +132,17 @@ class Gathered:
 
     def _commit(self, operation: dict[str, Any]) -> None:
         self.call("POST", "/bundles", {"operations": [operation]})
+
+    def store(self, data: bytes) -> str:
+        """``blob:<hash>``"""
+        name = hashlib.sha256(data).hexdigest()
+        return str(self._http("PUT", f"/blobs/{name}", content=data).json()["blob"])
+
+    def stored(self, name: str) -> bytes:
+        """A stored file, once it is here."""
+        arrived = self.folder / "blobs" / name.removeprefix("blob:")
+        self.until(lambda _session: arrived.exists(), name, every_s=0.2)
+        return self._http("GET", f"/blobs/{arrived.name}").content
 
     def spread(self, devices: int) -> None:
         """Until the latest edit of this one is on the leader and on so many other devices."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,6 +46,19 @@ def test_everything_arrives_and_edits_travel_both_ways(two: list[Gathered]) -> N
     alex.spread(1)
     alike(alex, blake)
     assert alex.call("GET", "/session/edits", limit=2)["edits"][0]["devices"] == 1
+
+
+def test_stored_files_come_too_and_live(two: list[Gathered]) -> None:
+    alex, blake = two
+    link = alex.host()
+    seed = 4
+    files = [b"a small one", random.Random(seed).randbytes(700_000)]
+    before = [alex.store(data) for data in files]
+    blake.join(link, "--yes")
+    for name, data in zip(before, files, strict=True):
+        assert blake.stored(name) == data, f"seed {seed}"
+    later = blake.store(b"made while together")
+    assert alex.stored(later) == b"made while together"
 
 
 def test_leaving_keeps_the_data_and_ends_the_exchange(two: list[Gathered]) -> None:

@@ -1,0 +1,154 @@
+"""Stored files between those who have joined: each says which it holds, and asks for what it lacks, by hash.
+
+One piece is asked for at a time on a connection, so that edits never wait behind a film. What has come of a file stays
+on the disk: after a lost connection it goes on there, from whoever has the file. Nothing is a stored file before its
+hash is what its name says.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from anyio import to_thread
+
+from openprod.engine.blobs import BLOB_BYTES_MAX, Blobs
+from openprod.errors import NotFound, OpenprodError
+from openprod.storage.sqlite.connection import translated
+from openprod.sync.messages import PIECE_BYTES_MAX, BlobsHeld, Chunk, ChunkWanted
+
+NAMES_MAX: Final = 4096
+OFFERED_MAX: Final = 100_000
+_EMPTY: Final = hashlib.sha256().digest()
+_log = logging.getLogger(__name__)
+Say = Callable[[msgspec.Struct, int | None], None]
+
+
+class BlobExchange:
+    """``folder``: where parts are until they are whole, on the blobs' disk. ``say``: (message, connection or all)."""
+
+    def __init__(self, blobs: Blobs, folder: Path, say: Say) -> None:
+        self._blobs, self._folder, self._say = blobs, folder, say
+        self._held: set[bytes] = set()
+        self._offered: dict[int, dict[bytes, None]] = {}
+        self._asked: dict[int, bytes] = {}
+
+    async def look(self) -> None:
+        """Tell everybody of files that are here since the last time."""
+        names = await to_thread.run_sync(lambda: list(self._blobs.names()))
+        fresh = [hash for name in names if (hash := bytes.fromhex(name)) not in self._held]
+        self._held.update(fresh)
+        self._tell(fresh, None)
+
+    def joined(self, connection: int) -> None:
+        self._tell(self._held, connection)
+
+    def gone(self, connection: int) -> None:
+        self._offered.pop(connection, None)
+        if self._asked.pop(connection, None) is not None:
+            for other in list(self._offered):
+                self._ask(other)
+
+    async def heard(self, connection: int, message: msgspec.Struct) -> None:
+        if isinstance(message, BlobsHeld):
+            offered = self._offered.setdefault(connection, {})
+            for hash in message.hashes:
+                if hash not in self._held and len(offered) < OFFERED_MAX:
+                    offered[hash] = None
+            self._ask(connection)
+        elif isinstance(message, ChunkWanted):
+            self._say(await to_thread.run_sync(self._piece, message), connection)
+        elif isinstance(message, Chunk) and self._asked.get(connection) == message.hash:
+            await self._came(connection, message)
+
+    # -- inside --------------------------------------------------------------------------------------------
+
+    def _tell(self, hashes: Collection[bytes], connection: int | None) -> None:
+        listed = sorted(hashes)
+        for start in range(0, len(listed), NAMES_MAX):
+            self._say(BlobsHeld(listed[start : start + NAMES_MAX]), connection)
+
+    def _ask(self, connection: int) -> None:
+        if connection in self._asked:
+            return
+        asked = set(self._asked.values())
+        offered = self._offered.get(connection, {})
+        for hash in list(offered):
+            if hash in self._held:
+                del offered[hash]
+            elif hash not in asked:
+                self._asked[connection] = hash
+                self._say(ChunkWanted(hash, self._size(hash)), connection)
+                return
+
+    async def _came(self, connection: int, chunk: Chunk) -> None:
+        try:
+            whole = await to_thread.run_sync(self._store, chunk)
+        except OpenprodError as error:
+            _log.warning("a stored file can't be taken in: %s", error.sentence)
+            whole = False
+            chunk = Chunk(chunk.hash, 0, b"")
+        if whole:
+            self._held.add(chunk.hash)
+            self._tell([chunk.hash], None)
+        elif chunk.data:
+            self._say(ChunkWanted(chunk.hash, self._size(chunk.hash)), connection)
+            return
+        else:
+            self._offered.get(connection, {}).pop(chunk.hash, None)
+        self._asked.pop(connection, None)
+        self._ask(connection)
+
+    def _part(self, hash: bytes) -> Path:
+        return self._folder / f"blob-{hash.hex()}.part"
+
+    def _size(self, hash: bytes) -> int:
+        try:
+            return self._part(hash).stat().st_size
+        except OSError:
+            return 0
+
+    def _store(self, chunk: Chunk) -> bool:
+        """Whether the file is whole with it: a piece without data comes after the last one. Raises StorageError."""
+        part = self._part(chunk.hash)
+        with translated(str(part)):
+            if chunk.data:
+                fits = chunk.offset == self._size(chunk.hash) and chunk.offset + len(chunk.data) <= BLOB_BYTES_MAX
+                if fits:
+                    with open(part, "ab") as file:
+                        file.write(chunk.data)
+                return False
+            if not part.exists():
+                if chunk.hash != _EMPTY:
+                    return False
+                part.touch()
+            digest = _digest(part)
+            if digest != chunk.hash.hex():
+                part.unlink()
+                return False
+            _settle(part)
+        self._blobs.take(part, digest)
+        return True
+
+    def _piece(self, wanted: ChunkWanted) -> Chunk:
+        try:
+            with open(self._blobs.path(wanted.hash.hex()), "rb") as file:
+                file.seek(wanted.offset)
+                return Chunk(wanted.hash, wanted.offset, file.read(PIECE_BYTES_MAX))
+        except (NotFound, OSError, OverflowError):
+            return Chunk(wanted.hash, wanted.offset, b"")
+
+
+def _digest(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _settle(path: Path) -> None:
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())
