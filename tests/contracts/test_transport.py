@@ -200,6 +200,8 @@ def test_closing_ends_every_connection(kind: str, tmp_path: Path) -> None:
 
 
 def test_only_tls_1_3_and_only_nodes(tmp_path: Path) -> None:
+    """INV-PEER-7"""
+
     async def scene(alex: Transport, jordan: Transport) -> None:
         async def accepted(channel: Channel) -> None:
             await channel.receive()

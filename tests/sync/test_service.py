@@ -116,6 +116,7 @@ def test_a_link_lets_one_device_in(three: list[Gathered]) -> None:
 
 
 def test_the_leader_is_killed(three: list[Gathered]) -> None:
+    """INV-PEER-2, INV-PEER-5"""
     alex, blake, casey = three
     blake.join(alex.host(), "--yes")
     casey.join(alex.call("POST", "/session/host")["link"], "--yes")
@@ -160,6 +161,7 @@ def apart(alex: Gathered, blake: Gathered) -> None:
 
 
 def test_edits_made_apart_are_shown_and_approved_by_both(two: list[Gathered]) -> None:
+    """INV-PEER-1, INV-PEER-4, INV-PEER-6"""
     alex, blake = two
     apart(alex, blake)
     alex.call("POST", "/session/host", _reach())
