@@ -214,16 +214,23 @@ class Hosting:
                             # The other may have joined, and send content, while this side is still comparing.
                             await connection.asked.join()
                 except Closed:
+                    self._gone(connection)
+                    # What came before the end counts: last edits, or the record that ends a membership.
+                    with anyio.move_on_after(FLUSH_S):
+                        await connection.asked.join()
                     tasks.cancel_scope.cancel()
         finally:
-            if self.connections.pop(number, None) is not None:
-                self._blobs.gone(number)
-                self.do(self.peer.closed(number, now()))
-                self._host.ended(connection, "closed", "The connection was lost.")
+            self._gone(connection)
             with anyio.CancelScope(shield=True):
                 await channel.close()
             self._open.discard(connection)
             connection.over.set()
+
+    def _gone(self, connection: Connection) -> None:
+        if self.connections.pop(connection.number, None) is not None:
+            self._blobs.gone(connection.number)
+            self.do(self.peer.closed(connection.number, now()))
+            self._host.ended(connection, "closed", "The connection was lost.")
 
     async def let_go(self) -> None:
         """End every connection, once what was put has gone out."""

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import anyio
-import ifaddr
 import msgspec
 from anyio.abc import TaskGroup
 
@@ -23,21 +22,20 @@ from openprod.core.clock import time_text
 from openprod.engine.commit import Committer
 from openprod.engine.workspace import Workspace
 from openprod.errors import Denied, InputError, NotFound, OpenprodError, Stale, Unreachable
-from openprod.sync import certificates, known, pairing
+from openprod.sync import certificates, known, pairing, showing
 from openprod.sync import messages as m
 from openprod.sync.admission import Admission
 from openprod.sync.discovery import Announcement
-from openprod.sync.election import Role
 from openprod.sync.hosting import Connection, Hosting, now
 from openprod.sync.nearby import Nearby
 from openprod.sync.outputs import Proven
 from openprod.sync.peer import Notice, PeerConfig
 from openprod.sync.plans import Coming
+from openprod.sync.reach import EVERYWHERE, own_addresses, reach
 from openprod.sync.spoken import Me
 from openprod.sync.transport import PAIRING, Channel, Listening, Transport, WebSocketTransport
 
 PORT: Final = 8041
-EVERYWHERE: Final = "0.0.0.0"
 EVENTS_MAX: Final = 100
 EDITS_MAX: Final = 1000
 CALL_AGAIN_MS: Final = 3_000
@@ -131,7 +129,7 @@ class PeerService:
         try:
             if target is not None:
                 places = [place for one in target.addresses if (place := known.parse(one)) is not None]
-                channel = await self._reach(places, target.certificate)
+                channel = await reach(self._network, places, target.certificate)
                 expected, secret = target.device, target.key
             else:
                 channel, expected = await self._find()
@@ -195,39 +193,14 @@ class PeerService:
     # -- what is so ----------------------------------------------------------------------------------------
 
     def status(self) -> dict[str, Any]:
-        hosting = self._hosting
-        peer = hosting.peer if hosting is not None else None
-        within = peer is not None and bool(peer.gathering)
-        found: dict[str, Any] = {
-            "in_session": within,
-            "gathering": peer.gathering if peer is not None else "",
-            "me": {"device": self._device, "name": self.workspace.identity.name},
-            "leader": "",
-            "leads": False,
-            "term": 0,
+        found = {
+            **showing.gathering(self.workspace, self._hosting),
             "joining": self._joining,
             "problem": self._problem,
-            "members": [],
-            "plans": [_plan(one) for one in self._plans.values()],
+            "plans": [showing.plan(one) for one in self._plans.values()],
             "newcomers": self._nearby.newcomers,
-            "mine": {"bundles": 0, "on_leader": False, "devices": 0},
             "events": list(self._events),
         }
-        if peer is not None and hosting is not None and within:
-            election = peer.election
-            leader = "" if election.role is Role.LOST else election.leader
-            found["leader"], found["leads"], found["term"] = leader, peer.leads, election.term
-            found["members"] = [
-                {
-                    "device": one.device, "name": one.name, "me": one.device == self._device,
-                    "leads": one.device == leader, "here": not one.away, "connected": one.device in peer.joined,
-                }
-                for one in election.roster
-            ]  # fmt: skip
-            mine = hosting.tips.get(self.workspace.replica)
-            if mine is not None:
-                on_leader, devices = peer.spread(mine.log, mine.seq)
-                found["mine"] = {"bundles": mine.seq, "on_leader": on_leader, "devices": devices}
         if found != self._shown:
             self._revision += 1
             self._shown = found
@@ -245,19 +218,7 @@ class PeerService:
 
     async def edits(self, limit: int) -> list[dict[str, Any]]:
         """The latest bundles, newest first: whether each is on the leader, and on how many other devices."""
-
-        def rows(committer: Committer) -> list[tuple[str, str, int, str]]:
-            found = committer.storage.bundles(newest_first=True, limit=min(limit, EDITS_MAX))
-            return [(row.id, row.log, row.seq, row.name) for row in found]
-
-        listed = await self.workspace.on_thread(rows)
-        peer = self._hosting.peer if self._hosting is not None else None
-        within = peer is not None and bool(peer.gathering)
-        found = []
-        for id, log, seq, name in listed:
-            on_leader, devices = peer.spread(log, seq) if peer is not None and within else (False, 0)
-            found.append({"bundle": id, "author": name, "here": True, "on_leader": on_leader, "devices": devices})
-        return found
+        return await showing.edits(self.workspace, self._hosting, min(limit, EDITS_MAX))
 
     @property
     def _device(self) -> str:
@@ -289,7 +250,7 @@ class PeerService:
                 if port is not None:
                     raise
                 listening = await self._network.listen(listen, 0, self._accepted)
-            places = [known.text(one, listening.port) for one in _own_addresses(listen)]
+            places = [known.text(one, listening.port) for one in own_addresses(listen)]
             self._addresses = list(addresses) or places
             identity = self.workspace.identity
             config = PeerConfig(
@@ -362,21 +323,11 @@ class PeerService:
 
         tasks.start_soon(serve)
 
-    async def _reach(self, places: Sequence[tuple[str, int]], pin: bytes = b"") -> Channel:
-        """Whoever answers first, in order. Raises Unreachable, Untrusted."""
-        error: OpenprodError = Unreachable("No address of that device is known.", hint="Ask for a link.")
-        for host, port in places:
-            try:
-                return await self._network.call(host, port, pin)
-            except OpenprodError as failed:
-                error = failed
-        raise error
-
     async def _find(self) -> tuple[Channel, str]:
         """(a connection to a device that was here before, which)."""
         for one in self._known.all():
             try:
-                return await self._reach(self._known.addresses(one.device)), one.device
+                return await reach(self._network, self._known.addresses(one.device)), one.device
             except OpenprodError:
                 continue
         raise Unreachable("None of the devices that were here before answers.", hint="Ask somebody for a link.")
@@ -388,7 +339,7 @@ class PeerService:
 
     async def _call(self, device: str, wanted: bool, yes: bool) -> None:
         try:
-            channel = await self._reach(self._places(device))
+            channel = await reach(self._network, self._places(device))
         except OpenprodError as error:
             if wanted:
                 self._fail(error.sentence)
@@ -529,21 +480,3 @@ class PeerService:
 
 def _invitations() -> pairing.Invitations:
     return pairing.Invitations(random_bytes=secrets.token_bytes, now_ms=lambda: now().mono)
-
-
-def _plan(coming: Coming) -> dict[str, Any]:
-    return {
-        "id": coming.id.hex(), "device": coming.device, "name": coming.name, "bundles": coming.bundles,
-        "bytes": coming.size, "sends": coming.sends, "sends_bytes": coming.sends_size,
-        "conflicts": coming.conflicts, "at_least": coming.at_least,
-        "authors": [{"name": one.name, "device": one.device, "bundles": one.bundles} for one in coming.authors],
-    }  # fmt: skip
-
-
-def _own_addresses(listen: str) -> list[str]:
-    """Where others may call this device, when it listens there."""
-    if listen not in (EVERYWHERE, "", "::"):
-        return [listen]
-    found = [str(ip.ip) for adapter in ifaddr.get_adapters() for ip in adapter.ips if ip.is_IPv4]
-    outside = [one for one in found if not one.startswith(("127.", "169.254."))]
-    return outside or ["127.0.0.1"]

@@ -115,6 +115,26 @@ def test_a_link_lets_one_device_in(three: list[Gathered]) -> None:
     casey.together(alex, blake)
 
 
+def test_a_removed_device_is_let_go_and_not_let_in_again(two: list[Gathered]) -> None:
+    alex, blake = two
+    blake.join(alex.host(), "--yes")
+    blake.together(alex)
+    alex.spread(1)
+    assert {one["name"] for one in alex.call("GET", "/members")["members"]} == {"alex", "blake"}
+    device = blake.session()["me"]["device"]
+    before = blake.bundles()
+    alex.call("DELETE", f"/members/{device}")
+    alex.together()
+    alex.create("cue_1", "Blake needn't know")
+    blake.call("POST", "/session/leave")
+    with pytest.raises(Refused, match="DENIED"):
+        blake.create("cue_2", "Too late")
+    blake.call("POST", "/session/join", _reach())
+    found = blake.until(lambda session: session["joining"] == "failed", "the refusal")
+    assert "removed" in found["problem"]
+    assert blake.bundles() == before
+
+
 def test_the_leader_is_killed(three: list[Gathered]) -> None:
     """INV-PEER-2, INV-PEER-5"""
     alex, blake, casey = three
