@@ -168,7 +168,7 @@ def forge(laptop: Laptop, *operations: Any) -> None:
     try:
         laptop.commit(*operations)
     finally:
-        del members.require  # type: ignore[method-assign]
+        del members.require
 
 
 def test_a_stranger_is_refused() -> None:
