@@ -97,8 +97,8 @@ async def serve(
 
     ``token``: the owner's for this launch; from the settings, else random. ``announce`` is called with
     ``http://HOST:PORT`` once requests are answered, ``open_browser`` with the page's address, which carries the token
-    in its fragment; ``tell`` with what people should know about the workspace itself. Raises StorageError when the workspace can't be
-    opened, InputError when the port can't be had.
+    in its fragment; ``tell`` with what people should know about the workspace itself. Raises StorageError when the
+    workspace can't be opened, InputError when the port can't be had.
     """
     folder = Path(folder)
     token = token or settings.access_token() or secrets.token_urlsafe(32)

@@ -12,7 +12,7 @@ TOP = {
 }  # fmt: skip
 
 LINES_MAX = 500
-LONGER = {}
+LONGER: dict[str, str] = {}
 
 
 def test_the_top_level_is_fixed() -> None:
