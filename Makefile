@@ -16,6 +16,9 @@ PAGE_SOURCES := $(shell find client/src client/public client/index.html client/v
 .PHONY: all install page demo wheel test test-python test-client check bench soak lock reference chromium clean
 .DELETE_ON_ERROR:
 
+WAITING = plugins $(addprefix tests/,browser cli gateway interop plugin_host server sync)
+COMPUTING = $(filter-out $(addsuffix /,$(WAITING)),$(sort $(dir $(wildcard tests/*/test_*.py))))
+
 all: install page
 
 install: $(INSTALLED)
@@ -34,7 +37,13 @@ wheel: all
 test: test-python test-client
 
 test-python: all $(INTEROP_PACKAGES) chromium
+ifeq ($(ARGS),)
+	@# Two at once: one half waits for processes and sockets, the other computes.
+	@$(PY) -m pytest $(WAITING) & waiting=$$!; $(PY) -m pytest -p no:cacheprovider $(COMPUTING); computing=$$?; \
+	  wait $$waiting && exit $$computing
+else
 	$(PY) -m pytest $(ARGS)
+endif
 
 test-client: $(CLIENT_PACKAGES)
 	cd client && npm test

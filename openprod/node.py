@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 import httpx
@@ -35,7 +35,9 @@ from openprod.server.events import EventHub
 from openprod.server.guard import LOOPBACK_HOSTS
 from openprod.server.transport import InProcessTransport
 from openprod.storage.sqlite.connection import translated
-from openprod.sync.service import PeerService
+
+if TYPE_CHECKING:
+    pass
 
 PORT: Final = 8040
 _GRACE_S: Final = 5
@@ -164,6 +166,8 @@ class Node:
         self._events = EventHub(workspace.feed)
         self._forget_revoked = workspace.on_revoked(self._events.recheck)
         self._server: _Server | None = None
+        from openprod.sync.service import PeerService  # heavy, and most commands need none of it
+
         self._peers = PeerService(workspace, home=settings.home())
         self.app: Starlette = build_app(
             workspace,

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Collection
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -27,7 +27,9 @@ from openprod.server.events import EventHub
 from openprod.server.guard import LOOPBACK_HOSTS, Guard
 from openprod.server.openapi import openapi
 from openprod.server.routes import CALLS
-from openprod.sync.service import PeerService
+
+if TYPE_CHECKING:
+    from openprod.sync.service import PeerService
 
 BASE: Final = "/api/v1"
 

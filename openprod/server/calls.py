@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import anyio
 import msgspec
@@ -26,7 +26,9 @@ from openprod.server.auth import Access, require_all_documents, require_role
 from openprod.server.body import read_json
 from openprod.server.errors import refuse
 from openprod.server.events import EventHub
-from openprod.sync.service import PeerService
+
+if TYPE_CHECKING:
+    from openprod.sync.service import PeerService
 
 Shape = type[BaseModel] | type[msgspec.Struct]
 

@@ -15,13 +15,11 @@ from anyio import to_thread
 
 from openprod import node as serving
 from openprod.cli.calls import Node, Refused, call
-from openprod.cli.codes import link_by_code, note_qr
 from openprod.cli.options import folder_argument, json_option, plural
 from openprod.cli.output import note, print_json, print_table, printable, say
 from openprod.engine.copying import empty_copy
 from openprod.engine.workspace import DATABASE
 from openprod.errors import Busy, InputError, NotFound, Unreachable
-from openprod.sync.pairing import parse_link
 
 _WAIT_S = 20
 Work = Callable[[Node], Awaitable[None]]
@@ -66,6 +64,8 @@ def host(
             say(found["link"])
             note("The link lets one device in: openprod join LINK NEW-FOLDER")
             if sys.stderr.isatty():
+                from openprod.cli.codes import note_qr  # heavy: only who hosts at a terminal needs it
+
                 note_qr(found["link"])
             if found["code"]:
                 words = found["code"].replace("-", " ")
@@ -106,8 +106,12 @@ def join(
         raise click.UsageError("Give a link, or the three words of a code, and a folder.")
     link, folder = " ".join(words[:-1]), Path(words[-1])
     if link and "://" not in link:
+        from openprod.cli.codes import link_by_code  # heavy: only who joins by code needs it
+
         link = link_by_code(link, at, yes=yes)
     if link and not (folder / DATABASE).is_file():
+        from openprod.sync.pairing import parse_link  # heavy: only who joins needs it
+
         empty_copy(folder, parse_link(link).workspace)
     body = {"link": link, "yes": yes, "listen": listen, "port": peer_port, "addresses": list(addresses)}
 

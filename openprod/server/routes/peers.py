@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
 from openprod.errors import Stale
 from openprod.server.calls import Asked, Call
 from openprod.server.payloads import Payload
-from openprod.sync.service import EDITS_MAX, PeerService
+
+if TYPE_CHECKING:
+    from openprod.sync.service import PeerService
 
 Revision = Annotated[int | None, Field(ge=0, description="Wait for another state than that of this revision.")]
 Seconds = Annotated[float, Field(ge=0, le=60, description="How long to wait at most.")]
@@ -22,7 +24,7 @@ class SessionQuery(Payload):
 
 
 class EditsQuery(Payload):
-    limit: Annotated[int, Field(ge=1, le=EDITS_MAX)] = 50
+    limit: Annotated[int, Field(ge=1, le=1000)] = 50
 
 
 class Reached(Payload):
