@@ -16,8 +16,9 @@ PAGE_SOURCES := $(shell find client/src client/public client/index.html client/v
 .PHONY: all install page demo wheel test test-python test-client check bench soak lock reference chromium clean
 .DELETE_ON_ERROR:
 
-WAITING = plugins $(addprefix tests/,browser cli gateway interop plugin_host server sync)
-COMPUTING = $(filter-out $(addsuffix /,$(WAITING)),$(sort $(dir $(wildcard tests/*/test_*.py))))
+COMMANDS = tests/cli tests/plugin_host plugins
+WAITING = $(addprefix tests/,browser gateway interop server sync)
+COMPUTING = $(filter-out $(addsuffix /,$(COMMANDS) $(WAITING)),$(sort $(dir $(wildcard tests/*/test_*.py))))
 
 all: install page
 
@@ -38,9 +39,11 @@ test: test-python test-client
 
 test-python: all $(INTEROP_PACKAGES) chromium
 ifeq ($(ARGS),)
-	@# Two at once: one half waits for processes and sockets, the other computes.
-	@$(PY) -m pytest $(WAITING) & waiting=$$!; $(PY) -m pytest -p no:cacheprovider $(COMPUTING); computing=$$?; \
-	  wait $$waiting && exit $$computing
+	@# Three at once: two wait for processes and sockets most of the time, the third computes.
+	@$(PY) -m pytest $(COMMANDS) & commands=$$!; \
+	  $(PY) -m pytest -p no:cacheprovider $(WAITING) & waiting=$$!; \
+	  $(PY) -m pytest -p no:cacheprovider $(COMPUTING); computing=$$?; \
+	  wait $$commands; commands=$$?; wait $$waiting; waiting=$$?; exit $$((computing | commands | waiting))
 else
 	$(PY) -m pytest $(ARGS)
 endif
