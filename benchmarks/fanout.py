@@ -32,10 +32,11 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-CHOSEN = ("uvicorn-websockets-sansio", "uvloop")
+CHOSEN = ("node", "uvloop")
 BARE = ("bare", "uvloop")
 COMPARED = [
     CHOSEN,
+    ("uvicorn-websockets-sansio", "uvloop"),
     ("uvicorn-websockets-sansio", "asyncio"),
     ("uvicorn-websockets", "uvloop"),
     ("uvicorn-wsproto", "uvloop"),

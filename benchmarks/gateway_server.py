@@ -16,8 +16,11 @@ from openprod.core.schema import Facet, Field, Schema
 from openprod.engine import identity
 from openprod.engine.workspace import Workspace
 from openprod.gateway.socket import YjsApp
+from openprod.server.websocket import WebSocketProtocol
 
+NODE = "node"  # uvicorn with the protocol that the node gives it
 SERVERS = (
+    NODE,
     "uvicorn-websockets",
     "uvicorn-websockets-sansio",
     "uvicorn-wsproto",
@@ -79,7 +82,9 @@ async def serve(server: str, loop_kind: str, port: int, path: Path) -> None:
 
 
 async def serve_workspace(server: str, app: Callable[..., Awaitable[None]], port: int) -> None:
-    if server.startswith("uvicorn-"):
+    if server == NODE:
+        await run_uvicorn(app, WebSocketProtocol, port)
+    elif server.startswith("uvicorn-"):
         await run_uvicorn(app, server.removeprefix("uvicorn-"), port)
     elif server == "granian":
         from granian.constants import Interfaces
@@ -97,7 +102,7 @@ async def serve_workspace(server: str, app: Callable[..., Awaitable[None]], port
         await hypercorn(app, config)
 
 
-async def run_uvicorn(app: Any, implementation: str, port: int) -> None:
+async def run_uvicorn(app: Any, implementation: Any, port: int) -> None:
     import uvicorn
 
     config = uvicorn.Config(

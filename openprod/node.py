@@ -34,6 +34,7 @@ from openprod.server.auth import Access
 from openprod.server.events import EventHub
 from openprod.server.guard import LOOPBACK_HOSTS
 from openprod.server.transport import InProcessTransport
+from openprod.server.websocket import WebSocketProtocol
 from openprod.storage.sqlite.connection import translated
 
 if TYPE_CHECKING:
@@ -190,7 +191,7 @@ class Node:
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            ws="websockets-sansio",
+            ws=WebSocketProtocol,
             ws_max_size=self._limits.message_bytes_max,
             ws_per_message_deflate=False,
             timeout_graceful_shutdown=_GRACE_S,

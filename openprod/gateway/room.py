@@ -2,8 +2,8 @@
 
 Nothing is copied per reader. The room keeps the last committed updates as a numbered log of batches (a batch is what
 became durable together); a reader is a position in that log. A reader that keeps up gets each batch as one frame,
-whose bytes all readers share, with no delay; one whose socket was busy finds several batches ahead of its position
-and gets them as one coalesced update. A reader too far behind is dropped; its program resynchronises.
+whose bytes all readers share, at once; one whose socket was busy finds several batches ahead of its position and gets
+them as one coalesced update. A reader too far behind is dropped; its program resynchronises.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Protocol
 from pycrdt import merge_updates
 
 from openprod.gateway import protocol
+from openprod.gateway.frames import frame
 from openprod.gateway.limits import Limits
 from openprod.gateway.presence import Participant, Presence
 
@@ -36,6 +37,8 @@ class Reader(Protocol):
 
     def wake(self) -> None: ...
     def drop(self) -> None: ...
+    def write_now(self, frames: bytes) -> bool:
+        """Write frames that follow what it was sent last; False when something else has to go first."""
 
 
 class _Batch:
@@ -62,7 +65,7 @@ class Room:
         self._tail = 0  # number of the first batch in the log
         self._announced_bytes = 0
         self._fresh: list[tuple[bytes, object]] = []
-        self._frames: dict[tuple[int, int], list[bytes]] = {}
+        self._bodies: dict[tuple[int, int], list[bytes]] = {}
 
     @property
     def head(self) -> int:
@@ -117,23 +120,31 @@ class Room:
             others = [update for batch in batches for update, origin in batch.parts if origin is not reader]
             return _bodies(others)
         key = (position, end)
-        frames = self._frames.get(key)
-        if frames is None:
-            frames = self._frames[key] = _bodies([update for batch in batches for update, _ in batch.parts])
-        return frames
+        bodies = self._bodies.get(key)
+        if bodies is None:
+            bodies = self._bodies[key] = _bodies([update for batch in batches for update, _ in batch.parts])
+        return bodies
 
     def _close_batch(self) -> None:
         batch = _Batch(self._fresh, self._announced_bytes)
         self._fresh = []
         self._announced_bytes += batch.size
         self._log.append(batch)
-        self._frames.clear()
+        self._bodies.clear()
         head = self.head
+        frames = b""
         for reader in list(self._readers):
             position = reader.position
             if position is None:
                 continue
-            if position < head - 1 and self._too_far_behind(reader, position):
+            if position == head - 1:
+                if reader not in batch.origins:
+                    frames = frames or b"".join(map(frame, _bodies([update for update, _ in batch.parts])))
+                    if reader.write_now(frames):
+                        reader.position = head
+                        continue
+                reader.wake()
+            elif self._too_far_behind(reader, position):
                 reader.drop()
             else:
                 reader.wake()

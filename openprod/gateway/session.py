@@ -33,6 +33,7 @@ from openprod.errors import (
     StorageError,
 )
 from openprod.gateway import protocol
+from openprod.gateway.frames import WriteFrames
 from openprod.gateway.limits import Limits
 from openprod.gateway.presence import Participant
 from openprod.gateway.protocol import Kind
@@ -88,6 +89,7 @@ class Channel:
         self._durable = 0
         self._acknowledged = 0
         self._waking = False
+        self._writing = False
         self._left = False
         room.enter(self)
         self.wake()
@@ -172,6 +174,10 @@ class Channel:
             self._waking = True
             self.session.wake(self)
 
+    def write_now(self, frames: bytes) -> bool:
+        """While its writer has nothing to say; not with Hocuspocus, whose messages name the document."""
+        return not (self._waking or self._writing or self.hocuspocus) and self.session.write_now(frames)
+
     def drop(self) -> None:
         self.position = None
         self.session.close(TRY_AGAIN_LATER, "Too slow: reconnect to catch up.")
@@ -186,6 +192,13 @@ class Channel:
         self._waking = False
         if self._left or self.session.closing is not None:
             return
+        self._writing = True
+        try:
+            await self._write(send)
+        finally:
+            self._writing = False
+
+    async def _write(self, send: Send) -> None:
         prefix = self.prefix
         workspace = self.session.workspace
         document = self.room.document
@@ -243,9 +256,12 @@ class Channel:
 
 class YjsSession:
     """A socket: what came in goes to its channels, one writer sends what they owe. ``send`` may wait; if it raises,
-    the client is deaf, which stops nothing that it said."""
+    the client is deaf, which stops nothing that it said. ``write_frames``: where the server has a quicker way."""
 
-    def __init__(self, workspace: Workspace, limits: Limits, send: Send, *, acknowledges: bool) -> None:
+    def __init__(
+        self, workspace: Workspace, limits: Limits, send: Send, *, acknowledges: bool,
+        write_frames: WriteFrames | None = None,
+    ) -> None:  # fmt: skip
         self.workspace = workspace
         self.limits = limits
         self.acknowledges = acknowledges
@@ -255,6 +271,7 @@ class YjsSession:
         self.last_sent_s = self._loop.time()
         self.on_closing: Callable[[], None] = lambda: None
         self._send = send
+        self._write_frames = write_frames
         self._notices: deque[bytes] = deque()
         self._woken: deque[Channel] = deque()
         self._wakeup = asyncio.Event()
@@ -351,6 +368,13 @@ class YjsSession:
         if self.channels and now_s - self.last_sent_s >= self.limits.keepalive_s:
             self.last_sent_s = now_s
             self.notify(next(iter(self.channels.values())).prefix + protocol.EMPTY_AWARENESS)
+
+    def write_now(self, frames: bytes) -> bool:
+        """Write frames past the writer; False when that can't be."""
+        if self._write_frames is None or self.closing is not None or not self._write_frames(frames):
+            return False
+        self.last_sent_s = self._loop.time()
+        return True
 
     async def write(self) -> None:
         """Send until the session closes or the client is gone. Raises nothing but cancellation."""

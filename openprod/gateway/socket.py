@@ -15,6 +15,7 @@ from openprod.engine.tokens import Grant
 from openprod.engine.workspace import Workspace
 from openprod.errors import LimitExceeded, MalformedUpdate, OpenprodError
 from openprod.gateway import protocol
+from openprod.gateway.frames import EXTENSION
 from openprod.gateway.limits import Limits
 from openprod.gateway.protocol import Kind
 from openprod.gateway.room import Room
@@ -97,7 +98,10 @@ class YjsApp:
         async def send_bytes(frame: bytes) -> None:
             await send({"type": "websocket.send", "bytes": frame})
 
-        session = YjsSession(self._workspace, self.limits, send_bytes, acknowledges=acknowledges)
+        write_frames = scope.get("extensions", {}).get(EXTENSION)
+        session = YjsSession(
+            self._workspace, self.limits, send_bytes, acknowledges=acknowledges, write_frames=write_frames
+        )
         workspace_id, document = place
         if workspace_id not in (ANY_WORKSPACE, self._workspace.id):
             session.close(NO_SUCH_DOCUMENT, "There is no such production here.")

@@ -23,6 +23,7 @@ from openprod.engine.workspace import Workspace
 from openprod.gateway import protocol
 from openprod.gateway.limits import Limits
 from openprod.gateway.socket import YjsApp
+from openprod.server.websocket import WebSocketProtocol
 
 TIMEOUT_S = 20
 PROGRAMS = Path(__file__).parent.parent / "interop" / "gateway"
@@ -97,7 +98,7 @@ async def listening(workspace: Workspace, limits: Limits | None) -> AsyncIterato
     app = YjsApp(workspace, limits=limits)
     bound = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
-        app, ws="websockets-sansio", ws_per_message_deflate=False, log_level="error", lifespan="off"
+        app, ws=WebSocketProtocol, ws_per_message_deflate=False, log_level="error", lifespan="off"
     )
     server = uvicorn.Server(config)
     running = asyncio.create_task(server._serve(sockets=[bound]))

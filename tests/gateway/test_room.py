@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 from pycrdt import Doc, Map, Text
+from websockets.frames import Frame, Opcode
+from websockets.streams import StreamReader
 
 from openprod.gateway import protocol
+from openprod.gateway.frames import frame
 from openprod.gateway.limits import Limits
 from openprod.gateway.presence import Participant
 from openprod.gateway.room import Room, coalesce
@@ -27,6 +30,7 @@ class Reader:
         self.dropped = False
         self.doc: Doc[Any] = Doc()
         self.frames = 0
+        self.at_once = False
         room.enter(self)
         self.position = room.head
 
@@ -37,11 +41,40 @@ class Reader:
         self.dropped = True
         self.position = None
 
+    def write_now(self, frames: bytes) -> bool:
+        for payload in payloads(frames) if self.at_once else ():
+            self.frames += 1
+            self.doc.apply_update(protocol.read_message(payload)[1])
+        return self.at_once
+
     def catch_up(self, room: Room) -> None:
         while self.position is not None and self.position < room.head:
             for body in room.read(self):
                 self.frames += 1
                 self.doc.apply_update(protocol.read_message(body)[1])
+
+
+def payloads(frames: bytes) -> list[bytes]:
+    """Read as a client reads them."""
+    stream = StreamReader()
+    stream.feed_data(frames)
+    stream.feed_eof()
+    found: list[bytes] = []
+    while stream.buffer:
+        reading = Frame.parse(stream.read_exact, mask=False)
+        with pytest.raises(StopIteration) as read:
+            next(reading)
+        assert read.value.value.opcode is Opcode.BINARY
+        assert read.value.value.fin
+        found.append(bytes(read.value.value.data))
+    return found
+
+
+@pytest.mark.parametrize("length", [0, 1, 125, 126, 127, 65_535, 65_536, 1_000_000])
+def test_frames_are_those_of_the_standard(length: int) -> None:
+    payload = random.Random(length).randbytes(length)
+    assert frame(payload) == Frame(Opcode.BINARY, payload).serialize(mask=False)
+    assert payloads(frame(payload) + frame(b"next")) == [payload, b"next"]
 
 
 def edit(chance: random.Random, doc: Doc[Any]) -> list[bytes]:
@@ -109,6 +142,8 @@ async def test_every_reader_gets_everything_at_its_own_pace_and_nobody_its_own()
                 await asyncio.sleep(0)
             if chance.random() < 0.1:
                 chance.choice(readers).catch_up(room)
+            for reader in readers:
+                reader.at_once = chance.random() < 0.5
         await asyncio.sleep(0)
         for reader in readers:
             reader.catch_up(room)
