@@ -249,9 +249,10 @@ class Committer(Replay):
     @staticmethod
     def _is_known(document: LiveDocument, decoded: Update) -> bool:
         state, deleted = document.gate.state, document.gate.deleted
-        return all(clock + length <= state.get(client, 0) for client, clock, length in decoded.sections) and all(
-            deleted.covers(client, clock, length) for client, clock, length in decoded.deletes
-        )
+        for client, clock, length in decoded.sections:
+            if clock + length > state.get(client, 0):
+                return False
+        return all(deleted.covers(client, clock, length) for client, clock, length in decoded.deletes)
 
     def _tells_more(self, document: str, decoded: Update, submission: OutsideUpdate) -> bool:
         """Whether an update of known ids brings a value that nobody had kept, or its author's own removal."""

@@ -38,16 +38,22 @@ class Entry:
     """A cached register. ``unsure``: its winner must be worked out from the whole tree."""
 
     __slots__ = (
-        "client", "clock", "document", "entity", "field", "forked", "id", "key", "root", "sought", "stored", "unsure",
-        "value",
+        "client", "clock", "document", "entity", "field", "forked", "id", "key", "kind", "root", "sought", "stored",
+        "unsure", "value",
     )  # fmt: skip
 
     def __init__(self, row: RegisterRow, *, stored: bool) -> None:
         self.id, self.document, self.root, self.key, self.entity, self.field = row[:6]
+        self.kind = layout.parse_root(row.root).kind
         self.client, self.clock, self.forked, self.value = row.client, row.clock, bool(row.forked), row.value
         self.sought = row.sought
         self.stored = stored
         self.unsure = self.forked
+
+    @property
+    def subject(self) -> str:
+        """What conflicts and decisions about it are filed under."""
+        return f"{self.document}/{self.root}/{self.key}"
 
     def row(self) -> RegisterRow:
         return RegisterRow(
@@ -122,14 +128,15 @@ class Index:
             ]  # fmt: skip
         for part, struct, end in again:
             self._meet_again(document, part, struct, end)
-        overwritten = {struct[4] for part in parts for struct in part.update.structs if struct[5] is None}
+        overwritten = parts[0].overwritten if len(parts) == 1 else {id for part in parts for id in part.overwritten}
         for client, clock, length in removed:
             if length > 1 or (client, clock) not in overwritten:
                 self._remove(document, client, clock, length)
         for part in parts:
-            if part.update.deletes:
-                self._texts.remove(document, self._removed_text(part), part)
-            if part.live and part.update.deletes:
+            if part.overwrites_only and part not in self._typed:
+                continue
+            self._texts.remove(document, self._removed_text(part), part)
+            if part.live:
                 for client, clock, entry in removals.of(self, document, part):
                     entry.unsure = True
                     self.touched[entry.id] = entry
@@ -284,8 +291,7 @@ class Index:
         if part in self._typed:
             return part.update.deletes
         # What a field's value was written over is no text.
-        overwritten = {struct[4] for struct in part.update.structs if struct[5] is None}
-        return [one for one in part.update.deletes if one[2] > 1 or one[:2] not in overwritten]
+        return [one for one in part.update.deletes if one[2] > 1 or one[:2] not in part.overwritten]
 
     def _remove(self, document: str, client: int, clock: int, length: int) -> None:
         """What is newly removed shows another value."""
