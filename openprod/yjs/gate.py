@@ -259,7 +259,6 @@ class Gate:
                 deleted += add(client, clock, length)
         return Release(items, added, deleted, known)
 
-
     def _cuts(self, items: tuple[Item, ...]) -> bool:
         """Whether they cut a character in half; where they don't, their own characters are remembered."""
         state = self.state
