@@ -128,7 +128,7 @@ class SqliteStorage(Oplog, TextTables):
 
     def put_registers(self, rows: Sequence[RegisterRow]) -> None:
         self._executemany(
-            "INSERT INTO register VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO UPDATE SET"
+            f"INSERT INTO register ({_REGISTER}) VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO UPDATE SET"
             " client = excluded.client, clock = excluded.clock, forked = excluded.forked, value = excluded.value",
             rows,
         )
