@@ -1,8 +1,11 @@
 """A plan → SQL with named parameters. What it means is said plainly by the memory storage's twin.
 
 Sets of ids (what edges lead to, what a condition over edges holds for, what is in conflict) are temporary tables, made
-one after the other: as common table expressions that name each other SQLite would copy them without end. Values of
-fields are looked up by (root, field, entity).
+one after the other: as common table expressions that name each other SQLite would copy them without end.
+
+Values of a field stand together: going through all of them costs as much as looking up one in thirty. So where many
+rows are to be expected, a condition is the set of the ids that it holds for, and a page in the order of a field begins
+with its values. Where few are (found by value, or along edges), their values are looked up by (root, field, entity).
 """
 
 from __future__ import annotations
@@ -24,6 +27,8 @@ from openprod.core.queries.plan import (
 )
 from openprod.core.queries.plan import Any as AnyOf
 
+_PLACE = "INDEXED BY sqlite_autoindex_register_1"
+"""The table itself, by (root, field, entity): SQLite would rather go by an index of ids and then to the table."""
 _IS = "IS NOT NULL AND {0} <> 'null'"
 _GONE = "entity <> '' AND field = '' AND (value IS NULL OR value = 'null')"
 _CORE_GONE = f"SELECT entity FROM register INDEXED BY register_gone WHERE root = 'core.entity' AND {_GONE}"
@@ -31,8 +36,8 @@ _CONCEPT_ENTITY = "core.concept_entity"
 
 
 class Compiled:
-    """``sets``: (name, select of ids) to be made before ``sql``; each row of that is the entity, then the columns as
-    canonical JSON or NULL. ``parameters`` are those of all."""
+    """``sets``: (name and columns, select) to be made before ``sql``; each row of that is the entity, then the columns
+    as canonical JSON or NULL. ``parameters`` are those of all."""
 
     def __init__(self, plan: Plan) -> None:
         self.parameters: dict[str, str | int] = {}
@@ -52,10 +57,10 @@ class Compiled:
         self._names += 1
         return f"{letter}{self._names}"
 
-    def _set(self, select: str) -> str:
+    def _set(self, select: str, columns: str = "id") -> str:
         """A set made once; its name."""
         name = self._alias("s")
-        self.sets.append((name, select))
+        self.sets.append((f"{name} ({columns})", select))
         return name
 
     # -- the whole -----------------------------------------------------------------------------------------
@@ -72,26 +77,71 @@ class Compiled:
         return self._listed(plan, source, where, within)
 
     def _listed(self, plan: Plan, source: Source, where: Test | None, within: str) -> str:
-        keys, order = [], []
+        fields, keys, order = [], [], []
         for number, (by, down, nulls_first) in enumerate(plan.sort):
             assert not isinstance(by, Measure)
+            fields.append(by)
             keys.append(f"sort_key({self._value(source, by, 'r')}) AS k{number}")
             order.append(f"k{number}{' DESC' if down else ''} NULLS {'FIRST' if nulls_first else 'LAST'}")
         ordered = f"ORDER BY {', '.join([*order, 'entity'])}"
-        picked = ", ".join(["r.entity AS entity", "r.member AS member", *keys])
-        page = self._rows(source, where, within, picked)
         limit = self._limit(plan)
         # Columns are looked up for what is on the page only.
         names = ", ".join(["entity", "member", *(f"k{number}" for number in range(len(keys)))])
-        page = f"WITH page({names}) AS MATERIALIZED ({f'{page} {ordered}{limit}' if limit else page})"
+        if plan.limit is not None and keys and not plan.sort[0][2] and self._goes_by(source, fields[0], where, within):
+            assert isinstance(source, FacetSource)
+            page = self._in_order(plan, source, where, fields[0], keys, ordered)
+        else:
+            picked = ", ".join(["r.entity AS entity", "r.member AS member", *keys])
+            page = self._rows(source, where, within, picked)
+            page = f"WITH page({names}) AS MATERIALIZED ({f'{page} {ordered}{limit}' if limit else page})"
         columns = [self._value(source, name, "r") for name in plan.columns]
         return f"{page} SELECT {', '.join(['r.entity AS entity', *columns])} FROM page r {ordered}"
+
+    def _in_order(
+        self, plan: Plan, source: FacetSource, where: Test | None, field: str, keys: list[str], ordered: str
+    ) -> str:
+        """A page found from the values of the field that comes first in its order; what has none, if there is room."""
+        valued, missing, test = self._by_field(source, field, where)
+        rest = keys[1:]
+        assert plan.limit is not None
+        room = self._p(plan.limit + plan.offset)
+        names = ", ".join(["entity", "member", *(f"k{number}" for number in range(len(keys)))])
+        ahead = f"SELECT r.entity AS entity, r.member AS member, sort_key(r.value) AS k0 FROM ({valued}) r{test}"
+        if rest:
+            # Only what stands before the last of the page, or beside it, is asked for its other keys.
+            down = plan.sort[0][1]
+            last = f"SELECT k0 FROM ahead ORDER BY k0{' DESC' if down else ''} LIMIT 1 OFFSET {room} - 1"
+            first = (
+                f"SELECT r.entity AS entity, r.member AS member, k0, {', '.join(rest)} FROM ahead r"
+                f" WHERE NOT coalesce(k0 {'<' if down else '>'} ({last}), 0) {ordered} LIMIT {room}"
+            )
+            found = f"ahead(entity, member, k0) AS MATERIALIZED ({ahead}), first({names}) AS MATERIALIZED ({first})"
+        else:
+            found = f"first({names}) AS MATERIALIZED ({ahead} {ordered} LIMIT {room})"
+        picked = ", ".join(["r.entity AS entity", "r.member AS member", "NULL AS k0", *rest])
+        joined = " AND " if test else " WHERE "
+        return (
+            f"WITH {found}, page({names}) AS MATERIALIZED (SELECT * FROM first UNION ALL"
+            f" SELECT {picked} FROM ({missing}) r{test}{joined}(SELECT count(*) FROM first) < {room}"
+            f" {ordered}{self._limit(plan)})"
+        )
 
     def _grouped(self, plan: Plan, source: Source, where: Test | None, within: str) -> str:
         fields = list(dict.fromkeys([*plan.group, *(str(one.field) for one in plan.measures if one.field)]))
         values = [f"{self._value(source, name, 'r')} AS f{number}" for number, name in enumerate(fields)]
         names = ", ".join(["entity", *(f"f{number}" for number in range(len(fields)))])
-        found = self._rows(source, where, within, ", ".join(["r.entity AS entity", *values]))
+        if fields and self._goes_by(source, fields[0], where, within):
+            assert isinstance(source, FacetSource)
+            valued, missing, test = self._by_field(source, fields[0], where)
+            found = f"SELECT {', '.join(['r.entity', 'r.value AS f0', *values[1:]])} FROM ({valued}) r{test}"
+            found += f" UNION ALL SELECT {', '.join(['r.entity', 'NULL', *values[1:]])} FROM ({missing}) r{test}"
+            if not test:
+                # Whether any lacks a value is counted sooner than searched.
+                found += (
+                    f" WHERE (SELECT count(*) FROM ({valued})) < (SELECT count(*) FROM ({self._facet_rows(source.root)}))"
+                )
+        else:
+            found = self._rows(source, where, within, ", ".join(["r.entity AS entity", *values]))
         place = {name: f"f{number}" for number, name in enumerate(fields)}
         measures = [self._measure(one, place) for one in plan.measures]
         groups = [place[name] for name in plan.group]
@@ -128,17 +178,41 @@ class Compiled:
 
     def _rows(self, source: Source, where: Test | None, within: str, picked: str) -> str:
         """``within``: the name of a set that the entities are in, "" for none."""
+        many = False
         if isinstance(source, FacetSource):
-            driver, rest = self._driver(source, where) if not within else ("", where)
+            driver, rest, by_value = self._driver(source, where) if not within else ("", where, False)
             rows = self._facet_rows(source.root, within, driver)
+            many = not within and not by_value
         else:
             rest = where
             rows = self._concept_rows(source, within)
-        test = "" if rest is None else f" WHERE {self._test(source, rest, 'r')}"
+        test = "" if rest is None else f" WHERE {self._test(source, rest, 'r', many=many)}"
         return f"SELECT {picked} FROM ({rows}) r{test}"
 
-    def _facet_rows(self, root: str, within: str = "", driver: str = "") -> str:
-        """``driver``: a select of ``entity``, once each, of those that have a field with a value."""
+    def _goes_by(self, source: Source, field: str, where: Test | None, within: str) -> bool:
+        """Whether the rows are found from the values of a field: no condition finds few of them at once."""
+        return (
+            isinstance(source, FacetSource) and not within and _is_register(source, field)
+            and not any(_is_sought(source, part) for part in _parts(where))
+        )  # fmt: skip
+
+    def _by_field(self, source: FacetSource, field: str, where: Test | None) -> tuple[str, str, str]:
+        """(the rows that have a value in the field, as (entity, member, value); those that have none, as (entity,
+        member); what of both is asked for)."""
+        held = (
+            f"SELECT v.entity AS entity, v.value AS value FROM register v WHERE v.root = {self._p(source.root)}"
+            f" AND v.field = {self._p(field)} AND v.entity <> '' AND v.value {_IS.format('v.value')}"
+        )
+        valued = self._facet_rows(source.root, "", held, valued=True)
+        missing = (
+            f"SELECT n.entity AS entity, n.member AS member FROM ({self._facet_rows(source.root)}) n"
+            f" WHERE n.member NOT IN (SELECT entity FROM ({held}))"
+        )
+        return valued, missing, "" if where is None else f" WHERE {self._test(source, where, 'r', many=True)}"
+
+    def _facet_rows(self, root: str, within: str = "", driver: str = "", *, valued: bool = False) -> str:
+        """``driver``: a select of ``entity``, once each, of those that have a field with a value; ``valued``: and that
+        ``value``, which the rows then have too."""
         name = self._p(root)
         gone = f"SELECT entity FROM register INDEXED BY register_gone WHERE root = {name} AND {_GONE}"
 
@@ -149,19 +223,21 @@ class Compiled:
             )
 
         inside = f" AND m.entity IN {within}" if within else ""
-        valued = (
-            f"SELECT 1 FROM register v WHERE v.root = {name} AND v.entity = {{0}} AND v.entity <> ''"
+        filled = (
+            f"SELECT 1 FROM register v INDEXED BY register_by_entity WHERE v.root = {name} AND v.entity = {{0}}"
+            " AND v.entity <> ''"
             f" AND v.value {_IS.format('v.value')}"
         )
         if driver:
-            own = f"SELECT m.entity AS entity, m.entity AS member FROM ({driver}) m WHERE {alive('m.entity')}"
+            value = ", m.value AS value" if valued else ""
+            own = f"SELECT m.entity AS entity, m.entity AS member{value} FROM ({driver}) m WHERE {alive('m.entity')}"
         else:
             own = (
                 "SELECT m.entity AS entity, m.entity AS member FROM register m"
                 f" WHERE m.root = {name} AND m.field = '' AND m.entity <> ''{inside} AND {alive('m.entity')}"
                 " UNION ALL SELECT m.entity, m.entity FROM unmarked m"
                 f" WHERE m.root = {name}{inside} AND {alive('m.entity')}"
-                f" AND EXISTS ({valued.format('m.entity')})"
+                f" AND EXISTS ({filled.format('m.entity')})"
             )
 
         def has(entity: str) -> str:
@@ -169,7 +245,7 @@ class Compiled:
                 f"SELECT 1 FROM register h WHERE h.root = {name} AND h.field = '' AND h.entity = {entity}"
                 " AND h.entity <> ''"
             )
-            return f"({entity} NOT IN ({gone}) AND (EXISTS ({marked}) OR EXISTS ({valued.format(entity)})))"
+            return f"({entity} NOT IN ({gone}) AND (EXISTS ({marked}) OR EXISTS ({filled.format(entity)})))"
 
         # What was merged into an entity that lacks the facet stands for it; of several the first by id.
         absorbed = (
@@ -180,7 +256,9 @@ class Compiled:
         )
         # Within another select, so that SQLite can take the arms apart, go through the first in order and stop early.
         absorbed = f"SELECT b.entity AS entity, b.member AS member FROM ({absorbed}) b"
-        if driver:
+        if valued:
+            absorbed = f"SELECT b.entity, b.member, w.value FROM ({absorbed}) b JOIN ({driver}) w ON w.entity = b.member"
+        elif driver:
             absorbed += f" WHERE b.member IN ({driver})"
         return f"{own} UNION ALL {absorbed}"
 
@@ -210,9 +288,9 @@ class Compiled:
 
     def _facet_value(self, source: FacetSource, field: str, member: str) -> str:
         v = self._alias("v")
-        table = "query_text" if field in source.texts else "register"
+        table = f"query_text {v}" if field in source.texts else f"register {v} {_PLACE}"
         found = [
-            f"(SELECT nullif({v}.value, 'null') FROM {table} {v} WHERE {v}.root = {self._p(source.root)}"
+            f"(SELECT nullif({v}.value, 'null') FROM {table} WHERE {v}.root = {self._p(source.root)}"
             f" AND {v}.field = {self._p(name)} AND {v}.entity = {member} AND {v}.entity <> '')"
             for name in (field, *source.former.get(field, ()))
         ]
@@ -222,7 +300,7 @@ class Compiled:
         """The canonical value; while nobody gave one, the first of those bound; of what isn't bound, its own."""
         c, g, b, a = (self._alias(letter) for letter in "cgba")
         found = [
-            f"(SELECT {c}.value FROM register {c} WHERE {c}.root = {self._p(_CONCEPT_ENTITY)}"
+            f"(SELECT {c}.value FROM register {c} {_PLACE} WHERE {c}.root = {self._p(_CONCEPT_ENTITY)}"
             f" AND {c}.field = {self._p(field)} AND {c}.entity = {entity} AND {c}.entity <> '')"
         ]
         bound = {facet: fields[field] for facet, fields in source.bindings.items() if field in fields}
@@ -230,7 +308,7 @@ class Compiled:
             which = " ".join(f"WHEN {self._p(facet)} THEN {self._p(own)}" for facet, own in bound.items())
             facets = ", ".join(map(self._p, bound))
             found.append(
-                f"(SELECT {g}.value FROM bound {b} JOIN register {g} ON {g}.root = {b}.facet"
+                f"(SELECT {g}.value FROM bound {b} CROSS JOIN register {g} {_PLACE} ON {g}.root = {b}.facet"
                 f" AND {g}.field = CASE {b}.facet {which} END AND {g}.entity = {b}.entity AND {g}.entity <> ''"
                 f" WHERE {b}.concept_entity = {entity} AND {b}.facet IN ({facets})"
                 f" AND {g}.value {_IS.format(f'{g}.value')} ORDER BY {b}.facet, {b}.entity LIMIT 1)"
@@ -242,7 +320,7 @@ class Compiled:
                 f" LEFT JOIN redirect d ON d.entity = b.entity WHERE b.facet = {name})"
             )
             value = (
-                f"SELECT {g}.value FROM register {g} WHERE {g}.root = {name} AND {g}.field = {field_name}"
+                f"SELECT {g}.value FROM register {g} {_PLACE} WHERE {g}.root = {name} AND {g}.field = {field_name}"
                 f" AND {g}.entity <> '' AND {g}.value {_IS.format(f'{g}.value')} AND {g}.entity"
             )
             found.append(f"(CASE WHEN {free} THEN ({value} = {entity}) END)")
@@ -254,21 +332,41 @@ class Compiled:
 
     # -- conditions ----------------------------------------------------------------------------------------
 
-    def _test(self, source: Source, test: Test, row: str) -> str:
-        """True or false, never NULL."""
+    def _test(self, source: Source, test: Test, row: str, *, many: bool = False) -> str:
+        """True or false, never NULL. ``many``: of most that the source has."""
         if isinstance(test, All):
-            return f"({' AND '.join(self._test(source, part, row) for part in test.parts)})"
+            return f"({' AND '.join(self._test(source, part, row, many=many) for part in test.parts)})"
         if isinstance(test, AnyOf):
-            return f"({' OR '.join(self._test(source, part, row) for part in test.parts)})"
+            return f"({' OR '.join(self._test(source, part, row, many=many) for part in test.parts)})"
         if isinstance(test, No):
-            return f"(NOT {self._test(source, test.part, row)})"
+            return f"(NOT {self._test(source, test.part, row, many=many)})"
         if isinstance(test, Path):
             return f"({row}.entity IN {self._holding(source, test.steps)})"
         if isinstance(test, Matching):
             return self._matching(source, test, row)
         if isinstance(test, Conflicted):
             return f"({row}.entity IN {self._conflicted(source, test)})"
+        if many and isinstance(source, FacetSource) and _is_register(source, test.field):
+            return self._among(source, test, row)
         return self._compare(test, self._value(source, test.field, row))
+
+    def _among(self, source: FacetSource, test: Compare | In, row: str) -> str:
+        """A comparison as the set of what has such a value, or of what hasn't."""
+        holds = _is_positive(test)
+        if not holds and isinstance(test, In):
+            known = tuple(one for one in test.values if one is not None)
+            found = f"(NOT {self._compare(In(test.field, known), 'g.value')})" if None in test.values else "0"
+        elif not holds:
+            assert isinstance(test, Compare)
+            found = self._compare(Compare(test.field, "=" if test.value is not None else "!=", test.value), "g.value")
+        else:
+            found = self._compare(test, "g.value")
+        # The plus keeps SQLite from going through the set and looking up each of it.
+        return (
+            f"(+{row}.member {'' if holds else 'NOT '}IN (SELECT g.entity FROM register g"
+            f" WHERE g.root = {self._p(source.root)} AND g.field = {self._p(test.field)} AND g.entity <> ''"
+            f" AND g.value {_IS.format('g.value')} AND {found}))"
+        )
 
     def _compare(self, test: Compare | In, value: str) -> str:
         if isinstance(test, In):
@@ -288,21 +386,25 @@ class Compiled:
         assert key is not None
         return f"coalesce(order_key({value}) {test.operator} {self._p(key)}, 0)"
 
-    def _driver(self, source: FacetSource, where: Test | None) -> tuple[str, Test | None]:
-        """(a select of the entities that one part of a condition holds for, the rest of it), ("", all) where none can
-        go first: what is found by value, else what holds only where there is a value."""
-        parts = list(where.parts) if isinstance(where, All) else [] if where is None else [where]
-        able = [part for part in parts if isinstance(part, (Compare, In)) and _positive(source, part)]
+    def _driver(self, source: FacetSource, where: Test | None) -> tuple[str, Test | None, bool]:
+        """(a select of the entities that one part of a condition holds for, the rest of it, whether these are found by
+        value and so few), ("", all, False) where none can go first."""
+        parts = list(_parts(where))
+        able = [part for part in parts if _is_able(source, part)]
         if not able:
-            return "", where
-        first = next((part for part in able if part.field in source.sought and _by_value(part)), able[0])
+            return "", where, False
+        sought = next((part for part in able if _is_sought(source, part)), None)
+        first = sought or next((part for part in able if isinstance(part, Matching)), able[0])
         parts.remove(first)
+        rest = All(tuple(parts)) if parts else None
+        if isinstance(first, Matching):
+            return f"SELECT id AS entity FROM {self._matched(source, words_of(first.text))}", rest, False
+        assert isinstance(first, (Compare, In))
         d = self._alias("d")
         sql = (
             f"SELECT {d}.entity FROM register {d}{{0}} WHERE {d}.root = {self._p(source.root)}"
             f" AND {d}.field = {self._p(first.field)} AND {d}.entity <> ''"
         )
-        sought = first.field in source.sought and _by_value(first)
         # SQLite would rather go through all values in the order of the answer than sort the few it finds.
         sql = sql.format(" INDEXED BY register_by_value" if sought else "")
         if sought:
@@ -311,37 +413,51 @@ class Compiled:
             starts = ", ".join(f"substr({self._p(text)}, 1, 40)" for text in texts)
             sql += f" AND {d}.sought AND substr({d}.value, 1, 40) IN ({starts})"
         sql += f" AND {self._compare(first, f'nullif({d}.value, {chr(39)}null{chr(39)})')}"
-        return sql, All(tuple(parts)) if parts else None
+        return sql, rest, sought is not None
 
     def _matching(self, source: Source, test: Matching, row: str) -> str:
+        words = words_of(test.text)
+        if not words:
+            return "1"
+        if isinstance(source, FacetSource) and not source.former:
+            return f"({row}.member IN {self._matched(source, words)})"
         found = []
-        for word in words_of(test.text):
-            part = self._p(word)
-            if isinstance(source, ConceptSource):
-                held = [f"contains({self._value(source, name, row)}, {part})" for name in source.fields]
-                found.append(f"({' OR '.join(held or ['0'])})")
-                continue
-            arms = []
-            fields = [name for name in source.fields if name not in source.texts and name not in source.former]
-            if fields:
-                # What plain comparison of ASCII rules out needn't be looked at closely.
-                hint = (
-                    f" AND (g.value LIKE {self._p(f'%{word}%')} OR length(CAST(g.value AS BLOB)) <> length(g.value))"
-                    if word.isascii() and word.isalnum() else ""
-                )  # fmt: skip
-                arms.append(
-                    f"SELECT g.entity FROM register g WHERE g.root = {self._p(source.root)} AND g.entity <> ''"
-                    f" AND g.field IN ({', '.join(map(self._p, fields))}){hint} AND contains(g.value, {part})"
-                )
-            if source.texts:
-                arms.append(
-                    f"SELECT t.entity FROM query_text t WHERE t.root = {self._p(source.root)}"
-                    f" AND contains(t.value, {part})"
-                )
-            held = [f"{row}.member IN {self._set(' UNION '.join(arms))}"] if arms else []
-            held += [f"contains({self._value(source, name, row)}, {part})" for name in source.former]
+        for word in words:
+            held = [f"contains({self._value(source, name, row)}, {self._p(word)})" for name in source.fields]
             found.append(f"({' OR '.join(held or ['0'])})")
-        return f"({' AND '.join(found)})" if found else "1"
+        return f"({' AND '.join(found)})"
+
+    def _matched(self, source: FacetSource, words: tuple[str, ...]) -> str:
+        """The set of what has every word somewhere: all values are gone through once."""
+        fields = [name for name in source.fields if name not in source.texts]
+        names = [f"w{number}" for number in range(len(words))]
+        arms = []
+        for table, among in (("register", fields), ("query_text", sorted(source.texts))):
+            if among:
+                held = [self._word("g.value", word) for word in words]
+                arms.append(
+                    f"SELECT g.entity, {', '.join(held)} FROM {table} g WHERE g.root = {self._p(source.root)}"
+                    f" AND g.field IN ({', '.join(map(self._p, among))}) AND g.entity <> '' AND ({' OR '.join(held)})"
+                )
+        if not arms:
+            return self._set("SELECT 1 WHERE 0")
+        if len(words) == 1:
+            every = " UNION ".join(f"SELECT entity FROM ({arm})" for arm in arms)
+            return self._set(every)
+        found = self._set(" UNION ALL ".join(arms), f"id, {', '.join(names)}")
+        return self._set(" INTERSECT ".join(f"SELECT id FROM {found} WHERE {name}" for name in names))
+
+    def _word(self, value: str, word: str) -> str:
+        """Whether a word stands in a value. Of plain letters and digits SQLite sees most itself: a text that has them
+        as they are does; one that doesn't and is all ASCII doesn't."""
+        close = f"contains({value}, {self._p(word)})"
+        if not (word.isascii() and word.isalnum()):
+            return close
+        return (
+            f"CASE WHEN {value} LIKE {self._p(f'%{word}%')}"
+            f" THEN CASE WHEN {value} GLOB '\"*' AND instr({value}, '\\') = 0 THEN 1 ELSE {close} END"
+            f" WHEN length(CAST({value} AS BLOB)) <> length({value}) THEN {close} ELSE 0 END"
+        )
 
     def _conflicted(self, source: Source, test: Conflicted) -> str:
         said = (
@@ -405,7 +521,7 @@ class Compiled:
         n, f = self._alias("n"), self._alias("f")
         kept = (
             f"{n}.root = {name} AND {n}.field = '{near}' AND {n}.entity <> '' AND EXISTS (SELECT 1 FROM register m"
-            f" WHERE m.root = {name} AND m.field = '' AND m.entity = {n}.entity AND m.entity <> ''"
+            f" {_PLACE} WHERE m.root = {name} AND m.field = '' AND m.entity = {n}.entity AND m.entity <> ''"
             f" AND m.value {_IS.format('m.value')})"
         )
         if edge_where is not None:
@@ -415,13 +531,14 @@ class Compiled:
             members = self._set(self._members(source, start))
             # CROSS JOIN is SQLite's way to fix the order: from the rows to their edges, by the index of ends.
             edges = (
-                f"(SELECT json_quote(id) AS id FROM {members}) i CROSS JOIN register {n} ON {n}.sought"
+                f"(SELECT json_quote(id) AS id FROM {members}) i"
+                f" CROSS JOIN register {n} INDEXED BY register_by_value ON {n}.sought"
                 f" AND substr({n}.value, 1, 40) = substr(i.id, 1, 40) AND {n}.value = i.id AND {kept}"
             )
         else:
             edges = f"register {n}"
         ends = (
-            f"SELECT id_of({f}.value) AS id FROM {edges} JOIN register {f} ON {f}.root = {name}"
+            f"SELECT id_of({f}.value) AS id FROM {edges} CROSS JOIN register {f} {_PLACE} ON {f}.root = {name}"
             f" AND {f}.field = '{far}' AND {f}.entity = {n}.entity AND {f}.entity <> ''"
             f"{'' if start else f' WHERE {kept}'}"
         )
@@ -462,7 +579,7 @@ class Compiled:
         v = self._alias("v")
         return self._compare(
             test,
-            f"(SELECT nullif({v}.value, 'null') FROM register {v} WHERE {v}.root = {self._p(root)}"
+            f"(SELECT nullif({v}.value, 'null') FROM register {v} {_PLACE} WHERE {v}.root = {self._p(root)}"
             f" AND {v}.field = {self._p(test.field)} AND {v}.entity = {edge} AND {v}.entity <> '')",
         )
 
@@ -471,14 +588,32 @@ def _text(wanted: Wanted) -> str:
     return wanted.text if isinstance(wanted, Json) else wanted or ""
 
 
-def _by_value(test: Compare | In) -> bool:
-    return isinstance(test, In) or test.operator == "="
+def _parts(where: Test | None) -> tuple[Test, ...]:
+    """What must all hold."""
+    return where.parts if isinstance(where, All) else () if where is None else (where,)
 
 
-def _positive(source: FacetSource, test: Compare | In) -> bool:
-    """Whether a comparison holds only where its field has a value in a register."""
-    if test.field == ENTITY or test.field in source.texts or test.field in source.former:
+def _is_register(source: FacetSource, field: str) -> bool:
+    """Whether a field's value is that of one register."""
+    return field != ENTITY and field not in source.texts and field not in source.former
+
+
+def _is_able(source: FacetSource, test: Test) -> bool:
+    """Whether what a test holds for can be found from it, and has a value in a register."""
+    if isinstance(test, Matching):
+        return not source.former and not source.texts and bool(words_of(test.text))
+    return isinstance(test, (Compare, In)) and _is_register(source, test.field) and _is_positive(test)
+
+
+def _is_sought(source: FacetSource, test: Test) -> bool:
+    """Whether the few that a test holds for are found by their value."""
+    if not isinstance(test, (Compare, In)) or not _is_able(source, test) or test.field not in source.sought:
         return False
+    return isinstance(test, In) or (test.operator == "=")
+
+
+def _is_positive(test: Compare | In) -> bool:
+    """Whether a comparison holds only where there is a value."""
     if isinstance(test, In):
         return bool(test.values) and None not in test.values
     return test.operator != "!=" if test.value is not None else test.operator == "!="
