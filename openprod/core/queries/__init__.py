@@ -7,6 +7,7 @@ values compare · ``moments`` times in words · ``plan`` a query whose names hav
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import Any
 
 from openprod.core.queries import data, text
@@ -19,10 +20,13 @@ from openprod.core.queries.write import write as to_text
 __all__ = ["F", "Q", "Query", "from_data", "parse", "to_data", "to_text"]
 
 
+_read = lru_cache(128)(text.read)
+
+
 def parse(line: str) -> Query:
     """A query from its text form, or from the text of its data form. Raises InputError that points at the column."""
     if not line.lstrip().startswith("{"):
-        return text.read(line)
+        return _read(line)
     try:
         found: Any = json.loads(line)
     except ValueError as error:

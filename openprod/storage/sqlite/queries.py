@@ -249,6 +249,9 @@ def _sets(connection: sqlite3.Connection, compiled: Compiled) -> Iterator[None]:
 @contextmanager
 def _given(connection: sqlite3.Connection, texts: Texts) -> Iterator[None]:
     """The contents of collaborative texts, as values like others."""
+    if not texts:
+        yield
+        return
     connection.executemany(
         "INSERT INTO query_text VALUES (?, ?, ?, ?)",
         (
@@ -258,8 +261,7 @@ def _given(connection: sqlite3.Connection, texts: Texts) -> Iterator[None]:
         ),
     )
     yield
-    if texts:
-        connection.execute("DELETE FROM query_text")
+    connection.execute("DELETE FROM query_text")
 
 
 @contextmanager
