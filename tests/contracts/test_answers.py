@@ -68,7 +68,7 @@ ENTITIES = [f"e{number}" for number in range(9)] + ["é-ntity", 'q"uo\\te']
 THINGS = ["c1", "c2", "c3"]
 VALUES = (
     None, "LX", "lx", "snd 10", "SND 2", "42", "42.10", "42.1", 42, 7.5, -3, "-3", "", True, "true", 'say "hi"\n',
-    "Été", ["LX", 2], {"a": [1]}, "ghost light", "x" * 60, "x" * 61, "null",
+    "Été", "Straße 4", ["LX", 2], {"a": [1]}, "ghost light", "x" * 60, "x" * 61, "null",
 )  # fmt: skip
 
 
@@ -204,7 +204,9 @@ class World:
         if kind == 4:
             return In(field, tuple(wanted(chance.choice(VALUES)) for _ in range(chance.randrange(1, 4))))
         if kind == 5:
-            return Matching(chance.choice(("ghost", "GHOST walks", "lx", "n", '"hi"', "été", "", "ss")))
+            return Matching(
+                chance.choice(("ghost", "GHOST walks", "lx", "n", '"hi"', "été", "", "ss", "4 ss", "lx 2", "n hi é"))
+            )
         if kind == 6:
             return Conflicted(tuple(map(Name, chance.sample(FIELDS[source], chance.randrange(2)))))
         if kind == 7:

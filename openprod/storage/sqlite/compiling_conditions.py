@@ -80,19 +80,28 @@ class Conditions(Rows):
         """A comparison as the set of what has such a value, or of what hasn't."""
         holds = _is_positive(test)
         if not holds and isinstance(test, In):
+            found = f"g.value {IS.format('g.value')}"
             known = tuple(one for one in test.values if one is not None)
-            found = f"(NOT {self._compare(In(test.field, known), 'g.value')})" if None in test.values else "0"
+            found += f" AND NOT {self._compare(In(test.field, known), 'g.value')}" if None in test.values else " AND 0"
         elif not holds:
             assert isinstance(test, Compare)
-            found = self._compare(Compare(test.field, "=" if test.value is not None else "!=", test.value), "g.value")
+            found = self._filled(Compare(test.field, "=" if test.value is not None else "!=", test.value), "g.value")
         else:
-            found = self._compare(test, "g.value")
+            found = self._filled(test, "g.value")
         # The plus keeps SQLite from going through the set and looking up each of it.
         return (
             f"(+{row}.member {'' if holds else 'NOT '}IN (SELECT g.entity FROM register g"
             f" WHERE g.root = {self._p(source.root)} AND g.field = {self._p(test.field)} AND g.entity <> ''"
-            f" AND g.value {IS.format('g.value')} AND {found}))"
+            f" AND {found}))"
         )
+
+    def _filled(self, test: Compare | In, value: str) -> str:
+        """A comparison that holds only where there is a value, of a column as it stands in its table."""
+        wanted = test.values if isinstance(test, In) else (test.value,) if test.operator == "=" else ()
+        texts = list(dict.fromkeys(text for one in wanted for text in spellings(one)))
+        if texts:
+            return f"{value} IN ({', '.join(map(self._p, texts))})"
+        return f"{value} {IS.format(value)} AND {self._compare(test, value)}"
 
     def _compare(self, test: Compare | In, value: str) -> str:
         if isinstance(test, In):
@@ -139,7 +148,7 @@ class Conditions(Rows):
             texts = list(dict.fromkeys(text for one in wanted for text in spellings(one)))
             starts = ", ".join(f"substr({self._p(text)}, 1, 40)" for text in texts)
             sql += f" AND {d}.sought AND substr({d}.value, 1, 40) IN ({starts})"
-        sql += f" AND {self._compare(first, f'nullif({d}.value, {chr(39)}null{chr(39)})')}"
+        sql += f" AND {self._filled(first, f'{d}.value')}"
         return sql, rest, sought is not None
 
     def _matching(self, source: Source, test: Matching, row: str) -> str:
