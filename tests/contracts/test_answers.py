@@ -205,7 +205,9 @@ class World:
             return In(field, tuple(wanted(chance.choice(VALUES)) for _ in range(chance.randrange(1, 4))))
         if kind == 5:
             return Matching(
-                chance.choice(("ghost", "GHOST walks", "lx", "n", '"hi"', "été", "", "ss", "4 ss", "lx 2", "n hi é"))
+                chance.choice(
+                    ("ghost", "GHOST walks", "lx", "n", '"hi"', "été", "", "ss", "4 ss", "lx 2", "n hi é", "4", "x")
+                )
             )
         if kind == 6:
             return Conflicted(tuple(map(Name, chance.sample(FIELDS[source], chance.randrange(2)))))
@@ -254,3 +256,25 @@ def test_random_queries_get_the_same_answers(seed: int, tmp_path: Path) -> None:
         for storage in world.storages:
             storage.close()
     assert filled  # not all of them asked for nothing
+
+
+def test_an_entity_whose_words_stand_in_several_fields_is_one_row(tmp_path: Path) -> None:
+    """INV-QUERY-2, where every field matches: by one word, by two, in an order."""
+    rows = [
+        RegisterRow(number, "a", "a.two", f"e{number // 3}/{field}", f"e{number // 3}", field, 1, 1, False, value, False)
+        for number, (field, value) in enumerate([("", "true"), ("name", '"Ghost 4"'), ("n", '"4 ghosts"')] * 3)
+    ]  # fmt: skip
+    sqlite, memory = SqliteStorage(str(tmp_path / "workspace.db")), MemoryStorage()
+    for storage in (sqlite, memory):
+        with storage.transaction():
+            storage.put_registers(rows)
+    answers = SqliteAnswers(str(tmp_path / "workspace.db"))
+    try:
+        for line in ("matching ghost", "matching “ghost 4”", "matching ghost sort n limit 2", "matching zzz"):
+            plan = prepare(queries.parse(f"a.two where {line}"), NAMES).plan
+            found = answers.answer(plan)
+            assert found == MemoryAnswers(memory).answer(plan)
+            assert len(found) == (0 if "zzz" in line else 2 if "limit" in line else 3)
+    finally:
+        answers.close()
+        sqlite.close()

@@ -179,8 +179,7 @@ class Conditions(Rows):
         if not arms:
             return self._set("SELECT 1 WHERE 0")
         if len(words) == 1:
-            every = " UNION ".join(f"SELECT entity FROM ({arm})" for arm in arms)
-            return self._set(every)
+            return self._set(" UNION ".join(f"SELECT DISTINCT entity FROM ({arm})" for arm in arms))
         found = self._set(" UNION ALL ".join(arms), f"id, {', '.join(names)}")
         return self._set(" INTERSECT ".join(f"SELECT id FROM {found} WHERE {name}" for name in names))
 
