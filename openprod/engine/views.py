@@ -131,7 +131,7 @@ class Views:
             else:
                 facets.setdefault(root.name, {})[row.field] = value
         if not known:
-            raise NotFound(f"There is no entity {id[:80]}.")
+            raise NotFound(f"There is no entity {id[:80]}.", hint="Check the id: queries list them.")
         for name, value in markers.items():
             if value is None:
                 facets.pop(name, None)
@@ -278,7 +278,7 @@ class Views:
             if not row.root.startswith("edge:") and not self._schemas.is_hidden(row.root)
         ]
         if not rows:
-            raise NotFound(f"There is no entity {entity[:80]}.")
+            raise NotFound(f"There is no entity {entity[:80]}.", hint="Check the id: queries list them.")
         fields = []
         bundles: dict[int, BundleRow] = {}
         for row in rows:
@@ -287,15 +287,21 @@ class Views:
             versions = self._versions(row, history)
             for bundle in history.bundles.values():
                 bundles[bundle.number] = bundle
-            fields.append(
-                {"facet": name, "field": row.field, "label": self._schemas.label(name, row.field), "versions": versions}
-            )
+            fields.append({"facet": name, "field": row.field, "label": self._label(row), "versions": versions})
         fields += text_history.of_entity(self._committer, entity)
         return {
             "entity": entity, "title": self.describer.thing(entity), "fields": fields,
             "bundles": [self.bundle(bundles[number]) for number in sorted(bundles)],
             "conflicts": [self.describer.describe(row).to_json() for row in self._storage.conflicts_of(entity)],
         }  # fmt: skip
+
+    def _label(self, row: RegisterRow) -> str:
+        """What people call a register in a history."""
+        if row.root == layout.ENTITY_ROOT:
+            return "merged into" if row.field == layout.REDIRECT_FIELD else "exists"
+        if row.root == layout.BINDING_ROOT and row.field:
+            return f"one thing, as {row.field}"
+        return self._schemas.label(layout.parse_root(row.root).name, row.field)
 
     def _versions(self, row: RegisterRow, history: trees.History) -> list[dict[str, Any]]:
         heads = {head.id for head in history.state.heads}
