@@ -119,8 +119,11 @@ class Host(Protocol):
 
 
 class Hosting:
-    def __init__(self, workspace: Workspace, config: PeerConfig, admission: Admission, host: Host) -> None:
-        self.workspace, self.peer, self.admission, self._host = workspace, Peer(config), admission, host
+    def __init__(
+        self, workspace: Workspace, config: PeerConfig, admission: Admission, host: Host,
+        acknowledged: dict[str, dict[str, int]] | None = None,
+    ) -> None:  # fmt: skip
+        self.workspace, self.peer, self.admission, self._host = workspace, Peer(config, acknowledged), admission, host
         self.connections: dict[int, Connection] = {}
         self.tips: dict[str, Tip] = {}
         self._numbers = itertools.count(1)

@@ -103,12 +103,13 @@ class _Link:
 
 
 class Peer:
-    def __init__(self, config: PeerConfig) -> None:
+    def __init__(self, config: PeerConfig, acknowledged: dict[str, dict[str, int]] | None = None) -> None:
+        """``acknowledged``: {device: {log: seq on its disk}}, as far as is known; kept up to date."""
         self.config = config
         self.device = device_id(config.key)
         self.election = Election(m.RosterEntry(self.device, config.name[:60], config.address, config.hub))
         self._links: dict[int, _Link] = {}
-        self._acknowledged: dict[str, dict[str, int]] = {}
+        self._acknowledged: dict[str, dict[str, int]] = {} if acknowledged is None else acknowledged
         self._out: list[Effect] = []
 
     # -- what is so ----------------------------------------------------------------------------------------
@@ -350,6 +351,8 @@ class Peer:
         message = output.message
         if isinstance(message, (m.Ack, m.Have)):
             logs = self._acknowledged.setdefault(link.device, {})
+            if isinstance(message, m.Have):
+                logs.clear()  # it is all that the other holds, and may be less than once
             for tip in message.tips:
                 logs[tip.log] = max(tip.seq, logs.get(tip.log, 0))
         if isinstance(message, m.Heartbeat):

@@ -22,7 +22,7 @@ from openprod.core.clock import time_text
 from openprod.engine.commit import Committer
 from openprod.engine.workspace import Workspace
 from openprod.errors import Denied, InputError, NotFound, OpenprodError, Stale, Unreachable
-from openprod.sync import certificates, known, pairing, showing
+from openprod.sync import around, certificates, known, pairing, showing
 from openprod.sync import messages as m
 from openprod.sync.admission import Admission
 from openprod.sync.discovery import Announcement
@@ -53,6 +53,7 @@ class PeerService:
         self._transport = transport
         self._known = known.KnownDevices(home / "peers", workspace.id)
         self._admission = Admission(workspace, self._known)
+        self._stored = self._known.stored
         self._tasks: TaskGroup | None = None
         self._hosting: Hosting | None = None
         self._listening: Listening | None = None
@@ -195,6 +196,7 @@ class PeerService:
     def status(self) -> dict[str, Any]:
         found = {
             **showing.gathering(self.workspace, self._hosting),
+            "addresses": list(self._addresses) if self._hosting is not None else [],
             "joining": self._joining,
             "problem": self._problem,
             "plans": [showing.plan(one) for one in self._plans.values()],
@@ -216,9 +218,25 @@ class PeerService:
                 await moved.wait()
         return self.status()
 
-    async def edits(self, limit: int) -> list[dict[str, Any]]:
+    async def alone(self) -> int:
+        """How many of this device's own bundles are on no other, as far as is known."""
+        return await showing.alone(self.workspace, self._spread)
+
+    async def edits(self, limit: int, *, alone: bool = False) -> dict[str, Any]:
         """The latest bundles, newest first: whether each is on the leader, and on how many other devices."""
-        return await showing.edits(self.workspace, self._hosting, min(limit, EDITS_MAX))
+        return await showing.edits(
+            self.workspace, self._hosting, self._spread, limit=min(limit, EDITS_MAX), only_alone=alone
+        )
+
+    @property
+    def _spread(self) -> showing.Spread:
+        return showing.Spread(self._stored, self._device)
+
+    async def nearby(self, seconds: float) -> dict[str, Any]:
+        """Devices that can be found on the network, once ``seconds`` are over."""
+        found, problem = await around.listen(seconds)
+        productions = around.productions(self._home / "peers")
+        return {"devices": [around.described(one, productions) for one in found], "problem": problem}
 
     @property
     def _device(self) -> str:
@@ -261,7 +279,7 @@ class PeerService:
             )  # fmt: skip
             self._listening, self._is_private = listening, listen.startswith("127.") or listen in ("::1", "localhost")
             await self._admission.learn()
-            self._hosting = Hosting(self.workspace, config, self._admission, self)
+            self._hosting = Hosting(self.workspace, config, self._admission, self, self._stored)
             self._scope = anyio.CancelScope()
             self._was_in = False
             self._tasks.start_soon(self._run, self._hosting, self._scope)
@@ -287,6 +305,7 @@ class PeerService:
         if hosting is None or hosting is not self._hosting:
             return
         self._hosting = None
+        self._known.note(self._stored, self._device)
         listening, scope, self._listening, self._scope = self._listening, self._scope, None, None
         self._invitations = _invitations()
         self._nearby.withdraw()
@@ -357,6 +376,7 @@ class PeerService:
         hosting = self._hosting
         if hosting is None:
             return
+        self._known.note(self._stored, self._device)
         self.moved()
         if not hosting.peer.leads:
             return
