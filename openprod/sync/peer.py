@@ -139,6 +139,11 @@ class Peer:
         self._do(self.election.host(gathering, now.mono))
         return self._take()
 
+    def keep(self, gathering: str, history: Sequence[m.Stretch], now: Now) -> list[Effect]:
+        """A hub's part: keep a gathering open that others lead. ``history``: as noted before this program ended."""
+        self._do(self.election.keep(gathering, history, now.mono))
+        return self._take()
+
     def leave(self, now: Now) -> list[Effect]:
         """Everybody keeps what they have. A leader hands over."""
         self._do(self.election.leave(now.mono))
@@ -214,12 +219,13 @@ class Peer:
         stored = [
             m.Stored(other, log, seq)
             for other, logs in self._acknowledged.items()
-            if self.leads and device and other != device
+            if (self.leads or self.config.hub) and device and other != device
             for log, seq in logs.items()
             if log.startswith(device + "-")
         ]
         leader = "" if election.role is Role.LOST else election.leader
-        return m.Heartbeat(election.term, leader, election.is_direct(now.mono), now.wall, stored[:STORED_MAX])
+        direct, joined = election.is_direct(now.mono), self.joined[: CONNECTIONS_MAX - 1]
+        return m.Heartbeat(election.term, leader, direct, now.wall, stored[:STORED_MAX], joined)
 
     # -- the host's answers --------------------------------------------------------------------------------
 

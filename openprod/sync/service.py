@@ -33,6 +33,7 @@ from openprod.sync.peer import Notice, PeerConfig
 from openprod.sync.plans import Coming
 from openprod.sync.reach import EVERYWHERE, own_addresses, reach
 from openprod.sync.spoken import Me
+from openprod.sync.standing import Standing
 from openprod.sync.transport import PAIRING, Channel, Listening, Transport, WebSocketTransport
 
 PORT: Final = 8041
@@ -47,8 +48,12 @@ _log = logging.getLogger(__name__)
 
 
 class PeerService:
-    def __init__(self, workspace: Workspace, *, home: Path, transport: Transport | None = None) -> None:
+    def __init__(
+        self, workspace: Workspace, *, home: Path, transport: Transport | None = None, hub: bool = False
+    ) -> None:
+        """``hub``: never lead, store what members send without asking anybody, and keep the gathering open."""
         self.workspace = workspace
+        self._standing = Standing(home / "peers" / f"{workspace.id}.hub") if hub else None
         self._home = home
         self._transport = transport
         self._known = known.KnownDevices(home / "peers", workspace.id)
@@ -73,6 +78,7 @@ class PeerService:
         self._events: deque[dict[str, str]] = deque(maxlen=EVENTS_MAX)
         self._cooling: dict[str, int] = {}
         self._called: dict[str, int] = {}
+        self._calling: set[str] = set()
         self._was_in = self._closing = False
         self._revision = 0
         self._shown: dict[str, Any] = {}
@@ -106,10 +112,18 @@ class PeerService:
         """
         hosting = await self._open(listen, port, addresses)
         if not hosting.peer.gathering:
-            hosting.do(hosting.peer.host(secrets.token_hex(16), now()))
-            self.said("You host.")
+            self._begin(hosting)
         link = await self._link(role)
         return {**self.status(), "link": link, "code": self._nearby.code(role) if link else ""}
+
+    def _begin(self, hosting: Hosting) -> None:
+        if self._standing is None:
+            hosting.do(hosting.peer.host(secrets.token_hex(16), now()))
+            self.said("You host.")
+        else:
+            at = now()
+            hosting.do(hosting.peer.keep(self._standing.gathering, self._standing.history(at), at))
+            self.said("This is a hub: members can come at any time.")
 
     async def join(
         self, link: str = "", *, yes: bool = False, listen: str = EVERYWHERE, port: int | None = None,
@@ -196,6 +210,7 @@ class PeerService:
     def status(self) -> dict[str, Any]:
         found = {
             **showing.gathering(self.workspace, self._hosting),
+            "hub": self._standing is not None,
             "addresses": list(self._addresses) if self._hosting is not None else [],
             "joining": self._joining,
             "problem": self._problem,
@@ -275,6 +290,7 @@ class PeerService:
                 workspace=self.workspace.id, key=bytes(identity.key.verify_key),
                 sign=lambda part: identity.key.sign(part).signature, nonce=lambda: secrets.token_bytes(32),
                 admit=self._admit, name=identity.name, address=known.joined(self._addresses),
+                hub=self._standing is not None,
                 invited=lambda invitation, device: self._invitations.key(invitation, device),
             )  # fmt: skip
             self._listening, self._is_private = listening, listen.startswith("127.") or listen in ("::1", "localhost")
@@ -353,16 +369,19 @@ class PeerService:
 
     def connect(self, device: str) -> None:
         """Called by the peer: not reaching it needs no answer."""
-        if self._tasks is not None:
+        if self._tasks is not None and device not in self._calling:
             self._tasks.start_soon(self._call, device, False, False)
 
     async def _call(self, device: str, wanted: bool, yes: bool) -> None:
+        self._calling.add(device)
         try:
             channel = await reach(self._network, self._places(device))
         except OpenprodError as error:
             if wanted:
                 self._fail(error.sentence)
             return
+        finally:
+            self._calling.discard(device)
         self._serve(channel, caller=True, expected=device, wanted=wanted, yes=yes)
 
     def _places(self, device: str) -> list[tuple[str, int]]:
@@ -377,6 +396,10 @@ class PeerService:
         if hosting is None:
             return
         self._known.note(self._stored, self._device)
+        if self._standing is not None and hosting.peer.gathering:
+            election = hosting.peer.election
+            leader = election.leader if election.is_direct(now().mono) else ""
+            self._standing.note(hosting.peer.gathering, election.term, leader, now())
         self.moved()
         if not hosting.peer.leads:
             return
@@ -402,11 +425,13 @@ class PeerService:
                 return "That link has been used. Ask for another."
             if why_not := await self._admission.admit(proven.key, proven.name, invitation.note or "editor"):
                 return why_not
+        if self._standing is not None:
+            connection.yes = True  # whoever made this a hub has said so once and for all
         self._known.add(proven.device, proven.name, [])
         if proven.clock.sentence:
             self.said(proven.clock.sentence)
         leader = proven.history[0].leader if proven.history and proven.gathering else ""
-        if connection.caller and not proven.resumes and leader not in ("", proven.device, self._device):
+        if connection.caller and not (proven.resumes or proven.hub) and leader not in ("", proven.device, self._device):
             places = self._places(leader)
             if places and self._tasks is not None:
                 # Halves come together by their leaders: the others follow.
@@ -491,7 +516,9 @@ class PeerService:
         within = bool(hosting.peer.gathering)
         over = (self._was_in and not within) or (self._joining == "failed" and not within)
         self._was_in = within
-        if over and self._tasks is not None:
+        if over and self._standing is not None:
+            self._begin(hosting)  # whoever led ended it for all; a hub is there for the next
+        elif over and self._tasks is not None:
             self._tasks.start_soon(self._stop, hosting)
 
     def _name_of(self, device: str) -> str:

@@ -119,6 +119,7 @@ class SessionAnswer(Payload):
     alone: Annotated[int, Field(description="This device's own bundles that are on no other, as far as is known")]
     joining: Annotated[str, Field(description="calling, deciding, joined, failed or empty")]
     problem: str
+    hub: Annotated[bool, Field(description="Whether this node is a hub: always on, never leads")]
     members: list[MemberRecord]
     plans: list[PlanRecord]
     newcomers: list[NewcomerRecord]
