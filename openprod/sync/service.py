@@ -396,10 +396,7 @@ class PeerService:
         if hosting is None:
             return
         self._known.note(self._stored, self._device)
-        if self._standing is not None and hosting.peer.gathering:
-            election = hosting.peer.election
-            leader = election.leader if election.is_direct(now().mono) else ""
-            self._standing.note(hosting.peer.gathering, election.term, leader, now())
+        self._note_standing(hosting)
         self.moved()
         if not hosting.peer.leads:
             return
@@ -411,6 +408,11 @@ class PeerService:
             if at - self._called.get(device, -CALL_AGAIN_MS) >= CALL_AGAIN_MS:
                 self._called[device] = at
                 hosting.do(hosting.peer.want(device))
+
+    def _note_standing(self, hosting: Hosting) -> None:
+        if self._standing is not None and hosting.peer.gathering:
+            at = now()
+            self._standing.note(hosting.peer.gathering, hosting.peer.election.course.history(at.mono), at)
 
     # -- called by Hosting ---------------------------------------------------------------------------------
 
@@ -486,6 +488,7 @@ class PeerService:
         for one in hosting.peer.election.roster:
             if one.device != self._device:
                 self._known.add(one.device, one.name, one.address.split())
+        self._note_standing(hosting)
 
     def ended(self, connection: Connection, code: str, sentence: str) -> None:
         self._plans.pop(connection.number, None)

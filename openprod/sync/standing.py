@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -45,14 +46,13 @@ class Standing:
         place = self._place
         return [Stretch(place.term, place.leader, max(0, now.wall - place.at_ms))] if place.leader else []
 
-    def note(self, gathering: str, term: int, leader: str, now: Now) -> None:
-        """``leader``: while in touch with it. Raises nothing: what can't be written costs a question at most."""
+    def note(self, gathering: str, history: Sequence[Stretch], now: Now) -> None:
+        """Raises nothing: what can't be written costs a question at most. ``history``: newest first."""
+        present = history[0] if history else Stretch(0, "", 0)
+        place = _Place(gathering, present.term, present.leader, now.wall - present.age_ms if history else 0)
         before = self._place
-        if gathering != before.gathering:
-            place = _Place(gathering, term, leader, now.wall)
-        elif leader and ((term, leader) != (before.term, before.leader) or now.wall - before.at_ms >= NOTE_MS):
-            place = _Place(gathering, term, leader, now.wall)
-        else:
+        same = msgspec.structs.replace(place, at_ms=0) == msgspec.structs.replace(before, at_ms=0)
+        if same and abs(place.at_ms - before.at_ms) < NOTE_MS:
             return
         self._place = place
         try:

@@ -123,7 +123,7 @@ def test_it_keeps_nothing_of_strangers_and_refuses_who_was_removed(show: list[Ga
     link = hub.link()
     alex.join(link, "--yes")
     alex.together(hub)
-    alex.spread(0)
+    alex.until(lambda _session: alex.bundles() == hub.bundles(), "the production", every_s=0.2)
     alex.stop()
     hub.until(lambda session: not session["members"][-1]["here"], "alex to go")
     # Somebody has got hold of a copy and of a link that was used.
