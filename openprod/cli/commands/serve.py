@@ -39,5 +39,7 @@ def serve(
         serve_hub(folder, host=host, port=port, body=body)
         return
     if peer_port is not None or addresses:
-        raise click.UsageError("--peer-port and --address are for a hub (--hub); otherwise give them to `openprod host`.")
+        raise click.UsageError(
+            "--peer-port and --address are for a hub (--hub); otherwise give them to `openprod host`."
+        )
     serve_folder(folder, host=host, port=port, browser=not no_browser)
