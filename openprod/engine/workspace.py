@@ -67,7 +67,8 @@ class Workspace(Reading, Managing):
         self._marks: HighWater | None = None
         self._tokens = Tokens([])
         self._hear_revoked: dict[object, Callable[[], object]] = {}
-        self._now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
+        self._correction_ms = 0
+        self._now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000 + self._correction_ms
 
     # -- opening and making --------------------------------------------------------------------------------
 
@@ -345,6 +346,13 @@ class Workspace(Reading, Managing):
             return undo.plan(committer, row, self._deciding(committer, by))
 
         return await self._write(Writes(plan=plan, actor=by, intent=intent, undoes=about))
+
+    async def keep_time(self, *, correction_ms: int, refusal: str) -> None:
+        """``correction_ms``: added to the wall clock for what is written from now on. ``refusal``: why nothing may be
+        written, or "".
+        """
+        self._correction_ms = correction_ms
+        await self._worker.call(lambda committer: setattr(committer, "read_only", refusal))
 
     # -- other laptops -------------------------------------------------------------------------------------
 

@@ -9,8 +9,8 @@ To lead is transport: the leader orders and relays, and may nothing else; nobody
 * Where two claims meet on a connection that both sides have joined, the higher (term, older rank, lower id) wins.
   Halves of a gathering meet on such a connection only after people have approved; see ``openprod.sync.stretches``.
 * A leader whose clock shows that it slept for longer than the others wait steps down.
-* A hub never leads. It keeps the gathering open; where nobody leads, it hands the lead to whoever came first of those who
-  are here. Members who reach each other through it only are in the roster as long as it says that they are joined.
+* A hub never leads. It keeps the gathering open; where nobody leads, it hands the lead to whoever came first of those
+  who are here. Who reaches the leader through it only is in the roster as long as it says that they are joined.
 
 Pure: times come in, messages and wishes go out.
 """
@@ -23,7 +23,7 @@ from typing import Final, NamedTuple, TypeAlias, TypeGuard
 
 import msgspec
 
-from openprod.sync.messages import Announce, End, Heartbeat, Roster, RosterEntry
+from openprod.sync.messages import Announce, End, Heartbeat, Roster, RosterEntry, Stretch
 from openprod.sync.stretches import Course
 
 SUSPECT_MS: Final = 4_000

@@ -25,6 +25,7 @@ from openprod.errors import Denied, InputError, NotFound, OpenprodError, Stale, 
 from openprod.sync import around, certificates, known, pairing, showing
 from openprod.sync import messages as m
 from openprod.sync.admission import Admission
+from openprod.sync.clocks import FINE, ClockReport, Verdict
 from openprod.sync.discovery import Announcement
 from openprod.sync.hosting import Connection, Hosting, now
 from openprod.sync.nearby import Nearby
@@ -212,6 +213,7 @@ class PeerService:
             **showing.gathering(self.workspace, self._hosting),
             "hub": self._standing is not None,
             "addresses": list(self._addresses) if self._hosting is not None else [],
+            "clock": showing.clock(self._hosting),
             "joining": self._joining,
             "problem": self._problem,
             "plans": [showing.plan(one) for one in self._plans.values()],
@@ -326,6 +328,7 @@ class PeerService:
         self._invitations = _invitations()
         self._nearby.withdraw()
         self._plans.clear()
+        self._keep_time(FINE)
         self.moved()
         with anyio.move_on_after(GOODBYE_S):
             await hosting.let_go()
@@ -409,6 +412,12 @@ class PeerService:
                 self._called[device] = at
                 hosting.do(hosting.peer.want(device))
 
+    def _keep_time(self, report: ClockReport) -> None:
+        refusal = report.sentence if report.verdict is Verdict.READ_ONLY else ""
+        if self._tasks is not None:
+            keep = partial(self.workspace.keep_time, correction_ms=report.correction_ms, refusal=refusal)
+            self._tasks.start_soon(keep)
+
     def _note_standing(self, hosting: Hosting) -> None:
         if self._standing is not None and hosting.peer.gathering:
             at = now()
@@ -430,8 +439,6 @@ class PeerService:
         if self._standing is not None:
             connection.yes = True  # whoever made this a hub has said so once and for all
         self._known.add(proven.device, proven.name, [])
-        if proven.clock.sentence:
-            self.said(proven.clock.sentence)
         leader = proven.history[0].leader if proven.history and proven.gathering else ""
         if connection.caller and not (proven.resumes or proven.hub) and leader not in ("", proven.device, self._device):
             places = self._places(leader)
@@ -483,6 +490,9 @@ class PeerService:
                 self._joining = "joined"
             self.said(f"{self._name_of(notice.device)} is here." if notice.what == "joined" else "")
             hosting.do(hosting.peer.say(m.About(self.workspace.name), now(), connection=notice.connection))
+        elif notice.what == "clock":
+            self.said(notice.sentence or "This device's clock agrees with the others'.")
+            self._keep_time(hosting.peer.clocks.report)
         elif notice.what == "lost":
             self.said(f"{self._name_of(notice.device)} is gone: {notice.sentence}")
         for one in hosting.peer.election.roster:

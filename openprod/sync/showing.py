@@ -10,6 +10,7 @@ from openprod.engine.commit import Committer
 from openprod.engine.workspace import Workspace
 from openprod.storage.ports import BundleRow
 from openprod.sync import catchup
+from openprod.sync.clocks import FINE
 from openprod.sync.election import Role
 from openprod.sync.hosting import Hosting
 from openprod.sync.plans import Coming
@@ -43,6 +44,13 @@ def gathering(workspace: Workspace, hosting: Hosting | None) -> dict[str, Any]:
         on_leader, devices = peer.spread(mine.log, mine.seq)
         found["mine"] = {"bundles": mine.seq, "on_leader": on_leader, "devices": devices}
     return found
+
+
+def clock(hosting: Hosting | None) -> dict[str, Any]:
+    """How far this device's clock is off the gathering's time; to whole seconds, so that it tells little news."""
+    report = hosting.peer.clocks.report if hosting is not None else FINE
+    offset_ms = report.offset_ms // 1000 * 1000 if report.sentence else 0
+    return {"verdict": report.verdict.value, "offset_ms": offset_ms, "sentence": report.sentence}
 
 
 class Spread(NamedTuple):

@@ -178,12 +178,19 @@ def _print(found: dict[str, Any], as_json: bool) -> None:
     if not found["in_session"]:
         note("This device is in no gathering.")
     else:
-        rows = [[one["name"], one["device"], one["leads"], one["here"], one["me"]] for one in found["members"]]
+        rows = [
+            [one["name"] + (" (hub)" if one["hub"] else ""), one["device"], one["leads"], one["here"], one["me"]]
+            for one in found["members"]
+        ]
         print_table(["name", "device", "leads", "here", "this device"], rows)
         mine = found["mine"]
         if mine["bundles"]:
             leader = "on the leader" if mine["on_leader"] else "not yet on the leader"
             note(f"Your latest edit: here, {leader}, on {plural(mine['devices'], 'other device')}.")
+    if found["alone"]:
+        note(f"On no other device yet: {plural(found['alone'], 'edit')} of yours.")
+    if found["clock"]["sentence"]:
+        note(found["clock"]["sentence"])
     for one in found["newcomers"]:
         say(f"waits: {one['device']}  {newcomer(one)} knows the code and wants to join.")
     for plan in found["plans"]:

@@ -102,6 +102,14 @@ class MineRecord(Payload):
     devices: int
 
 
+class ClockRecord(Payload):
+    """This device's clock against the gathering's time."""
+
+    verdict: Literal["fine", "warn", "correct", "read-only"]
+    offset_ms: Annotated[int, Field(description="What the others' clocks say more; whole seconds")]
+    sentence: Annotated[str, Field(description="For people; empty while fine")]
+
+
 class EventRecord(Payload):
     at: str
     sentence: str
@@ -124,6 +132,7 @@ class SessionAnswer(Payload):
     plans: list[PlanRecord]
     newcomers: list[NewcomerRecord]
     mine: MineRecord
+    clock: ClockRecord
     events: list[EventRecord]
     link: str = ""
     code: Annotated[str, Field(description="To be spoken: for one device, for a minute. Empty while locked.")] = ""
