@@ -39,7 +39,7 @@ def alike(*people: Gathered) -> None:
 
 
 def test_laptops_that_are_never_there_together_exchange_through_it(show: list[Gathered]) -> None:
-    """INV-PEER-1, INV-PEER-4, INV-PEER-5: the hub asks nobody, the laptop asks its person."""
+    """INV-HUB-1, INV-PEER-1, INV-PEER-4, INV-PEER-5: the hub asks nobody, the laptop asks its person."""
     hub, alex, blake = show
     alex.join(hub.link(), "--yes")
     alex.until(lambda session: session["leads"], "the lead")
@@ -118,7 +118,8 @@ def test_killed_and_started_again_it_goes_on_and_asks_nobody(show: list[Gathered
     assert not hub.session()["leads"]
 
 
-def test_it_keeps_nothing_of_strangers_and_refuses_who_was_removed(show: list[Gathered], tmp_path: Path) -> None:
+def test_it_keeps_nothing_of_strangers_and_refuses_who_was_removed(show: list[Gathered]) -> None:
+    """INV-HUB-1"""
     hub, alex, blake = show
     link = hub.link()
     alex.join(link, "--yes")
