@@ -35,6 +35,7 @@ from openprod.engine.queries_answer import Queries
 from openprod.engine.reading import Reading
 from openprod.engine.resolve import UNSET, Deciding
 from openprod.engine.schemas import Schemas
+from openprod.engine.timing import Timing
 from openprod.engine.tokens import Grant, Tokens
 from openprod.engine.views import Views
 from openprod.engine.worker import Worker
@@ -49,7 +50,7 @@ T = TypeVar("T")
 DATABASE = "workspace.db"
 
 
-class Workspace(Reading, Managing):
+class Workspace(Reading, Managing, Timing):
     """Made by ``Workspace.open``. ``feed`` announces every commit; ``schemas`` are the adopted ones."""
 
     _refresh: asyncio.Future[Schemas] | None = None
@@ -67,8 +68,7 @@ class Workspace(Reading, Managing):
         self._marks: HighWater | None = None
         self._tokens = Tokens([])
         self._hear_revoked: dict[object, Callable[[], object]] = {}
-        self._correction_ms = 0
-        self._now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000 + self._correction_ms
+        self._now_ms: Callable[[], int] = self._corrected_ms
 
     # -- opening and making --------------------------------------------------------------------------------
 
@@ -346,13 +346,6 @@ class Workspace(Reading, Managing):
             return undo.plan(committer, row, self._deciding(committer, by))
 
         return await self._write(Writes(plan=plan, actor=by, intent=intent, undoes=about))
-
-    async def keep_time(self, *, correction_ms: int, refusal: str) -> None:
-        """``correction_ms``: added to the wall clock for what is written from now on. ``refusal``: why nothing may be
-        written, or "".
-        """
-        self._correction_ms = correction_ms
-        await self._worker.call(lambda committer: setattr(committer, "read_only", refusal))
 
     # -- other laptops -------------------------------------------------------------------------------------
 

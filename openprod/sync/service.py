@@ -22,12 +22,13 @@ from openprod.core.clock import time_text
 from openprod.engine.commit import Committer
 from openprod.engine.workspace import Workspace
 from openprod.errors import Denied, InputError, NotFound, OpenprodError, Stale, Unreachable
-from openprod.sync import around, certificates, known, pairing, showing
+from openprod.sync import certificates, known, pairing
 from openprod.sync import messages as m
 from openprod.sync.admission import Admission
 from openprod.sync.clocks import FINE, ClockReport, Verdict
 from openprod.sync.discovery import Announcement
 from openprod.sync.hosting import Connection, Hosting, now
+from openprod.sync.looking import Looking
 from openprod.sync.nearby import Nearby
 from openprod.sync.outputs import Proven
 from openprod.sync.peer import Notice, PeerConfig
@@ -39,7 +40,6 @@ from openprod.sync.transport import PAIRING, Channel, Listening, Transport, WebS
 
 PORT: Final = 8041
 EVENTS_MAX: Final = 100
-EDITS_MAX: Final = 1000
 CALL_AGAIN_MS: Final = 3_000
 COOL_MS: Final = 300_000
 GOODBYE_S: Final = 5.0
@@ -48,7 +48,7 @@ _FINAL: Final = frozenset({"declined", "not_admitted", "versions", "other_worksp
 _log = logging.getLogger(__name__)
 
 
-class PeerService:
+class PeerService(Looking):
     def __init__(
         self, workspace: Workspace, *, home: Path, transport: Transport | None = None, hub: bool = False
     ) -> None:
@@ -205,59 +205,6 @@ class PeerService:
                 raise Stale("That plan isn't what would happen any more.", hint="Look at what waits now.")
             raise NotFound("No plan waits for a word.", hint="`openprod peers` shows what waits.")
         return number
-
-    # -- what is so ----------------------------------------------------------------------------------------
-
-    def status(self) -> dict[str, Any]:
-        found = {
-            **showing.gathering(self.workspace, self._hosting),
-            "hub": self._standing is not None,
-            "addresses": list(self._addresses) if self._hosting is not None else [],
-            "clock": showing.clock(self._hosting),
-            "joining": self._joining,
-            "problem": self._problem,
-            "plans": [showing.plan(one) for one in self._plans.values()],
-            "newcomers": self._nearby.newcomers,
-            "events": list(self._events),
-        }
-        if found != self._shown:
-            self._revision += 1
-            self._shown = found
-        return {"revision": self._revision, **found}
-
-    async def changed(self, after: int, wait_s: float) -> dict[str, Any]:
-        """The first status after revision ``after``, or the present one when ``wait_s`` are over."""
-        with anyio.move_on_after(wait_s):
-            while True:
-                moved = self._moved
-                if (found := self.status())["revision"] != after or self._closing:
-                    return found
-                await moved.wait()
-        return self.status()
-
-    async def alone(self) -> int:
-        """How many of this device's own bundles are on no other, as far as is known."""
-        return await showing.alone(self.workspace, self._spread)
-
-    async def edits(self, limit: int, *, alone: bool = False) -> dict[str, Any]:
-        """The latest bundles, newest first: whether each is on the leader, and on how many other devices."""
-        return await showing.edits(
-            self.workspace, self._hosting, self._spread, limit=min(limit, EDITS_MAX), only_alone=alone
-        )
-
-    @property
-    def _spread(self) -> showing.Spread:
-        return showing.Spread(self._stored, self._device)
-
-    async def nearby(self, seconds: float) -> dict[str, Any]:
-        """Devices that can be found on the network, once ``seconds`` are over."""
-        found, problem = await around.listen(seconds)
-        productions = around.productions(self._home / "peers")
-        return {"devices": [around.described(one, productions) for one in found], "problem": problem}
-
-    @property
-    def _device(self) -> str:
-        return self.workspace.identity.device
 
     async def _link(self, role: str) -> str:
         """ "" where this device may let nobody in."""
