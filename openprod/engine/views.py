@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from openprod.core import ids, resolutions
-from openprod.core.clock import moment
+from openprod.core.clock import is_far_future, moment
 from openprod.engine import edges, text_history, trees
 from openprod.engine.commit import Committer
 from openprod.engine.describe import Describer
@@ -47,6 +47,7 @@ class Views:
             "number": row.number, "bundle": row.id, "at": moment(row.hlc), "hlc": row.hlc,
             "author": row.name, "user": row.user, "device": row.device, "via": row.via, "intent": row.intent,
             "message": row.message, "undoes": row.undoes or None, "log": row.log, "seq": row.seq,
+            "clock_ahead": is_far_future(row.hlc, self._committer.now_ms()),
         }  # fmt: skip
 
     def log(self, *, after: str | None, limit: int, newest_first: bool) -> list[dict[str, Any]]:
@@ -337,6 +338,7 @@ class Views:
                     "value": None if version.value is None else json.loads(version.value),
                     "known": version.value is not None, "author": bundle.name, "user": bundle.user,
                     "device": bundle.device, "via": bundle.via, "at": moment(bundle.hlc), "bundle": bundle.id,
+                    "clock_ahead": is_far_future(bundle.hlc, self._committer.now_ms()),
                     "message": bundle.message, "intent": bundle.intent, "status": status,
                     "parent": None if version.parent is None else ids.version_text(row.document, version.parent),
                     "knowing": [f"{row.document}:{text}" for text in knowing], "decision": id in decided,
