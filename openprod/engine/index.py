@@ -422,11 +422,14 @@ class Index:
 
     def store(self, entries: Iterable[Entry]) -> None:
         """Write registers' rows, once their winners are known."""
-        rows = []
+        made, changed = [], []
         for entry in entries:
-            rows.append(entry.row())
+            (changed if entry.stored else made).append(entry.row())
             entry.stored = True
-        self._storage.put_registers(rows)
+        if made:
+            self._storage.put_registers(made)
+        if changed:
+            self._storage.change_registers(changed)
         self._write_leaves()
 
     def _write_leaves(self) -> None:

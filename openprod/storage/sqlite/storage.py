@@ -133,6 +133,14 @@ class SqliteStorage(Oplog, TextTables):
             rows,
         )
 
+    def change_registers(self, rows: Sequence[RegisterRow]) -> None:
+        self._executemany(
+            # The table itself, by its own key: `id` would be looked up in an index first.
+            "UPDATE register INDEXED BY sqlite_autoindex_register_1 SET client = ?, clock = ?, forked = ?, value = ?"
+            " WHERE root = ? AND field = ? AND entity = ? AND id = ?",
+            [(*row[6:10], row.root, row.field, row.entity, row.id) for row in rows],
+        )
+
     def next_register(self) -> int:
         return int(self._row("SELECT coalesce(max(id), 0) + 1 FROM register")[0])
 
