@@ -422,7 +422,8 @@ class Index:
 
     def store(self, entries: Iterable[Entry]) -> None:
         """Write registers' rows, once their winners are known."""
-        made, changed = [], []
+        made: list[RegisterRow] = []
+        changed: list[RegisterRow] = []
         for entry in entries:
             (changed if entry.stored else made).append(entry.row())
             entry.stored = True
