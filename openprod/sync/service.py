@@ -435,7 +435,9 @@ class PeerService:
             if connection is not None and connection.wanted:
                 self._joining = "joined"
             self.said(f"{self._name_of(notice.device)} is here." if notice.what == "joined" else "")
-            hosting.do(hosting.peer.say(m.About(self.workspace.name), now(), connection=notice.connection))
+            hosting.do(
+                hosting.peer.say(m.About(self.workspace.name, hosting.held), now(), connection=notice.connection)
+            )
         elif notice.what == "lost":
             self.said(f"{self._name_of(notice.device)} is gone: {notice.sentence}")
         for one in hosting.peer.election.roster:

@@ -16,7 +16,7 @@ from anyio import to_thread
 from openprod import node as serving
 from openprod.cli.calls import Node, Refused, call
 from openprod.cli.options import folder_argument, json_option, plural
-from openprod.cli.output import note, print_json, print_table, printable, say
+from openprod.cli.output import note, print_json, print_table, printable, progress, say
 from openprod.engine.copying import empty_copy
 from openprod.engine.workspace import DATABASE
 from openprod.errors import Busy, InputError, NotFound, Unreachable
@@ -76,10 +76,7 @@ def host(
             with suppress(Busy):  # the node has been stopped
                 await _welcome(node, found["revision"])
 
-    async def is_served() -> bool:
-        return await serving.is_served(folder)
-
-    served = serving.run(is_served)
+    served = serving.run(partial(serving.is_served, folder))
     _with_node(folder, port, begin)
 
 
@@ -130,7 +127,10 @@ def join(
             found = await node.get("session", after=found["revision"], wait=_WAIT_S)
         say(f"Joined: {', '.join(one['name'] for one in found['members'] if not one['me'])}")
         sys.stdout.flush()
+        with suppress(Busy):  # the node has been stopped
+            await _show_copy(node, found, always=not served)
 
+    served = serving.run(partial(serving.is_served, folder))
     _with_node(folder, port, begin)
 
 
@@ -198,6 +198,19 @@ async def _welcome(node: Node, revision: int) -> None:
             yes = await to_thread.run_sync(partial(click.confirm, question, err=True), abandon_on_cancel=True)
             with suppress(Refused):  # it has given up meanwhile
                 await node.post("session", "approve" if yes else "decline", body={"plan": one["device"]})
+
+
+async def _show_copy(node: Node, found: dict[str, Any], *, always: bool) -> None:
+    """A bar while a whole copy comes, and one while it is taken in. ``always``: also of one that has yet to begin."""
+    while always or found["copy"]:
+        if found["copy"]:
+            came = found["copy"]["came"] >= found["copy"]["bytes"]
+            label, done, total = ("Checking", "taken", "bundles") if came else ("Fetching", "came", "bytes")
+            with progress(label) as report:
+                while found["copy"] and found["copy"][done] < found["copy"][total]:
+                    report(found["copy"][done], found["copy"][total])
+                    found = await node.get("session", after=found["revision"], wait=_WAIT_S)
+        found = await node.get("session", after=found["revision"], wait=_WAIT_S)
 
 
 def _newcomer(one: dict[str, Any]) -> str:

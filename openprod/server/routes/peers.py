@@ -95,6 +95,15 @@ class MineRecord(Payload):
     devices: int
 
 
+class CopyRecord(Payload):
+    """A whole copy on its way: ``came`` of ``bytes`` are here, ``taken`` of its ``bundles`` verified and taken in."""
+
+    came: int
+    bytes: int
+    taken: int
+    bundles: int
+
+
 class EventRecord(Payload):
     at: str
     sentence: str
@@ -114,6 +123,7 @@ class SessionAnswer(Payload):
     plans: list[PlanRecord]
     newcomers: list[NewcomerRecord]
     mine: MineRecord
+    copy_: Annotated[CopyRecord | None, Field(alias="copy")]
     events: list[EventRecord]
     link: str = ""
     code: Annotated[str, Field(description="To be spoken: for one device, for a minute. Empty while locked.")] = ""
