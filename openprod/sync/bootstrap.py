@@ -16,7 +16,7 @@ from openprod.errors import Untrusted
 from openprod.sync import auth
 from openprod.sync.messages import PIECE_BYTES_MAX, Chunk, ChunkWanted, Manifest
 
-CHUNK_BYTES_MIN: Final = 4 * PIECE_BYTES_MAX
+CHUNK_BYTES_MIN: Final = PIECE_BYTES_MAX
 CHUNKS_MAX: Final = 4096
 IN_FLIGHT_MAX: Final = 8
 _CONTEXT: Final = b"openprod copy 1\0"

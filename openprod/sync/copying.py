@@ -65,8 +65,10 @@ class Owner(Protocol):
 class Given:
     """The copy for others: a file that is made when the first asks, grows for the next, and goes when nobody does."""
 
-    def __init__(self, workspace: Workspace, path: Path, *, key: bytes, sign: Callable[[bytes], bytes]) -> None:
-        self._workspace, self._path, self._key, self._sign = workspace, path, key, sign
+    def __init__(
+        self, workspace: Workspace, path: Path, now_ms: Callable[[], int], *, key: bytes, sign: Callable[[bytes], bytes]
+    ) -> None:
+        self._workspace, self._path, self._now_ms, self._key, self._sign = workspace, path, now_ms, key, sign
         self._making = asyncio.Lock()
         self._used = 0
         self._reset()
@@ -76,9 +78,9 @@ class Given:
         self._hashes: list[bytes] = []
         self._places: dict[bytes, tuple[int, int]] = {}
 
-    async def manifest(self, now: int) -> Manifest:
+    async def manifest(self) -> Manifest:
         """Of all that is here. Without a chunk where the disk has no room for a copy."""
-        self._used = now
+        self._used = self._now_ms()
         async with self._making:
             try:
                 until = await self._workspace.on_thread(_newest)
@@ -94,16 +96,16 @@ class Given:
                 key=self._key, sign=self._sign,
             )  # fmt: skip
 
-    async def piece(self, wanted: ChunkWanted, now: int) -> Chunk | None:
+    async def piece(self, wanted: ChunkWanted) -> Chunk | None:
         """None for what is no chunk of the copy; empty where it is there no more."""
         place = self._places.get(wanted.hash)
         if place is None:
             return None
-        self._used = now
+        self._used = self._now_ms()
         return await to_thread.run_sync(self._read, wanted, *place)
 
-    async def tick(self, now: int) -> None:
-        if self._number and now - self._used > KEPT_MS:
+    async def tick(self) -> None:
+        if self._number and self._now_ms() - self._used > KEPT_MS:
             async with self._making:
                 await to_thread.run_sync(self.forget)
 
@@ -175,19 +177,23 @@ class Fetched:
 
 
 class Copying:
-    """Both sides. ``folder``: where the files are until they have served."""
+    """Both sides. The files are in the workspace's ``run`` until they have served."""
 
-    def __init__(self, workspace: Workspace, folder: Path, owner: Owner, *, key: bytes, sign: Callable[[bytes], bytes]):
-        self._workspace, self._owner = workspace, owner
-        self._given = Given(workspace, folder / "copy-for-others", key=key, sign=sign)
-        self._part = folder / "copy-for-me.part"
+    def __init__(
+        self, workspace: Workspace, owner: Owner, now_ms: Callable[[], int], *, key: bytes,
+        sign: Callable[[bytes], bytes],
+    ) -> None:  # fmt: skip
+        self._workspace, self._owner, self._now_ms = workspace, owner, now_ms
+        run = workspace.folder / "run"
+        self._given = Given(workspace, run / "copy-for-others", now_ms, key=key, sign=sign)
+        self._part = run / "copy-for-me.part"
         self._from = 0
         self._device = ""
         self._fetched: Fetched | None = None
         self._whole = asyncio.Event()
         self._taking = False
         self._distrusted: set[str] = set()
-        self._now = self._heard = 0
+        self._heard = 0
 
     @property
     def status(self) -> dict[str, Any] | None:
@@ -205,11 +211,10 @@ class Copying:
         finally:
             self._given.forget()
 
-    async def tick(self, now: int) -> None:
-        self._now = now
-        if self._from and not self._taking and now - self._heard > QUIET_MS:
+    async def tick(self) -> None:
+        if self._from and not self._taking and self._now_ms() - self._heard > QUIET_MS:
             await self._give_up("nothing came for a minute")
-        await self._given.tick(now)
+        await self._given.tick()
 
     def gone(self, number: int) -> None:
         """What has come stays, for the next connection."""
@@ -222,9 +227,9 @@ class Copying:
             await self._offered(number, device, message.bundles)
             return False
         if isinstance(message, ManifestWanted):
-            self._owner.say(await self._given.manifest(self._now), number)
+            self._owner.say(await self._given.manifest(), number)
         elif isinstance(message, ChunkWanted):
-            piece = await self._given.piece(message, self._now)
+            piece = await self._given.piece(message)
             if piece is None:
                 return False
             self._owner.say(piece, number)
@@ -246,12 +251,12 @@ class Copying:
         if lacking <= 0:
             await to_thread.run_sync(self._drop)
         elif lacking > max(LACKING_MIN, self._owner.held) or self._part.exists():
-            self._from, self._device, self._heard = number, device, self._now
+            self._from, self._device, self._heard = number, device, self._now_ms()
             self._owner.say(Credit(0), number)
             self._owner.say(ManifestWanted(), number)
 
     async def _begin(self, one: Manifest) -> None:
-        self._heard = self._now
+        self._heard = self._now_ms()
         try:
             check(one, workspace=self._workspace.id, admitted=self._owner.admitted)
             if not one.chunks:
@@ -268,7 +273,7 @@ class Copying:
         """Whether it was a chunk of this copy."""
         if chunk.hash not in fetched.download:
             return False
-        self._heard = self._now
+        self._heard = self._now_ms()
         try:
             parts, more = fetched.download.came(self._device, chunk)
             if more is not None:

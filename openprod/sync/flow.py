@@ -126,6 +126,8 @@ class Flow:
         if not self._fetching:
             return  # asked for before something changed
         self._fetching = False
+        if self._paused:
+            return
         if not self._under_way:
             self._moved = now
             if not self._rewound:

@@ -129,7 +129,7 @@ class Hosting:
         self._open: set[Connection] = set()
         self._grown = asyncio.Event()
         self._blobs = BlobExchange(workspace.blobs, workspace.folder / "run", self.say)
-        self.copying = Copying(workspace, workspace.folder / "run", self, key=config.key, sign=config.sign)
+        self.copying = Copying(workspace, self, lambda: now().mono, key=config.key, sign=config.sign)
         self._announcing = self._records = False
 
     async def run(self) -> None:
@@ -143,7 +143,7 @@ class Hosting:
                     await anyio.sleep(TICK_S)
                     self.do(self.peer.tick(now()))
                     self._host.ticked()
-                    await self.copying.tick(now().mono)
+                    await self.copying.tick()
                     if self.peer.joined:
                         await self._blobs.look()
         finally:
