@@ -18,15 +18,22 @@ class Proxy:
         self.passed = 0
         self.bytes_max: int | None = None
         self.full = threading.Event()
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
 
     def _accept(self) -> None:
         with suppress(OSError):
             while True:
                 near, _address = self._listening.accept()
                 far = socket.create_connection(("127.0.0.1", self._target))
-                for one, other, counted in ((near, far, False), (far, near, True)):
-                    threading.Thread(target=self._pass, args=(one, other, counted), daemon=True).start()
+                threading.Thread(target=self._join, args=(near, far), daemon=True).start()
+
+    def _join(self, near: socket.socket, far: socket.socket) -> None:
+        with near, far:
+            back = threading.Thread(target=self._pass, args=(far, near, True), daemon=True)
+            back.start()
+            self._pass(near, far, False)
+            back.join()
 
     def _pass(self, one: socket.socket, other: socket.socket, counted: bool) -> None:
         with suppress(OSError):
@@ -42,6 +49,9 @@ class Proxy:
                 end.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
+        with suppress(OSError):
+            self._listening.shutdown(socket.SHUT_RDWR)  # it is being waited on
+        self._accepting.join()
         self._listening.close()
 
 
