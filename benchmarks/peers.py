@@ -319,7 +319,7 @@ def _crowd(parts: list[list[str]]) -> Iterator[list[subprocess.Popen[str]]]:
             text=True,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-        )  # fmt: skip
+        )
         for words in parts
     ]
     try:

@@ -25,7 +25,7 @@ _DATABASE: Final = "workspace.db"
 _ID = re.compile(r"ws_[0-9A-Za-z]{1,64}")
 _HEAD: Final = struct.Struct(">I64s")
 _WRITE_BYTES: Final = 1024 * 1024
-GROUP: Final = 512
+GROUP: Final = 1024
 GROUP_BYTES: Final = 4 * 1024 * 1024
 
 

@@ -355,7 +355,9 @@ class Hosting:
             leaves = must_leave(committer.log, found)
             if leaves:
                 committer.leave_log()
-            offered = replica.offer(committer, found.known, found.after) if output.offer else None
+            offered = None
+            if output.offer:
+                offered = replica.offer(committer, found.known, found.after, compared=bool(output.tips))
             return found, offered, leaves
 
         found, offered, left = await self.workspace.on_thread(look)

@@ -21,7 +21,8 @@ from openprod.sync.messages import Author, Tip
 from openprod.sync.plans import TOUCHED_MAX, Offer, Touched
 from openprod.yjs import layout
 
-PAGE: Final = 256
+PAGE: Final = 512
+"""Bundles that are read at once, and so sent, and so committed together: a durable commit is dear."""
 
 
 class Held:
@@ -100,8 +101,13 @@ def _rows(committer: Committer, after: int) -> Iterator[BundleRow]:
         after = rows[-1].number
 
 
-def offer(committer: Committer, known: Mapping[str, int], after: Mapping[str, int]) -> Offer:
-    """What would be sent of the branches in ``after`` beyond ``known``; nothing of its content leaves here."""
+def offer(
+    committer: Committer, known: Mapping[str, int], after: Mapping[str, int], *, compared: bool = True
+) -> Offer:  # fmt: skip
+    """What would be sent of the branches in ``after`` beyond ``known``; nothing of its content leaves here.
+
+    ``compared``: the other has something that it could disagree with.
+    """
     authors: Counter[tuple[str, str]] = Counter()
     numbers: set[int] = set()
     size = 0
@@ -112,7 +118,7 @@ def offer(committer: Committer, known: Mapping[str, int], after: Mapping[str, in
             numbers.add(row.number)
             size += len(committer.storage.bundle_body(row.number)[0])
     listed = [Author(name, device, count) for (name, device), count in sorted(authors.items())]
-    return Offer(len(numbers), size, listed, _touched(committer, numbers) if numbers else [])
+    return Offer(len(numbers), size, listed, _touched(committer, numbers) if numbers and compared else [])
 
 
 def _touched(committer: Committer, numbers: set[int]) -> list[Touched]:
