@@ -39,6 +39,7 @@ class BlobExchange:
         self._held: set[bytes] = set()
         self._offered: dict[int, dict[bytes, None]] = {}
         self._asked: dict[int, bytes] = {}
+        self._ending: set[bytes] = set()
 
     async def look(self) -> None:
         """Tell everybody of files that are here since the last time."""
@@ -78,7 +79,7 @@ class BlobExchange:
     def _ask(self, connection: int) -> None:
         if connection in self._asked:
             return
-        asked = set(self._asked.values())
+        asked = {*self._asked.values(), *self._ending}
         offered = self._offered.get(connection, {})
         for hash in list(offered):
             if hash in self._held:
@@ -91,20 +92,24 @@ class BlobExchange:
                 return
 
     async def _came(self, connection: int, chunk: Chunk) -> None:
+        hash = chunk.hash
         try:
             if len(chunk.data) and await to_thread.run_sync(self._add, chunk):
-                self._say(ChunkWanted(chunk.hash, chunk.offset + AHEAD * PIECE_BYTES_MAX), connection)
+                self._say(ChunkWanted(hash, chunk.offset + AHEAD * PIECE_BYTES_MAX), connection)
                 return
-            whole = not len(chunk.data) and await to_thread.run_sync(self._finish, chunk.hash)
+            self._offered.get(connection, {}).pop(hash, None)
+            self._asked.pop(connection, None)
+            self._ending.add(hash)
+            self._ask(connection)  # the next one travels while this one is looked at
+            if not len(chunk.data) and await to_thread.run_sync(self._finish, hash):
+                self._held.add(hash)
+                self._tell([hash], None)
         except OpenprodError as error:
             _log.warning("a stored file can't be taken in: %s", error.sentence)
-            whole = False
-        if whole:
-            self._held.add(chunk.hash)
-            self._tell([chunk.hash], None)
-        else:
-            self._offered.get(connection, {}).pop(chunk.hash, None)
-        self._asked.pop(connection, None)
+            self._offered.get(connection, {}).pop(hash, None)
+            self._asked.pop(connection, None)
+        finally:
+            self._ending.discard(hash)
         self._ask(connection)
 
     def _part(self, hash: bytes) -> Path:

@@ -139,6 +139,7 @@ class Hosting:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._tell_commits)
                 tasks.start_soon(self.copying.run)
+                await self._blobs.look()
                 while True:
                     await anyio.sleep(TICK_S)
                     self.do(self.peer.tick(now()))

@@ -89,6 +89,8 @@ def test_a_newcomer_gets_a_whole_copy_and_goes_on_from_there(folder: Path) -> No
 
 
 def test_what_is_a_replica_s_own_does_not_travel(folder: Path) -> None:
+    """INV-COPY-1"""
+
     async def scene(alex: Desk, blake: Desk) -> None:
         made = await alex.workspace.token_create(label="The desk of the stage manager")
         secret = made["token"].encode()
@@ -196,7 +198,7 @@ def test_an_altered_bundle_in_a_copy_that_a_member_signed(folder: Path, monkeypa
 
 
 def test_a_file_that_is_no_copy(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Such as a database with more in it than bundles: it is never opened."""
+    """INV-COPY-1: such as a database with more in it than bundles; it is never opened."""
 
     async def scene(alex: Desk, blake: Desk) -> None:
         database = (alex.workspace.folder / "workspace.db").read_bytes()
@@ -209,7 +211,7 @@ def test_a_file_that_is_no_copy(folder: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_what_a_giver_derived_does_not_travel(folder: Path) -> None:
-    """INV-REPLAY-1: a hostile member can plant no value that nobody wrote."""
+    """INV-COPY-1, INV-REPLAY-1: a hostile member can plant no value that nobody wrote."""
 
     async def scene(alex: Desk, blake: Desk) -> None:
         def plant(committer: Any) -> None:
