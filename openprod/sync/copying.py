@@ -261,13 +261,15 @@ class Copying:
             check(one, workspace=self._workspace.id, admitted=self._owner.admitted)
             if not one.chunks:
                 raise StorageError("The other device can't make one.")
-            self._fetched = await to_thread.run_sync(Fetched.begin, self._part, one)
+            number, fetched = self._from, await to_thread.run_sync(Fetched.begin, self._part, one)
         except Untrusted as error:
             self._refuse(error)
         except StorageError as error:
             await self._give_up(error.sentence)
         else:
-            await self._go_on(self._fetched)
+            if number and number == self._from:
+                self._fetched = fetched
+                await self._go_on(fetched)
 
     async def _came(self, fetched: Fetched, chunk: Chunk) -> bool:
         """Whether it was a chunk of this copy."""
@@ -293,10 +295,11 @@ class Copying:
         self._owner.refuse(self._from, error)
 
     async def _go_on(self, fetched: Fetched) -> None:
+        if fetched is not self._fetched:
+            return  # the connection is gone
         for wanted in fetched.download.wanted(self._device):
             self._owner.say(wanted, self._from)
         if not fetched.download.left:
-            self._taking = True
             self._whole.set()
         elif not fetched.download.under_way:
             await self._give_up("the other device has it no more")
@@ -306,8 +309,11 @@ class Copying:
 
     async def _take_in(self) -> None:
         fetched, number, device = self._fetched, self._from, self._device
+        if fetched is None or fetched.download.left:
+            return  # of an earlier one, whose connection is gone
+        self._taking = True
         try:
-            fault = await self._take_all(fetched, number) if fetched is not None else None
+            fault = await self._take_all(fetched, number)
             if fault is None or isinstance(fault, (StorageError, Stale)):
                 if self._fetched is fetched:
                     await self._give_up(fault.sentence if fault is not None else "")

@@ -21,7 +21,7 @@ from openprod.sync.transport import Accepted, Channel, Closed, Listening, WebSoc
 from tests.engine.laptops import ROOT, identity
 from tests.engine.replica import CUES
 
-SECONDS_MAX = 25
+SECONDS_MAX = 120
 HERE = {"listen": "127.0.0.1", "port": 0}
 
 

@@ -128,7 +128,7 @@ def join(
         say(f"Joined: {', '.join(one['name'] for one in found['members'] if not one['me'])}")
         sys.stdout.flush()
         with suppress(Busy):  # the node has been stopped
-            await _show_copy(node, found, always=not served)
+            await _show_copy(node, found, patience_s=0 if served else _WAIT_S)
 
     served = serving.run(partial(serving.is_served, folder))
     _with_node(folder, port, begin)
@@ -200,9 +200,10 @@ async def _welcome(node: Node, revision: int) -> None:
                 await node.post("session", "approve" if yes else "decline", body={"plan": one["device"]})
 
 
-async def _show_copy(node: Node, found: dict[str, Any], *, always: bool) -> None:
-    """A bar while a whole copy comes, and one while it is taken in. ``always``: also of one that has yet to begin."""
-    while always or found["copy"]:
+async def _show_copy(node: Node, found: dict[str, Any], *, patience_s: float) -> None:
+    """A bar while a whole copy comes, and one while it is taken in; also of one that begins within ``patience_s``."""
+    deadline = anyio.current_time() + patience_s
+    while found["copy"] or anyio.current_time() < deadline:
         if found["copy"]:
             came = found["copy"]["came"] >= found["copy"]["bytes"]
             label, done, total = ("Checking", "taken", "bundles") if came else ("Fetching", "came", "bytes")
