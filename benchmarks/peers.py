@@ -170,7 +170,8 @@ def edit(node: Node, count: int, *, client: int = 7) -> None:
             fields = doc.get("cues.cue", type=pycrdt.Map)
             subscription = doc.observe(lambda event: made.append(event.update))
             for number in range(count):
-                fields[f"cue_{number % FIELDS}/start"] = f"{client}:{number:06d}"
+                minute = (2 * number + client % 2) % 1440  # two people never agree
+                fields[f"cue_{number % FIELDS}/start"] = f"{minute // 60:02d}:{minute % 60:02d}"
             doc.unobserve(subscription)
             for start in range(0, count, 1000):
                 await asyncio.gather(
