@@ -91,6 +91,7 @@ class Index:
         self.touched: dict[int, Entry] = {}
         self._typed: set[Part] = set()
         self._texts.forget()
+        self._doubted: set[int] = set()
         self._versions: dict[tuple[str, int, int], VersionRow] = {}
         self._again: dict[tuple[str, int, int], VersionRow] = {}
         self._recent: dict[tuple[str, int, int], Entry] = {}
@@ -139,6 +140,7 @@ class Index:
             if part.live:
                 for client, clock, entry in removals.of(self, document, part):
                     entry.unsure = True
+                    self._doubted.add(entry.id)
                     self.touched[entry.id] = entry
                     self._clears.append(ClearRow(document, client, clock, entry.id, part.bundle))
 
@@ -310,6 +312,7 @@ class Index:
         # A version that another one has taken the place of is shown no more, removed or not.
         if entry.client == client and entry.clock == clock:
             entry.unsure = True
+            self._doubted.add(entry.id)
             self.touched[entry.id] = entry
 
     # -- looking up ----------------------------------------------------------------------------------------
@@ -370,13 +373,31 @@ class Index:
 
     def said(self, entry: Entry) -> Said | None:
         """What was just written to a register over what it showed; None where anything else stands beside it."""
-        if not entry.unsure:
+        if self.is_known(entry):
             row = self._versions.get((entry.document, entry.client, entry.clock))
             return None if row is None or row.value is None else Said(row.value, row.bundle)
         tail = (entry.document, entry.client, entry.clock)
         if entry.forked or any(row.register == entry.id for row in self._versions.values()):
             return None
         return next((Said("null", row.bundle) for row in self._clears if row[:3] == tail), None)
+
+    def is_known(self, entry: Entry) -> bool:
+        """Whether a register shows its ``value``, as far as that can be told without the whole tree: where it has
+        several leaves, nothing came, or what came was written over the winner, which makes it the winner."""
+        if not entry.unsure or not entry.forked:
+            return not entry.unsure
+        if entry.id not in self.touched:
+            return True
+        if entry.id in self._doubted or any(row.register == entry.id for row in self._again.values()):
+            return False
+        stored = self._storage.register(entry.id)
+        tail = (entry.client, entry.clock) if stored is None else (stored.client, stored.clock)
+        for row in self._versions.values():
+            if row.register == entry.id:
+                if (row.parent_client, row.parent_clock) != tail:
+                    return False
+                tail = (row.client, row.clock)
+        return tail == (entry.client, entry.clock)
 
     # -- writing -------------------------------------------------------------------------------------------
 
@@ -401,11 +422,14 @@ class Index:
 
     def store(self, entries: Iterable[Entry]) -> None:
         """Write registers' rows, once their winners are known."""
-        rows = []
+        made, changed = [], []
         for entry in entries:
-            rows.append(entry.row())
+            (changed if entry.stored else made).append(entry.row())
             entry.stored = True
-        self._storage.put_registers(rows)
+        if made:
+            self._storage.put_registers(made)
+        if changed:
+            self._storage.change_registers(changed)
         self._write_leaves()
 
     def _write_leaves(self) -> None:

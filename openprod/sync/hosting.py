@@ -24,7 +24,7 @@ from openprod.engine.events import Committed
 from openprod.engine.workspace import Workspace
 from openprod.errors import OpenprodError, StorageError, Unreachable, Untrusted
 from openprod.sync import replica
-from openprod.sync.admission import INTENT, Admission, is_for_later
+from openprod.sync.admission import Admission, is_for_later
 from openprod.sync.blob_exchange import BlobExchange
 from openprod.sync.catchup import Intake, Survey, must_leave, survey
 from openprod.sync.copying import Copying
@@ -121,8 +121,11 @@ class Host(Protocol):
 
 
 class Hosting:
-    def __init__(self, workspace: Workspace, config: PeerConfig, admission: Admission, host: Host) -> None:
-        self.workspace, self.peer, self.admission, self._host = workspace, Peer(config), admission, host
+    def __init__(
+        self, workspace: Workspace, config: PeerConfig, admission: Admission, host: Host,
+        acknowledged: dict[str, dict[str, int]] | None = None,
+    ) -> None:  # fmt: skip
+        self.workspace, self.peer, self.admission, self._host = workspace, Peer(config, acknowledged), admission, host
         self.connections: dict[int, Connection] = {}
         self.tips: dict[str, Tip] = {}
         self._numbers = itertools.count(1)
@@ -130,7 +133,8 @@ class Hosting:
         self._grown = asyncio.Event()
         self._blobs = BlobExchange(workspace.blobs, workspace.folder / "run", self.say)
         self.copying = Copying(workspace, self, lambda: now().mono, key=config.key, sign=config.sign)
-        self._announcing = self._records = False
+        self._announcing = False
+        self._records: list[bytes] = []
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -153,19 +157,18 @@ class Hosting:
     # -- this node's own commits ---------------------------------------------------------------------------
 
     def _committed(self, event: Committed) -> None:
-        self._records = self._records or event.intent == INTENT
-        if not self._announcing or self._records:
+        if not self._announcing:
             self._grown.set()
 
     async def _tell_commits(self) -> None:
-        self.tips = await self.workspace.on_thread(_tips)
+        self.tips, self._records = await self.workspace.on_thread(_tips_and_heads)
         while True:
             await self._grown.wait()
             self._grown.clear()
-            if self._records:
-                self._records = False
+            tips, heads = await self.workspace.on_thread(_tips_and_heads)
+            if heads != self._records:
+                self._records = heads
                 await self._spread_records()
-            tips = await self.workspace.on_thread(_tips)
             grown = {name: tip for name, tip in tips.items() if self.tips.get(name) != tip}
             self.tips.update(grown)
             self.do(self.peer.committed(grown, now()))
@@ -322,7 +325,7 @@ class Hosting:
             if why_not:
                 self.do(self.peer.refused(number, "not_admitted", why_not, now()))
                 return
-            tips, heads = await self.workspace.on_thread(lambda committer: (_tips(committer), _heads(committer)))
+            tips, heads = await self.workspace.on_thread(_tips_and_heads)
             self.do(self.peer.held(number, tips, heads, now(), approved=connection.yes))
         elif isinstance(output, Compare):
             await self._compare(connection, output)
@@ -408,9 +411,6 @@ class Hosting:
         await self.workspace.relearn()
 
 
-def _heads(committer: Committer) -> list[bytes]:
-    return list(committer.members.heads)
-
-
-def _tips(committer: Committer) -> dict[str, Tip]:
-    return replica.Held(committer).tips()
+def _tips_and_heads(committer: Committer) -> tuple[dict[str, Tip], list[bytes]]:
+    """What the replica holds, and its membership's heads."""
+    return replica.Held(committer).tips(), list(committer.members.heads)

@@ -222,13 +222,16 @@ class Presence(msgspec.Struct, array_like=True, frozen=True, tag=15):
 
 
 class Heartbeat(msgspec.Struct, array_like=True, frozen=True, tag=16):
-    """``direct``: the sender leads, or hears the leader on a connection of its own."""
+    """``direct``: the sender leads, or hears the leader on a connection of its own. ``clock_ms``: from who leads, the
+    gathering's time (``openprod.sync.clocks``). ``joined``: who is joined with the sender.
+    """
 
     term: Count
     leader: Annotated[str, Meta(pattern="^([0-9a-f]{16})?$")]
     direct: bool
     clock_ms: Milliseconds
     stored: Annotated[list[Stored], Meta(max_length=256)] = []
+    joined: Annotated[list[DeviceId], Meta(max_length=256)] = []
 
 
 class Roster(msgspec.Struct, array_like=True, frozen=True, tag=17):
