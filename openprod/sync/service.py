@@ -436,7 +436,9 @@ class PeerService(Looking):
             if connection is not None and connection.wanted:
                 self._joining = "joined"
             self.said(f"{self._name_of(notice.device)} is here." if notice.what == "joined" else "")
-            hosting.do(hosting.peer.say(m.About(self.workspace.name), now(), connection=notice.connection))
+            hosting.do(
+                hosting.peer.say(m.About(self.workspace.name, hosting.held), now(), connection=notice.connection)
+            )
         elif notice.what == "clock":
             self.said(notice.sentence or "This device's clock agrees with the others'.")
             self._keep_time(hosting.peer.clocks.report)

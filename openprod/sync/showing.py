@@ -23,6 +23,7 @@ def gathering(workspace: Workspace, hosting: Hosting | None) -> dict[str, Any]:
     found: dict[str, Any] = {
         "in_session": False, "gathering": "", "me": {"device": me.device, "name": me.name}, "leader": "",
         "leads": False, "term": 0, "members": [], "mine": {"bundles": 0, "on_leader": False, "devices": 0},
+        "copy": None,
     }  # fmt: skip
     if hosting is None or not hosting.peer.gathering:
         return found
@@ -39,6 +40,7 @@ def gathering(workspace: Workspace, hosting: Hosting | None) -> dict[str, Any]:
         }
         for one in election.roster
     ]  # fmt: skip
+    found["copy"] = hosting.copying.status
     mine = hosting.tips.get(workspace.replica)
     if mine is not None:
         on_leader, devices = peer.spread(mine.log, mine.seq)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import anyio
 import click
 from anyio import to_thread
 
@@ -14,7 +16,7 @@ from openprod import node as serving
 from openprod.cli.calls import Node, call
 from openprod.cli.hosting import newcomer, reached, tell_link, welcome, with_node
 from openprod.cli.options import folder_argument, json_option, plural
-from openprod.cli.output import note, print_json, print_table, say
+from openprod.cli.output import note, print_json, print_table, progress, say
 from openprod.engine.copying import empty_copy
 from openprod.engine.workspace import DATABASE
 from openprod.errors import Busy, InputError, NotFound, Unreachable
@@ -44,10 +46,7 @@ def host(
             with suppress(Busy):  # the node has been stopped
                 await welcome(node, found["revision"])
 
-    async def is_served() -> bool:
-        return await serving.is_served(folder)
-
-    served = serving.run(is_served)
+    served = serving.run(partial(serving.is_served, folder))
     with_node(folder, port, begin)
 
 
@@ -98,7 +97,10 @@ def join(
             found = await node.get("session", after=found["revision"], wait=_WAIT_S)
         say(f"Joined: {', '.join(one['name'] for one in found['members'] if not one['me'])}")
         sys.stdout.flush()
+        with suppress(Busy):  # the node has been stopped
+            await _show_copy(node, found, patience_s=0 if served else _WAIT_S)
 
+    served = serving.run(partial(serving.is_served, folder))
     with_node(folder, port, begin)
 
 
@@ -154,6 +156,20 @@ async def _answer(node: Node, what: str, plan: str | None) -> Any:
             raise NotFound("No plan waits for a word.", hint="`openprod peers` shows what waits.")
         plan = waiting[0]
     return await node.post("session", what, body={"plan": plan})
+
+
+async def _show_copy(node: Node, found: dict[str, Any], *, patience_s: float) -> None:
+    """A bar while a whole copy comes, and one while it is taken in; also of one that begins within ``patience_s``."""
+    deadline = anyio.current_time() + patience_s
+    while found["copy"] or anyio.current_time() < deadline:
+        if found["copy"]:
+            came = found["copy"]["came"] >= found["copy"]["bytes"]
+            label, done, total = ("Checking", "taken", "bundles") if came else ("Fetching", "came", "bytes")
+            with progress(label) as report:
+                while found["copy"] and found["copy"][done] < found["copy"][total]:
+                    report(found["copy"][done], found["copy"][total])
+                    found = await node.get("session", after=found["revision"], wait=_WAIT_S)
+        found = await node.get("session", after=found["revision"], wait=_WAIT_S)
 
 
 def _confirmed(plan: dict[str, Any]) -> bool:

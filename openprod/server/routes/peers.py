@@ -102,6 +102,15 @@ class MineRecord(Payload):
     devices: int
 
 
+class CopyRecord(Payload):
+    """A whole copy on its way: ``came`` of ``bytes`` are here, ``taken`` of its ``bundles`` verified and taken in."""
+
+    came: int
+    bytes: int
+    taken: int
+    bundles: int
+
+
 class ClockRecord(Payload):
     """This device's clock against the gathering's time."""
 
@@ -132,6 +141,7 @@ class SessionAnswer(Payload):
     plans: list[PlanRecord]
     newcomers: list[NewcomerRecord]
     mine: MineRecord
+    copy_: Annotated[CopyRecord | None, Field(alias="copy")]
     clock: ClockRecord
     events: list[EventRecord]
     link: str = ""
