@@ -66,9 +66,10 @@ class OwnLog(ABC):
         self._number = newest[0].number if newest else 0
         self._clock = HybridClock(self.device, last=self.storage.newest_hlc(log))
         self._bound_ms = int(self.storage.meta(CLOCK) or 0)
-        self._clock.at_least(self._bound_ms)
-        self._vector = self._seen()
         now_ms = self._now_ms()
+        if now_ms < self._bound_ms - BOUND_MS:  # the clock was set back; else what is here says enough
+            self._clock.at_least(self._bound_ms)
+        self._vector = self._seen()
         for name in logs.keys() - {log}:
             self._clock.witness(self.storage.newest_hlc(name), now_ms)
         self._said = {name: self.storage.depends(log, self._seq, name) for name in self._vector}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from openprod.core.clock import moment
+from openprod.core.clock import is_far_future, moment
 from openprod.engine import inverse_text
 from openprod.storage.ports import BundleRow, SpanRow
 from openprod.yjs import layout
@@ -50,7 +50,8 @@ def _versions(committer: Committer, document: str, root: str) -> list[dict[str, 
             {
                 "version": f"{document}:{first.client}:{first.clock}", "value": ", ".join(said), "known": True,
                 "author": bundle.name, "user": bundle.user, "device": bundle.device, "via": bundle.via,
-                "at": moment(bundle.hlc), "bundle": bundle.id, "message": bundle.message, "intent": bundle.intent,
+                "at": moment(bundle.hlc), "clock_ahead": is_far_future(bundle.hlc, committer.now_ms()),
+                "bundle": bundle.id, "message": bundle.message, "intent": bundle.intent,
                 "status": "merged", "parent": None, "knowing": [], "decision": False,
             }
         )  # fmt: skip
