@@ -124,7 +124,7 @@ SCHEMAS = {
     "to several": (edge('to = ["thing"]'), 4, "“to” isn't text"),
     # in a circle
     "was each other": (facet('a = { was = ["b"] }\nb = { was = ["a"] }'), 4, "“b”, which is a field of thing itself"),
-    "was in a ring": (facet('a = { was = ["b"] }\nb = { was = ["c"] }\nc = { was = ["a"] }'), 4, "“b”, which is a field"),
+    "was in a ring": (facet('a = { was = ["b"] }\nb = { was = ["c"] }\nc = { was = ["a"] }'), 4, "“b”, which is"),
     # what nobody can read
     "a label in two lines": (facet("", head='label = "a\\nb"'), 2, "a line end or a character that can't be seen"),
     "a label that turns round": (facet("", head='label = "\u202ecba"'), 2, "can't be seen"),
