@@ -13,20 +13,25 @@ _BOMS = (
     (b"\xff\xfe", "utf-16"),
     (b"\xfe\xff", "utf-16"),
 )
+_PACKED = b"PK\x03\x04"
 _NOT_TEXT = (
-    (b"PK\x03\x04", "a packed file such as an Excel workbook", "Save it as CSV and import that."),
-    (b"\xd0\xcf\x11\xe0", "an old Excel or Word file", "Save it as CSV and import that."),
+    (_PACKED, "a packed file such as an Excel workbook", "Save it as CSV and import that."),
+    (b"\xd0\xcf\x11\xe0", "an old Excel or Word file, or one with a password", "Save it as .xlsx or CSV, without one."),
     (b"%PDF", "a PDF", "Import the sheet or text it was made from."),
 )
 _COMMON = frozenset("äöüÄÖÜßéèêëáàâåÅçñíîïóôøØúûæ°–—‘’“”…·£§«»½© \u00a0\t")
 
 
 class Source:
-    """A file's content. ``name`` is its file name without folders; the content never changes."""
+    """A file's content. ``name`` is its file name without folders; the content never changes.
+
+    ``notes``: what people should know of how it was read; it stands above what the importer says.
+    """
 
     def __init__(self, data: bytes, name: str = "") -> None:
         self.data = data
         self.name = name
+        self.notes: list[str] = []
 
     @cached_property
     def encoding(self) -> str:
@@ -74,8 +79,19 @@ class Source:
 
     @cached_property
     def table(self) -> Table:
-        """The content as rows of cells, delimiter and line ends found out."""
-        return read_table(self.text)
+        """The content as rows of cells: text, delimiter and line ends found out, or a workbook's first sheet.
+
+        Raises InvalidFile or LimitExceeded.
+        """
+        if not self.data.startswith(_PACKED):
+            return read_table(self.text)
+        from openprod.plugin_api import workbook  # it takes 0.2 s to load, and few commands read a workbook
+
+        sheet = workbook.read_workbook(self.data, self.name)
+        if sheet.others:
+            others = ", ".join(f"“{other}”" for other in sheet.others[:10])
+            self.notes.append(f"Read the sheet “{sheet.name}”; of this workbook not: {others}.")
+        return sheet.table
 
     @cached_property
     def calendars(self) -> tuple[Component, ...]:

@@ -73,7 +73,7 @@ def _rows(text: str, delimiter: str, limit: int = ROWS_MAX + 1) -> list[Row]:
         for number, cells in enumerate(reader, start=1):
             if number > limit:
                 break
-            rows.append(Row(number, tuple(_clean(cell) for cell in cells)))
+            rows.append(Row(number, tuple(clean(cell) for cell in cells)))
     except csv.Error as error:
         raise InvalidFile(
             f"The table can't be read near line {reader.line_num}: {error}.",
@@ -84,5 +84,6 @@ def _rows(text: str, delimiter: str, limit: int = ROWS_MAX + 1) -> list[Row]:
     return rows
 
 
-def _clean(cell: str) -> str:
+def clean(cell: str) -> str:
+    """A cell without surrounding white space, its line ends as LF."""
     return cell.replace("\r\n", "\n").replace("\r", "\n").replace("\u00a0", " ").strip()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from openprod.core import values
 from openprod.core.operations import AddEdge, AttachFacet, CreateEntity, EditText, Operation, SetEdgeProperty, SetField
 from openprod.core.proposals import Proposal
@@ -28,8 +30,9 @@ def plan_import(
             f"“{file_name}” is larger than {FILE_BYTES_MAX // 1024**2} MiB.", hint="Split it into several files."
         )
     function = load_function(manifest, importer.file, importer.function)
+    source = Source(data, file_name)
     try:
-        proposal = function(Source(data, file_name), snapshot)
+        proposal = function(source, snapshot)
     except OpenprodError:
         raise
     except Exception as error:
@@ -39,7 +42,10 @@ def plan_import(
             f"{manifest.name} {manifest.version}, {describe(error, manifest.folder)}.",
             details={"importer": importer.name, "error": type(error).__name__},
         ) from error
-    return _checked(manifest, importer, proposal)
+    checked = _checked(manifest, importer, proposal)
+    if not source.notes:
+        return checked
+    return msgspec.structs.replace(checked, summary=(*source.notes, *checked.summary))
 
 
 def _checked(manifest: Manifest, importer: Importer, proposal: object) -> Proposal:

@@ -14,6 +14,7 @@ from openprod.plugin_host.registry import Registry
 from tests.plugin_host.folders import PLUGIN, SCHEMA, MakePlugin
 
 MIGRATION = '\n[[migration]]\nfrom = "1.0"\nto = "1.2"\nentry = "jobs/sheet.py:plan"\n'
+VIEW = '\n[[derived]]\nid = "all"\nlabel = "All"\nquery = "things.thing"\nentry = "jobs/sheet.py:plan"\n'
 
 
 def facet(fields: str, *, head: str = "") -> str:
@@ -119,7 +120,34 @@ SCHEMAS = {
     "to no name": (edge('to = "a.b.c"'), 4, "“a.b.c”"),
     "one end, and unique": (edge('unique_pair = true\ncardinality = "one"'), 4, "has one end anyway"),
     "a text on an edge": (edge('[edge.on.property]\na = { type = "text" }'), 5, "can't be a text"),
+    "to nothing at all": (edge('to = ""'), 4, "“”, which isn't a facet here"),
+    "to several": (edge('to = ["thing"]'), 4, "“to” isn't text"),
+    # in a circle
+    "was each other": (facet('a = { was = ["b"] }\nb = { was = ["a"] }'), 4, "“b”, which is a field of thing itself"),
+    "was in a ring": (facet('a = { was = ["b"] }\nb = { was = ["c"] }\nc = { was = ["a"] }'), 4, "“b”, which is"),
+    # what nobody can read
+    "a label in two lines": (facet("", head='label = "a\\nb"'), 2, "a line end or a character that can't be seen"),
+    "a label that turns round": (facet("", head='label = "\u202ecba"'), 2, "can't be seen"),
+    "a label that commands": (facet("", head='label = "\\u001b[31m"'), 2, "can't be seen"),
+    "a unit in two lines": (facet('a = { type = "number", unit = "c\\nm" }'), 4, "“unit” holds a line end"),
+    "a choice in two lines": (facet('a = { type = "choice", choices = ["b\\nc"] }'), 4, "A choice of a holds"),
+    "choices that look alike": (facet('a = { type = "choice", choices = ["é", "e\u0301"] }'), 4, "there twice"),
+    "a name of look-alikes": ('[facet."сue"]\n', 1, "“сue” can't be the name"),
+    "a name with nothing in it": ('[facet."th\u200bing"]\n', 1, "can't be the name of a facet"),
+    "a label that is a book": (facet("", head=f'label = "{"x" * 401}"'), 2, "longer than 400 characters"),
+    "a title that is a book": (facet("a = {}", head=f'title = "{"{a}" * 200}"'), 2, "longer than 400 characters"),
+    "more choices than anybody reads": (
+        facet('a = { type = "choice", choices = [' + ", ".join(f'"{n}"' for n in range(1001)) + "] }"), 4, "than 1,000",
+    ),
+    "an index of a text": (facet('a = { type = "text", indexed = true }'), 4, "which has no index"),
+    "indexed isn't a flag": (facet('a = { indexed = "yes" }'), 4, "neither true nor false"),
+    "a table for a type": (facet("a = { type = { of = 3 } }"), 4, "isn't a type"),
+    "a date for a label": (facet("", head="label = 2026-01-01"), 2, "“label” isn't text"),
     # files
+    "a number without end": (facet(f"a = {{ required = {'9' * 5000} }}"), None, "thousands of digits"),
+    "a key without end": (".".join(["a"] * 20_000) + " = 1\n", None, "nested too deeply"),
+    "a table without end": (f"[{'.'.join(['a'] * 20_000)}]\n", None, "nested too deeply"),
+    "inline tables without end": ("a = " + "{a = " * 3000 + "1" + "}" * 3000, None, "nested too deeply"),
     "nested too deeply": ("a = " + "[" * 5000, None, "nested too deeply"),
     "too large": ("# " + "x" * 2_000_000, None, "larger than 1 MiB"),
     "a schema too large": (
@@ -158,6 +186,25 @@ PLUGINS = {
     "migration twice": (PLUGIN + MIGRATION + MIGRATION, 16, "two migrations"),
     "migration without code": (PLUGIN + MIGRATION.replace("sheet.py", "none.py"), 14, "names no function"),
     "migration with more": (PLUGIN + MIGRATION + "when = 3\n", 15, "“when” means nothing"),
+    "a version of other digits": (PLUGIN.replace('"1.2.0"', '"١.٢"'), 2, "isn't a version"),
+    "a version without end": (PLUGIN.replace('"1.2.0"', f'"{"9" * 300}"'), 2, "isn't a version"),
+    "a migration from no version": (PLUGIN + MIGRATION.replace('"1.0"', f'"{"9" * 300}"'), 12, "isn't a version"),
+    "a name in wide letters": (PLUGIN.replace('"things"', '"ｔhings"'), 1, "can't be a plugin's name"),
+    "a label in two lines": (PLUGIN.replace('"Things"', '"Thi\\nngs"'), 3, "“label” holds a line end"),
+    "a view of nothing": (PLUGIN + VIEW.replace("things.thing", "things.nothing"), 14, "doesn't declare"),
+    "a view along nothing": (
+        PLUGIN + VIEW.replace('thing"', 'thing -> things.on"'),
+        14,
+        "things.on, which this plugin",
+    ),
+    "a view with nothing": (
+        PLUGIN + VIEW.replace('thing"', 'thing where has -> things.placed_in -> things.no"'),
+        14,
+        "things.no, which",
+    ),
+    "a view by nothing": (PLUGIN + VIEW.replace('thing"', 'thing where size = 3"'), 14, "no field “size”"),
+    "a view that isn't asked": (PLUGIN + VIEW.replace('thing"', 'thing wher"'), 14, "can't be read"),
+    "capabilities that nobody grants": (PLUGIN + '\n[network]\nhosts = ["*"]\n', 11, "“network” means nothing"),
     "not TOML": (PLUGIN.replace('"things"', "things"), 1, "isn't valid TOML"),
 }
 

@@ -60,6 +60,13 @@ def test_tests_may_use_what_they_like(make_plugin: MakePlugin) -> None:
     assert (report.problems, report.advice) == ([], [])
 
 
-@pytest.mark.parametrize("name", ["cues", "script", "hamlet"])
+def test_a_view_s_function_is_there(make_plugin: MakePlugin) -> None:
+    view = '\n[[derived]]\nid = "all"\nquery = "things.thing"\nentry = "jobs/sheet.py:compute"\n'
+    (problem,) = lint(make_plugin(plugin=PLUGIN + view)).problems
+    assert "has no function “compute”" in problem.sentence
+    assert problem.details["line"] == 14
+
+
+@pytest.mark.parametrize("name", ["cues", "script", "hamlet", "contacts", "schedule"])
 def test_the_shipped_ones_can_be_installed(name: str) -> None:
     assert lint(shipped_folder() / name).problems == []
