@@ -2,7 +2,8 @@
 
 Everything of ``Peer`` runs on the event loop; the replica is asked on the workspace's thread. What one connection asks
 is answered in the order in which it asked: a ``Fetch`` that was answered before a commit is handed on before the news
-of that commit, because the thread answers in order and nothing here waits in between.
+of that commit, because the thread answers in order and nothing here waits in between. Who is up to date gets what is
+new without asking the thread.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Sequence
+from functools import partial
 from typing import Final, Protocol
 
 import anyio
@@ -28,6 +30,7 @@ from openprod.sync.admission import Admission, is_for_later
 from openprod.sync.blob_exchange import BlobExchange
 from openprod.sync.catchup import Intake, Survey, must_leave, survey
 from openprod.sync.copying import Copying
+from openprod.sync.latest import Latest
 from openprod.sync.messages import Have, Tip
 from openprod.sync.outputs import Ask, Compare, Fetch, Heard, Now, Proven, RecordsCame, TakeIn
 from openprod.sync.peer import Connect, Disconnect, Do, Effect, Notice, Peer, PeerConfig, Transmit
@@ -128,6 +131,7 @@ class Hosting:
         self.workspace, self.peer, self.admission, self._host = workspace, Peer(config, acknowledged), admission, host
         self.connections: dict[int, Connection] = {}
         self.tips: dict[str, Tip] = {}
+        self._latest = Latest()
         self._numbers = itertools.count(1)
         self._open: set[Connection] = set()
         self._grown = asyncio.Event()
@@ -161,11 +165,13 @@ class Hosting:
             self._grown.set()
 
     async def _tell_commits(self) -> None:
-        self.tips, self._records = await self.workspace.on_thread(_tips_and_heads)
+        self.tips, self._records, news = await self.workspace.on_thread(partial(_news, after=0))
+        self._latest.add(news)
         while True:
             await self._grown.wait()
             self._grown.clear()
-            tips, heads = await self.workspace.on_thread(_tips_and_heads)
+            tips, heads, news = await self.workspace.on_thread(partial(_news, after=self._latest.end))
+            self._latest.add(news)
             if heads != self._records:
                 self._records = heads
                 await self._spread_records()
@@ -330,11 +336,12 @@ class Hosting:
         elif isinstance(output, Compare):
             await self._compare(connection, output)
         elif isinstance(output, Fetch):
-            supply = await self.workspace.on_thread(
-                lambda committer: replica.outgoing(
-                    committer, output.known, cursor=output.cursor, size=output.size
+            known, cursor, size = output
+            supply = self._latest.after(known, cursor, size)
+            if supply is None:
+                supply = await self.workspace.on_thread(
+                    lambda committer: replica.outgoing(committer, known, cursor=cursor, size=size)
                 )
-            )  # fmt: skip
             self.do(self.peer.supplied(number, *supply, now()))
         elif isinstance(output, TakeIn):
             # What was committed must be told to pages and others, also when this connection ends meanwhile.
@@ -375,7 +382,9 @@ class Hosting:
         """What was wrong, if anything; that has been told."""
         number, size = connection.number, sum(len(one.body) for one in bundles)
         try:
-            taken = await self.workspace.on_thread(lambda committer: replica.take_in(committer, intake, bundles))
+            taken = await self.workspace.on_thread(
+                lambda committer: replica.take_in(committer, intake, bundles, self._latest.end)
+            )
         except Untrusted as error:
             self.refuse(number, error)
             return error
@@ -383,6 +392,7 @@ class Hosting:
             self._host.said(f"What came can't be stored, and comes again: {error.sentence}")
             self.do(self.peer.took(number, {}, {}, size, now()))
             return error
+        self._latest.add(taken.news)
         self._announce(taken.events)
         for fork in taken.forks:
             self._host.said(f"The log {fork.log} has two histories: a copy of that device went on. Both are kept.")
@@ -414,3 +424,7 @@ class Hosting:
 def _tips_and_heads(committer: Committer) -> tuple[dict[str, Tip], list[bytes]]:
     """What the replica holds, and its membership's heads."""
     return replica.Held(committer).tips(), list(committer.members.heads)
+
+
+def _news(committer: Committer, after: int) -> tuple[dict[str, Tip], list[bytes], replica.News]:
+    return *_tips_and_heads(committer), replica.news(committer, after)

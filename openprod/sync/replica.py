@@ -23,6 +23,8 @@ from openprod.sync.plans import TOUCHED_MAX, Offer, Touched
 from openprod.yjs import layout
 
 PAGE: Final = 512
+LATEST_MAX: Final = 256
+_LATEST_BYTES: Final = 1024 * 1024
 """Bundles that are read at once, and so sent, and so committed together: a durable commit is dear."""
 
 
@@ -102,6 +104,24 @@ def outgoing(
     return found, cursor, True
 
 
+class News(NamedTuple):
+    """All bundles of a replica from one after ``begin`` to ``end``, numbers of its order."""
+
+    begin: int
+    end: int
+    bundles: list[Outgoing]
+
+
+def news(committer: Committer, after: int) -> News:
+    """What came after a bundle, to the last one; of much nothing: whoever lacks it reads it page by page."""
+    newest = committer.storage.bundles(newest_first=True, limit=1)
+    end = newest[0].number if newest else 0
+    if end - after > LATEST_MAX:
+        return News(end, end, [])
+    found, cursor, _done = outgoing(committer, {}, cursor=after, size=_LATEST_BYTES)
+    return News(after, cursor, found) if cursor >= end else News(end, end, [])
+
+
 def _rows(committer: Committer, after: int) -> Iterator[BundleRow]:
     while rows := committer.storage.bundles(after=after, limit=PAGE):
         yield from rows
@@ -160,15 +180,19 @@ class Intaken(NamedTuple):
     events: list[Committed]
     fault: OpenprodError | None
     left_log: bool
+    news: News
 
 
-def take_in(committer: Committer, intake: Intake, bundles: Sequence[SignedBundle]) -> Intaken:
-    """Verify, put in order, commit. Raises Untrusted with nothing taken in, StorageError likewise."""
+def take_in(committer: Committer, intake: Intake, bundles: Sequence[SignedBundle], after: int) -> Intaken:
+    """Verify, put in order, commit. ``after``: as for ``news``.
+
+    Raises Untrusted with nothing taken in, StorageError likewise.
+    """
     held = Held(committer)
     own = committer.log
     taken = intake.take(held, bundles)
     if not taken.ready:
-        return Intaken({}, {}, 0, [], [], None, False)
+        return Intaken({}, {}, 0, [], [], None, False, news(committer, after))
     outcomes, events = committer.commit([Foreign(signed=one.signed, bundle=one.bundle) for one in taken.ready])
     fault = next((one for one in outcomes if isinstance(one, OpenprodError)), None)
     now = Held(committer)
@@ -178,5 +202,5 @@ def take_in(committer: Committer, intake: Intake, bundles: Sequence[SignedBundle
         {branch.name: branch.tip for branch in branches},
         {branch.name: branch.seq for branch in branches},
         sum(1 for one in outcomes if not isinstance(one, OpenprodError)),
-        taken.forks, events, fault, committer.log != own,
+        taken.forks, events, fault, committer.log != own, news(committer, after),
     )  # fmt: skip

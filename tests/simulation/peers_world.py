@@ -20,6 +20,7 @@ from openprod.sync import messages as m
 from openprod.sync import replica as sync_replica
 from openprod.sync.catchup import Intake, must_leave, survey
 from openprod.sync.election import Role
+from openprod.sync.latest import Latest
 from openprod.sync.messages import CODEC
 from openprod.sync.outputs import Ask, Compare, Fetch, Now, Proven, TakeIn
 from openprod.sync.peer import Connect, Disconnect, Do, Effect, Notice, Peer, PeerConfig, Transmit
@@ -57,6 +58,7 @@ class Node:
             )
         )  # fmt: skip
         self.intakes: dict[int, Intake] = {}
+        self.latest = Latest()
         self.cooling: dict[str, int] = {}
         self.joining = False
 
@@ -282,8 +284,10 @@ class PeersWorld:
             offered = sync_replica.offer(committer, found.known, found.after) if output.offer else None
             self.do(node, peer.compared(number, found, offered, node.now))
         elif isinstance(output, Fetch):
-            items, cursor, end = sync_replica.outgoing(committer, output.known, cursor=output.cursor, size=output.size)
-            self.do(node, peer.supplied(number, items, cursor, end, node.now))
+            supply = node.latest.after(*output)
+            if supply is None:
+                supply = sync_replica.outgoing(committer, output.known, cursor=output.cursor, size=output.size)
+            self.do(node, peer.supplied(number, *supply, node.now))
         elif isinstance(output, TakeIn):
             self._take_in(node, number, output)
         elif isinstance(output, Ask):
@@ -295,13 +299,14 @@ class PeersWorld:
         if intake is None:
             return
         try:
-            taken = sync_replica.take_in(node.replica.committer, intake, output.bundles)
+            taken = sync_replica.take_in(node.replica.committer, intake, output.bundles, node.latest.end)
         except Untrusted as error:
             self.do(node, node.peer.refused(number, "untrusted", error.sentence, node.now))
             raise AssertionError(("an honest peer was refused", error.sentence)) from error
         except StorageError:
             self.do(node, node.peer.took(number, {}, {}, size, node.now))
             return
+        node.latest.add(taken.news)
         assert taken.fault is None or isinstance(taken.fault, StorageError), taken.fault
         for fork in taken.forks:
             assert fork.log in self.raw_restores, "INV-PEER-3: a log forked that nobody had restored"
@@ -366,6 +371,7 @@ class PeersWorld:
         node.acknowledged.add(receipt.bundle)
         tips = sync_replica.Held(node.replica.committer).tips()
         log = node.replica.committer.log
+        node.latest.add(sync_replica.news(node.replica.committer, node.latest.end))
         self.do(node, node.peer.committed({log: tips[log]}, node.now))
         return True
 
