@@ -9,7 +9,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -38,7 +38,7 @@ from openprod.engine.schemas import Schemas
 from openprod.engine.tokens import Grant, Tokens
 from openprod.engine.views import Views
 from openprod.engine.worker import Worker
-from openprod.errors import Busy, InputError, NotFound, WrongFile
+from openprod.errors import Busy, Denied, InputError, NotFound, WrongFile
 from openprod.storage.sqlite.connection import translated
 from openprod.storage.sqlite.storage import SqliteStorage
 from openprod.yjs import layout
@@ -159,7 +159,11 @@ class Workspace(Reading, Managing):
         left = await self._worker.call(lambda committer: committer.storage.meta(LEFT) or "")
         if left:
             self.notice = left
-            await self._write(Writes(plan=lambda _: {}, actor=self.actor, intent="restored", message=left, kept=True))
+            # Whoever may only look writes nothing, and is told all the same.
+            with suppress(Denied):
+                await self._write(
+                    Writes(plan=lambda _: {}, actor=self.actor, intent="restored", message=left, kept=True)
+                )
 
             def told(committer: Committer) -> None:
                 with committer.storage.transaction():

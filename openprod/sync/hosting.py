@@ -109,7 +109,9 @@ class Host(Protocol):
     def ask(self, connection: Connection, coming: Coming) -> None: ...
     def heard(self, connection: Connection, message: msgspec.Struct) -> None: ...
     def noticed(self, notice: Notice) -> None: ...
-    def ended(self, connection: Connection, code: str, sentence: str) -> None: ...
+    def ended(self, connection: Connection, code: str, sentence: str, *, theirs: bool) -> None:
+        """``theirs``: as the other side said."""
+
     def said(self, sentence: str) -> None: ...
     def connect(self, device: str) -> None: ...
     def moved(self) -> None:
@@ -230,7 +232,7 @@ class Hosting:
         if self.connections.pop(connection.number, None) is not None:
             self._blobs.gone(connection.number)
             self.do(self.peer.closed(connection.number, now()))
-            self._host.ended(connection, "closed", "The connection was lost.")
+            self._host.ended(connection, "closed", "The connection was lost.", theirs=False)
 
     async def let_go(self) -> None:
         """End every connection, once what was put has gone out."""
@@ -248,7 +250,9 @@ class Hosting:
                 if (connection := self.connections.pop(effect.connection, None)) is not None:
                     connection.end()
                     self._blobs.gone(connection.number)
-                    self._host.ended(connection, effect.code, effect.sentence)
+                    if effect.code == "not_admitted":
+                        connection.device = effect.device  # it has proved that
+                    self._host.ended(connection, effect.code, effect.sentence, theirs=effect.theirs)
             elif isinstance(effect, Connect):
                 self._host.connect(effect.device)
             elif isinstance(effect, Notice):
@@ -324,7 +328,7 @@ class Hosting:
         found, offered, left = await self.workspace.on_thread(look)
         self.do(self.peer.compared(connection.number, found, offered, now()))
         if left:
-            await self._left_log()
+            await self._left_log(connection)
 
     async def _take_in(self, connection: Connection, output: TakeIn) -> None:
         number, bundles = connection.number, output.bundles
@@ -355,7 +359,7 @@ class Hosting:
             self.tips.update(taken.tips)
             self.do(self.peer.took(number, taken.tips, taken.known, size, now()))
         if taken.left_log:
-            await self._left_log()
+            await self._left_log(connection)
 
     def _announce(self, events: Sequence[Committed]) -> None:
         self._announcing = True
@@ -364,9 +368,9 @@ class Hosting:
         finally:
             self._announcing = False
 
-    async def _left_log(self) -> None:
-        self._host.said("This is an older copy of what this device wrote: it goes on under a new log.")
+    async def _left_log(self, connection: Connection) -> None:
         await self.workspace.relearn()
+        self._host.said(f"{connection.name}: {self.workspace.notice}")
 
 
 def _heads(committer: Committer) -> list[bytes]:

@@ -44,12 +44,13 @@ class Transmit(NamedTuple):
 
 
 class Disconnect(NamedTuple):
-    """Once what was transmitted before has gone out."""
+    """Once what was transmitted before has gone out. ``theirs``: the other side said so."""
 
     connection: int
     device: str
     code: str
     sentence: str
+    theirs: bool = False
 
 
 class Connect(NamedTuple):
@@ -181,8 +182,11 @@ class Peer:
         )  # fmt: skip
         self._links[connection] = _Link(session, caller, expected)
         if len(self._links) > CONNECTIONS_MAX:
-            self._handle(connection, session.refuse("full", "Too many devices are connected."), now)
-        else:
+            # Strangers who say nothing keep nobody out: of those that have proved nothing, the oldest goes.
+            unproven = next(at for at, link in self._links.items() if not link.device)
+            full = self._links[unproven].session.refuse("full", "Too many devices are connected.")
+            self._handle(unproven, full, now)
+        if connection in self._links:
             self._handle(connection, session.start(now), now)
         return self._take()
 
@@ -291,7 +295,8 @@ class Peer:
             if isinstance(output, Send):
                 self._out.append(Transmit(connection, output.frame))
             elif isinstance(output, Closed):
-                self._out.append(Disconnect(connection, link.session.device, output.code, output.sentence))
+                told = Disconnect(connection, link.session.device, output.code, output.sentence, output.theirs)
+                self._out.append(told)
                 self._gone(connection, now, output.code, output.sentence, left=output.theirs and output.code == "left")
             elif isinstance(output, Proven):
                 if self._is_second(connection, link, output, now):

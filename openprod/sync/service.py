@@ -26,6 +26,7 @@ from openprod.sync import certificates, known, pairing, showing
 from openprod.sync import messages as m
 from openprod.sync.admission import Admission
 from openprod.sync.discovery import Announcement
+from openprod.sync.election import Role
 from openprod.sync.hosting import Connection, Hosting, now
 from openprod.sync.nearby import Nearby
 from openprod.sync.outputs import Proven
@@ -43,6 +44,10 @@ COOL_MS: Final = 300_000
 GOODBYE_S: Final = 5.0
 _ELSEWHERE: Final = "The gathering is led by another device."
 _FINAL: Final = frozenset({"declined", "not_admitted", "versions", "other_workspace", "self"})
+_USUAL: Final = frozenset({"second", "spare", "left", "moved_on", "closed", "ended"})
+"""Codes of ends that are nobody's fault."""
+_AGAIN_MS: Final = 60_000
+_TOLD_MAX: Final = 200
 _log = logging.getLogger(__name__)
 
 
@@ -72,6 +77,7 @@ class PeerService:
         self._events: deque[dict[str, str]] = deque(maxlen=EVENTS_MAX)
         self._cooling: dict[str, int] = {}
         self._called: dict[str, int] = {}
+        self._told: dict[tuple[str, str], int] = {}
         self._was_in = self._closing = False
         self._revision = 0
         self._shown: dict[str, Any] = {}
@@ -115,14 +121,17 @@ class PeerService:
         addresses: Sequence[str] = (),
     ) -> dict[str, Any]:  # fmt: skip
         """Call whoever made the link, or without one the devices that were here before. What comes then is asked about
-        (``status``: plans), unless ``yes``.
+        (``status``: plans), unless ``yes``. While in a gathering: those of it who went on by themselves, as also after
+        a plan was declined.
 
-        Raises InputError, Unreachable, Untrusted; Stale while in a gathering.
+        Raises InputError, Unreachable, Untrusted; Stale while in a gathering, for another one or where another leads.
         """
         target = pairing.parse_link(link) if link else None
         if target is not None and target.workspace != self.workspace.id:
             raise InputError("That link is for another production.", hint="Join into a new folder.")
         hosting = await self._open(listen, port, addresses)
+        if hosting.peer.gathering and target is None:
+            return self._look_again(hosting)
         if hosting.peer.gathering:
             raise Stale("This device is in a gathering already.", hint="Leave it first: openprod leave.")
         self._joining, self._problem = "calling", ""
@@ -140,6 +149,14 @@ class PeerService:
             raise
         self._cooling.clear()
         self._serve(channel, caller=True, secret=secret, expected=expected, wanted=True, yes=yes)
+        return self.status()
+
+    def _look_again(self, hosting: Hosting) -> dict[str, Any]:
+        if not hosting.peer.leads:
+            raise Stale("Another device leads here, and looks for the others.", hint="Do it there, or leave first.")
+        self._cooling.clear()
+        self._called.clear()
+        self.ticked()
         return self.status()
 
     def approve(self, plan: str) -> dict[str, Any]:
@@ -280,7 +297,9 @@ class PeerService:
         if hosting is None or listening is None or not hosting.peer.gathering or self._is_private:
             return None
         peer = hosting.peer
-        return Announcement(self._device, listening.port, self.workspace.id, peer.gathering, peer.election.term)
+        return Announcement(
+            self._device, listening.port, self.workspace.id, peer.gathering, peer.election.term, self._nearby.takes_code
+        )
 
     async def _stop(self, hosting: Hosting | None) -> None:
         """Let all go, once what they were told has gone out, and listen no more."""
@@ -385,15 +404,24 @@ class PeerService:
         self._known.add(proven.device, proven.name, [])
         if proven.clock.sentence:
             self.said(proven.clock.sentence)
+        return self._elsewhere(connection, proven)
+
+    def _elsewhere(self, connection: Connection, proven: Proven) -> str:
+        """Halves come together by their leaders: the others follow. "" where this connection may be the one."""
+        hosting, tasks = self._hosting, self._tasks
+        if hosting is None or tasks is None or not connection.caller or proven.resumes:
+            return ""
+        if proven.gathering and hosting.peer.election.role is Role.FOLLOWER:
+            return _ELSEWHERE
         leader = proven.history[0].leader if proven.history and proven.gathering else ""
-        if connection.caller and not proven.resumes and leader not in ("", proven.device, self._device):
-            places = self._places(leader)
-            if places and self._tasks is not None:
-                # Halves come together by their leaders: the others follow.
-                self._tasks.start_soon(self._call, leader, connection.wanted, connection.yes)
-                connection.wanted = False
-                return _ELSEWHERE
-        return ""
+        if leader in ("", proven.device, self._device) or not self._places(leader):
+            return ""
+        if connection.wanted:
+            tasks.start_soon(self._call, leader, True, connection.yes)
+            connection.wanted = False
+        else:
+            hosting.do(hosting.peer.want(leader))
+        return _ELSEWHERE
 
     def ask(self, connection: Connection, coming: Coming) -> None:
         hosting = self._hosting
@@ -442,16 +470,31 @@ class PeerService:
             if one.device != self._device:
                 self._known.add(one.device, one.name, one.address.split())
 
-    def ended(self, connection: Connection, code: str, sentence: str) -> None:
+    def ended(self, connection: Connection, code: str, sentence: str, *, theirs: bool) -> None:
         self._plans.pop(connection.number, None)
         device = connection.device or connection.expected
         if code in _FINAL and device:
             self._cooling[device] = now().mono + COOL_MS
         if connection.wanted and not connection.joined:
             self._fail(sentence)
-        elif not connection.joined and code in _FINAL and sentence != _ELSEWHERE:
-            self.said(f"{connection.name or 'A device'} didn't come in: {sentence}")
+        elif not connection.joined and code not in _USUAL and sentence != _ELSEWHERE:
+            self._refused(connection, code, sentence, theirs=theirs)
         self.moved()
+
+    def _refused(self, connection: Connection, code: str, sentence: str, *, theirs: bool) -> None:
+        """Said once for a while: whoever tries again and again doesn't drive everything else out of what is shown."""
+        device = connection.device or connection.expected
+        who = connection.name or (self._name_of(device) if device else f"A device at {connection.channel.remote}")
+        at, place = now().mono, (who, code)
+        if at - self._told.get(place, -_AGAIN_MS) < _AGAIN_MS:
+            return
+        if len(self._told) >= _TOLD_MAX:
+            self._told.clear()
+        self._told[place] = at
+        if code == "declined":
+            self.said(f"{who} declined: nothing has moved." if theirs else "You declined: nothing has moved.")
+        else:
+            self.said(f"{who} let this device go: “{sentence}”" if theirs else f"{who} was let go: {sentence}")
 
     def _fail(self, sentence: str) -> None:
         self._joining, self._problem = "failed", sentence

@@ -99,6 +99,8 @@ def join(
 ) -> None:
     """Join by a link or a spoken code: into a new folder, or with this device's copy. Without one: those from before.
 
+    In a gathering that a broken network has split, it calls the others again, as also after a declined plan.
+
     Shows who is there and what would come and go, and asks. The node that serves the workspace joins, or one that is
     started here and runs until interrupted.
     """
@@ -117,6 +119,9 @@ def join(
 
     async def begin(node: Node) -> None:
         found = await node.post("session", "join", body=body)
+        if found["in_session"]:
+            note("This device is in a gathering. Those who went on by themselves are called again: openprod peers.")
+            return
         while not found["in_session"]:
             if found["joining"] in ("failed", ""):
                 raise Unreachable(f"Nothing was joined. {found['problem']}".strip())
