@@ -14,9 +14,6 @@ from openprod.engine.workspace import Workspace
 from openprod.errors import Denied, OpenprodError, Stale
 from openprod.sync.known import KnownDevices
 
-INTENT = "members"
-"""Of the commit that announces new records."""
-
 
 class Admission:
     def __init__(self, workspace: Workspace, known: KnownDevices) -> None:

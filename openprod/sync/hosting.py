@@ -23,7 +23,7 @@ from openprod.engine.events import Committed
 from openprod.engine.workspace import Workspace
 from openprod.errors import OpenprodError, StorageError, Untrusted
 from openprod.sync import replica
-from openprod.sync.admission import INTENT, Admission, is_for_later
+from openprod.sync.admission import Admission, is_for_later
 from openprod.sync.blob_exchange import BlobExchange
 from openprod.sync.catchup import Intake, Survey, must_leave, survey
 from openprod.sync.messages import Have, Tip
@@ -129,7 +129,7 @@ class Hosting:
         self._open: set[Connection] = set()
         self._grown = asyncio.Event()
         self._blobs = BlobExchange(workspace.blobs, workspace.folder / "run", self._say)
-        self._announcing = self._records = False
+        self._announcing = False
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -149,19 +149,18 @@ class Hosting:
     # -- this node's own commits ---------------------------------------------------------------------------
 
     def _committed(self, event: Committed) -> None:
-        self._records = self._records or event.intent == INTENT
-        if not self._announcing or self._records:
+        if not self._announcing:
             self._grown.set()
 
     async def _tell_commits(self) -> None:
-        self.tips = await self.workspace.on_thread(_tips)
+        self.tips, heads = await self.workspace.on_thread(_tips_and_heads)
         while True:
             await self._grown.wait()
             self._grown.clear()
-            if self._records:
-                self._records = False
+            tips, now_heads = await self.workspace.on_thread(_tips_and_heads)
+            if now_heads != heads:
+                heads = now_heads
                 await self._spread_records()
-            tips = await self.workspace.on_thread(_tips)
             grown = {name: tip for name, tip in tips.items() if self.tips.get(name) != tip}
             self.tips.update(grown)
             self.do(self.peer.committed(grown, now()))
@@ -289,7 +288,7 @@ class Hosting:
             if why_not:
                 self.do(self.peer.refused(number, "not_admitted", why_not, now()))
                 return
-            tips, heads = await self.workspace.on_thread(lambda committer: (_tips(committer), _heads(committer)))
+            tips, heads = await self.workspace.on_thread(_tips_and_heads)
             self.do(self.peer.held(number, tips, heads, now(), approved=connection.yes))
         elif isinstance(output, Compare):
             await self._compare(connection, output)
@@ -373,9 +372,5 @@ class Hosting:
         self._host.said(f"{connection.name}: {self.workspace.notice}")
 
 
-def _heads(committer: Committer) -> list[bytes]:
-    return list(committer.members.heads)
-
-
-def _tips(committer: Committer) -> dict[str, Tip]:
-    return replica.Held(committer).tips()
+def _tips_and_heads(committer: Committer) -> tuple[dict[str, Tip], list[bytes]]:
+    return replica.Held(committer).tips(), list(committer.members.heads)

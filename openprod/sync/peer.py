@@ -372,7 +372,7 @@ class Peer:
             return
         if any(other.device == link.device and other.session.state is State.JOINED for other in self._links.values()):
             return
-        if link.device in self.election.joined:
+        if link.device in self.election.joined and code not in ("second", "spare"):
             self._out.append(Notice("lost", link.device, sentence))
         self._do(self.election.lost(link.device, now.mono, left=left))
 
