@@ -214,8 +214,8 @@ class Hosting:
                         if not connection.joined:
                             # The other may have joined, and send content, while this side is still comparing.
                             await connection.asked.join()
-                except Closed:
-                    self._gone(connection)
+                except Closed as error:
+                    self._gone(connection, str(error))
                     # What came before the end counts: last edits, or the record that ends a membership.
                     with anyio.move_on_after(FLUSH_S):
                         await connection.asked.join()
@@ -227,11 +227,13 @@ class Hosting:
             self._open.discard(connection)
             connection.over.set()
 
-    def _gone(self, connection: Connection) -> None:
+    def _gone(self, connection: Connection, why: str = "") -> None:
         if self.connections.pop(connection.number, None) is not None:
             self._blobs.gone(connection.number)
-            self.do(self.peer.closed(connection.number, now()))
-            self._host.ended(connection, "closed", "The connection was lost.", theirs=False)
+            self.do(self.peer.closed(connection.number, now(), why))
+            self._host.ended(
+                connection, "malformed" if why else "closed", why or "The connection was lost.", theirs=False
+            )
 
     async def let_go(self) -> None:
         """End every connection, once what was put has gone out."""

@@ -197,9 +197,9 @@ class Peer:
             self._handle(connection, link.session.receive(frame, now), now)
         return self._take()
 
-    def closed(self, connection: int, now: Now) -> list[Effect]:
-        """The connection is gone, whoever ended it."""
-        self._gone(connection, now, "closed", "The connection was lost.", left=False)
+    def closed(self, connection: int, now: Now, why: str = "") -> list[Effect]:
+        """The connection is gone, whoever ended it. ``why``: a sentence, where more is known."""
+        self._gone(connection, now, "closed", why or "The connection was lost.", left=False)
         return self._take()
 
     def tick(self, now: Now) -> list[Effect]:
