@@ -114,6 +114,9 @@ class Host(Protocol):
 
     def said(self, sentence: str) -> None: ...
     def connect(self, device: str) -> None: ...
+    def calling(self) -> set[str]:
+        """Devices that are being called."""
+
     def moved(self) -> None:
         """Something in what is shown may be another."""
 
@@ -139,7 +142,7 @@ class Hosting:
                 tasks.start_soon(self._tell_commits)
                 while True:
                     await anyio.sleep(TICK_S)
-                    self.do(self.peer.tick(now()))
+                    self.do(self.peer.tick(now(), self._host.calling()))
                     self._host.ticked()
                     if self.peer.joined:
                         await self._blobs.look()

@@ -19,7 +19,7 @@ it tells                              it does
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
@@ -35,6 +35,7 @@ from openprod.sync.session import PeerSession
 from openprod.sync.stretches import is_behind
 
 CONNECTIONS_MAX: Final = 64
+_COMING: Final = frozenset({State.GREETING, State.PROVING, State.COMPARING})
 STORED_MAX: Final = 200
 
 
@@ -202,11 +203,13 @@ class Peer:
         self._gone(connection, now, "closed", why or "The connection was lost.", left=False)
         return self._take()
 
-    def tick(self, now: Now) -> list[Effect]:
+    def tick(self, now: Now, calling: Collection[str] = ()) -> list[Effect]:
+        """``calling``: devices that are being called, and where nobody has answered yet."""
         self._do(self.election.awake(now.mono))
         for connection, link in list(self._links.items()):
             self._handle(connection, link.session.tick(now), now)
-        pulling = any(link.session.state in (State.PROVING, State.COMPARING) for link in self._links.values())
+        coming = [link.session.device or link.target for link in self._links.values() if link.session.state in _COMING]
+        pulling = self.election.may_count_on(coming, calling)
         self._do(self.election.tick(now.mono, pulling=pulling))
         for connection, link in list(self._links.items()):
             self._handle(connection, link.session.say(self._heartbeat(link.device, now)), now)

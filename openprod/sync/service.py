@@ -77,6 +77,7 @@ class PeerService:
         self._events: deque[dict[str, str]] = deque(maxlen=EVENTS_MAX)
         self._cooling: dict[str, int] = {}
         self._called: dict[str, int] = {}
+        self._calling: set[str] = set()
         self._told: dict[tuple[str, str], int] = {}
         self._was_in = self._closing = False
         self._revision = 0
@@ -353,16 +354,22 @@ class PeerService:
 
     def connect(self, device: str) -> None:
         """Called by the peer: not reaching it needs no answer."""
-        if self._tasks is not None:
+        if self._tasks is not None and device not in self._calling:
             self._tasks.start_soon(self._call, device, False, False)
 
+    def calling(self) -> set[str]:
+        return self._calling
+
     async def _call(self, device: str, wanted: bool, yes: bool) -> None:
+        self._calling.add(device)
         try:
             channel = await reach(self._network, self._places(device))
         except OpenprodError as error:
             if wanted:
                 self._fail(error.sentence)
             return
+        finally:
+            self._calling.discard(device)
         self._serve(channel, caller=True, expected=device, wanted=wanted, yes=yes)
 
     def _places(self, device: str) -> list[tuple[str, int]]:
