@@ -121,6 +121,11 @@ class Election:
         self._forget()
         return [*wishes, Changed()]
 
+    def moves_to(self, address: str) -> list[Wish]:
+        """Whom this one follows hears of it with the next greeting."""
+        self.entry = msgspec.structs.replace(self.entry, address=address)
+        return self._enrol(self.entry) if self.role is Role.LEADER else []
+
     def _forget(self) -> None:
         self.gathering, self.role, self.roster, self.course = "", Role.NONE, [], Course()
         self._reports.clear()

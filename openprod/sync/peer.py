@@ -157,6 +157,13 @@ class Peer:
         self._connect(device)
         return self._take()
 
+    def moves_to(self, address: str) -> list[Effect]:
+        """This device can be called there from now on."""
+        if address != self.config.address:
+            self.config = msgspec.structs.replace(self.config, address=address)
+            self._do(self.election.moves_to(address))
+        return self._take()
+
     # -- connections ---------------------------------------------------------------------------------------
 
     def opened(

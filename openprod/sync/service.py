@@ -64,7 +64,8 @@ class PeerService:
         self._is_private = False
         self._scope: anyio.CancelScope | None = None
         self._starting = anyio.Lock()
-        self._addresses: list[str] = []
+        self._listen = EVERYWHERE
+        self._given: list[str] = []
         self._invitations = _invitations()
         who = workspace.identity
         self._nearby = Nearby(
@@ -247,7 +248,13 @@ class PeerService:
         if not await self._admission.may_invite(role):
             return ""
         secret = self._invitations.make(note=role)
-        return pairing.link(self._addresses, self._device, self._network.certificate, secret, self.workspace.id)
+        assert self._listening is not None
+        places = self._addresses(self._listening)
+        return pairing.link(places, self._device, self._network.certificate, secret, self.workspace.id)
+
+    def _addresses(self, listening: Listening) -> list[str]:
+        """Where others may call this device now: it may be on another network than before."""
+        return self._given or [known.text(one, listening.port) for one in own_addresses(self._listen)]
 
     # -- listening and calling -----------------------------------------------------------------------------
 
@@ -268,13 +275,12 @@ class PeerService:
                 if port is not None:
                     raise
                 listening = await self._network.listen(listen, 0, self._accepted)
-            places = [known.text(one, listening.port) for one in own_addresses(listen)]
-            self._addresses = list(addresses) or places
+            self._listen, self._given = listen, list(addresses)
             identity = self.workspace.identity
             config = PeerConfig(
                 workspace=self.workspace.id, key=bytes(identity.key.verify_key),
                 sign=lambda part: identity.key.sign(part).signature, nonce=lambda: secrets.token_bytes(32),
-                admit=self._admit, name=identity.name, address=known.joined(self._addresses),
+                admit=self._admit, name=identity.name, address=known.joined(self._addresses(listening)),
                 invited=lambda invitation, device: self._invitations.key(invitation, device),
             )  # fmt: skip
             self._listening, self._is_private = listening, listen.startswith("127.") or listen in ("::1", "localhost")
@@ -384,6 +390,8 @@ class PeerService:
         if hosting is None:
             return
         self.moved()
+        if self._listening is not None:
+            hosting.do(hosting.peer.moves_to(known.joined(self._addresses(self._listening))))
         if not hosting.peer.leads:
             return
         at = now().mono

@@ -97,9 +97,7 @@ async def serve(folder: Path, *, limits: Limits | None = None) -> AsyncIterator[
 async def listening(workspace: Workspace, limits: Limits | None) -> AsyncIterator[tuple[YjsApp, int]]:
     app = YjsApp(workspace, limits=limits)
     bound = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(
-        app, ws=WebSocketProtocol, ws_per_message_deflate=False, log_level="error", lifespan="off"
-    )
+    config = uvicorn.Config(app, ws=WebSocketProtocol, ws_per_message_deflate=False, log_level="error", lifespan="off")
     server = uvicorn.Server(config)
     running = asyncio.create_task(server._serve(sockets=[bound]))
     try:

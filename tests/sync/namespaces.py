@@ -51,6 +51,11 @@ class Bridge:
         for machine in machines:
             ip("-n", self.name, "link", "set", machine, "down")
 
+    def renumber(self, machine: str, number: int) -> None:
+        """As a machine is that comes back to a network: under another address."""
+        ip("-n", machine, "addr", "flush", "dev", "eth0")
+        ip("-n", machine, "addr", "add", f"10.77.0.{number}/24", "dev", "eth0")
+
     def plug(self, *machines: str) -> None:
         for machine in machines:
             ip("-n", self.name, "link", "set", machine, "up")

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from openprod.sync.known import KnownDevices
 from tests.sync.laptops import SHOW, Gathered
 from tests.sync.namespaces import Bridge, bridged, inside
 from tests.sync.terminal import Terminal
@@ -63,6 +64,11 @@ class Seated(Gathered):
     def sees(self, entity: str, label: str) -> None:
         """Until the value is shown here."""
         self.until(lambda _session: self._label(entity) == label, f"{entity} to be {label}", every_s=0.3)
+
+    def known(self, other: Seated) -> list[tuple[str, int]]:
+        """Where this one would call the other."""
+        workspace = self.call("GET", "/workspace")["id"]
+        return KnownDevices(self.laptop.folder / "home" / "peers", workspace).addresses(other.device)
 
     def _label(self, entity: str) -> object:
         found = self._http("GET", f"/entities/{entity}")
@@ -242,6 +248,7 @@ def they_are_cut_in_two(alex: Seated, blake: Seated, casey: Seated, bridge: Brid
     before = [one.bundles() for one in three]
     assert not any(one.conflicts() for one in three)
 
+    bridge.renumber(leader.laptop.place, 20)
     bridge.plug(leader.laptop.place)
     theirs, mine = leader.plan(), heir.plan()
     assert (theirs["bundles"], theirs["sends"], theirs["conflicts"]) == (4, 4, 3)
@@ -267,6 +274,7 @@ def they_are_cut_in_two(alex: Seated, blake: Seated, casey: Seated, bridge: Brid
     alike(*three)
     assert len(alex.conflicts()) == 3
     assert [one.session()["leads"] for one in three].count(True) == 1
+    assert heir.known(leader)[0] == ("10.77.0.20", 8041), "under its new address"
 
 
 def one_is_restored(alex: Seated, blake: Seated, casey: Seated, backup: Path) -> None:

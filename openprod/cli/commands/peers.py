@@ -17,11 +17,13 @@ from openprod import node as serving
 from openprod.cli.calls import Node, Refused, call
 from openprod.cli.options import folder_argument, json_option, plural
 from openprod.cli.output import note, print_json, print_table, printable, say
+from openprod.cli.times import moment
 from openprod.engine.copying import empty_copy
 from openprod.engine.workspace import DATABASE
 from openprod.errors import Busy, InputError, NotFound, Unreachable
 
 _WAIT_S = 20
+_EVENTS_SHOWN = 12
 Work = Callable[[Node], Awaitable[None]]
 
 
@@ -74,7 +76,7 @@ def host(
         sys.stdout.flush()
         if sys.stdin.isatty() and not as_json and not served:
             with suppress(Busy):  # the node has been stopped
-                await _welcome(node, found["revision"])
+                await _welcome(node, found)
 
     async def is_served() -> bool:
         return await serving.is_served(folder)
@@ -159,8 +161,12 @@ def end(folder: Path, as_json: bool) -> None:
 @folder_argument
 @json_option
 def peers(folder: Path, as_json: bool) -> None:
-    """Show who is here, who leads, what waits for a word, and how far your latest edit has come."""
-    _print(call(folder, lambda node: node.get("session")), as_json)
+    """Show who is here, who leads, what waits for a word, how far your latest edit has come, and what happened."""
+    found = call(folder, lambda node: node.get("session"))
+    _print(found, as_json)
+    if not as_json:
+        for event in found["events"][-_EVENTS_SHOWN:]:
+            note(f"{moment(event['at'])}  {event['sentence']}")
 
 
 @click.command()
@@ -193,11 +199,14 @@ async def _answer(node: Node, what: str, plan: str | None) -> Any:
     return await node.post("session", what, body={"plan": plan})
 
 
-async def _welcome(node: Node, revision: int) -> None:
-    """Ask at this terminal about those who know the code, for as long as the node runs."""
+async def _welcome(node: Node, found: Any) -> None:
+    """Say at this terminal what happens, and ask about those who know the code, for as long as the node runs."""
     while True:
-        found = await node.get("session", after=revision, wait=_WAIT_S)
-        revision = found["revision"]
+        before = found["events"]
+        found = await node.get("session", after=found["revision"], wait=_WAIT_S)
+        for event in found["events"]:
+            if event not in before:
+                note(event["sentence"])
         for one in found["newcomers"]:
             question = f"{printable(_newcomer(one))} wants to join. Let it in?"
             yes = await to_thread.run_sync(partial(click.confirm, question, err=True), abandon_on_cancel=True)
