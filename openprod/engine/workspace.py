@@ -159,11 +159,9 @@ class Workspace(Reading, Managing):
         left = await self._worker.call(lambda committer: committer.storage.meta(LEFT) or "")
         if left:
             self.notice = left
-            # Whoever may only look writes nothing, and is told all the same.
-            with suppress(Denied):
-                await self._write(
-                    Writes(plan=lambda _: {}, actor=self.actor, intent="restored", message=left, kept=True)
-                )
+            with suppress(Denied):  # whoever may only look writes nothing, and is told all the same
+                empty = Writes(plan=lambda _: {}, actor=self.actor, intent="restored", message=left, kept=True)
+                await self._write(empty)
 
             def told(committer: Committer) -> None:
                 with committer.storage.transaction():

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections import deque
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -18,36 +17,30 @@ import anyio
 import msgspec
 from anyio.abc import TaskGroup
 
-from openprod.core.clock import time_text
-from openprod.engine.commit import Committer
 from openprod.engine.workspace import Workspace
-from openprod.errors import Denied, InputError, NotFound, OpenprodError, Stale, Unreachable
-from openprod.sync import certificates, known, pairing, showing
+from openprod.errors import Denied, InputError, NotFound, OpenprodError, Stale
+from openprod.sync import certificates, known, pairing, replica, showing
 from openprod.sync import messages as m
 from openprod.sync.admission import Admission
 from openprod.sync.discovery import Announcement
 from openprod.sync.election import Role
+from openprod.sync.happened import Happened
 from openprod.sync.hosting import Connection, Hosting, now
 from openprod.sync.nearby import Nearby
 from openprod.sync.outputs import Proven
 from openprod.sync.peer import Notice, PeerConfig
 from openprod.sync.plans import Coming
-from openprod.sync.reach import EVERYWHERE, own_addresses, reach
+from openprod.sync.reach import EVERYWHERE, own_addresses, reach, reach_any
 from openprod.sync.spoken import Me
 from openprod.sync.transport import PAIRING, Channel, Listening, Transport, WebSocketTransport
 
 PORT: Final = 8041
-EVENTS_MAX: Final = 100
 EDITS_MAX: Final = 1000
 CALL_AGAIN_MS: Final = 3_000
 COOL_MS: Final = 300_000
 GOODBYE_S: Final = 5.0
 _ELSEWHERE: Final = "The gathering is led by another device."
 _FINAL: Final = frozenset({"declined", "not_admitted", "versions", "other_workspace", "self"})
-_USUAL: Final = frozenset({"second", "spare", "left", "moved_on", "closed", "ended"})
-"""Codes of ends that are nobody's fault."""
-_AGAIN_MS: Final = 60_000
-_TOLD_MAX: Final = 200
 _log = logging.getLogger(__name__)
 
 
@@ -75,11 +68,10 @@ class PeerService:
         )  # fmt: skip
         self._joining = self._problem = ""
         self._plans: dict[int, Coming] = {}
-        self._events: deque[dict[str, str]] = deque(maxlen=EVENTS_MAX)
+        self._happened = Happened()
         self._cooling: dict[str, int] = {}
         self._called: dict[str, int] = {}
         self._calling: set[str] = set()
-        self._told: dict[tuple[str, str], int] = {}
         self._was_in = self._closing = False
         self._revision = 0
         self._shown: dict[str, Any] = {}
@@ -122,9 +114,8 @@ class PeerService:
         self, link: str = "", *, yes: bool = False, listen: str = EVERYWHERE, port: int | None = None,
         addresses: Sequence[str] = (),
     ) -> dict[str, Any]:  # fmt: skip
-        """Call whoever made the link, or without one the devices that were here before. What comes then is asked about
-        (``status``: plans), unless ``yes``. While in a gathering: those of it who went on by themselves, as also after
-        a plan was declined.
+        """Call whoever made the link, or without one those who were here before; in a gathering, those of it who went
+        on by themselves, also after a declined plan. What comes is asked about (``status``: plans), unless ``yes``.
 
         Raises InputError, Unreachable, Untrusted; Stale while in a gathering, for another one or where another leads.
         """
@@ -143,7 +134,7 @@ class PeerService:
                 channel = await reach(self._network, places, target.certificate)
                 expected, secret = target.device, target.key
             else:
-                channel, expected = await self._find()
+                channel, expected = await reach_any(self._network, self._known)
                 secret = b""
         except OpenprodError as error:
             self._fail(error.sentence)
@@ -218,7 +209,7 @@ class PeerService:
             "problem": self._problem,
             "plans": [showing.plan(one) for one in self._plans.values()],
             "newcomers": self._nearby.newcomers,
-            "events": list(self._events),
+            "events": list(self._happened.events),
         }
         if found != self._shown:
             self._revision += 1
@@ -349,15 +340,6 @@ class PeerService:
 
         tasks.start_soon(serve)
 
-    async def _find(self) -> tuple[Channel, str]:
-        """(a connection to a device that was here before, which)."""
-        for one in self._known.all():
-            try:
-                return await reach(self._network, self._known.addresses(one.device)), one.device
-            except OpenprodError:
-                continue
-        raise Unreachable("None of the devices that were here before answers.", hint="Ask somebody for a link.")
-
     def connect(self, device: str) -> None:
         """Called by the peer: not reaching it needs no answer."""
         if self._tasks is not None and device not in self._calling:
@@ -381,8 +363,7 @@ class PeerService:
     def _places(self, device: str) -> list[tuple[str, int]]:
         roster = self._hosting.peer.election.roster if self._hosting is not None else []
         said = [text for one in roster if one.device == device for text in one.address.split()]
-        found = [place for text in said if (place := known.parse(text)) is not None]
-        return list(dict.fromkeys([*found[: known.ADDRESSES_MAX], *self._known.addresses(device)]))
+        return self._known.places(device, said)
 
     def ticked(self) -> None:
         """A leader calls those who were here: a half that went on by itself is found so when the network heals."""
@@ -457,15 +438,7 @@ class PeerService:
 
     async def _name(self, name: str) -> None:
         """A newcomer's copy is called what the others call it."""
-
-        def store(committer: Committer) -> bool:
-            if committer.storage.meta("name"):
-                return False
-            with committer.storage.transaction():
-                committer.storage.set_meta("name", name)
-            return True
-
-        if await self.workspace.on_thread(store):
+        if await self.workspace.on_thread(lambda committer: replica.call_it(committer, name)):
             await self.workspace.relearn()
 
     def noticed(self, notice: Notice) -> None:
@@ -492,24 +465,11 @@ class PeerService:
             self._cooling[device] = now().mono + COOL_MS
         if connection.wanted and not connection.joined:
             self._fail(sentence)
-        elif not connection.joined and code not in _USUAL and sentence != _ELSEWHERE:
-            self._refused(connection, code, sentence, theirs=theirs)
+        elif not connection.joined and sentence != _ELSEWHERE:
+            named = connection.name or (self._name_of(device) if device else "")
+            who = named or f"A device at {connection.channel.remote}"
+            self.said(self._happened.ended(who, code, sentence, now(), theirs=theirs))
         self.moved()
-
-    def _refused(self, connection: Connection, code: str, sentence: str, *, theirs: bool) -> None:
-        """Said once for a while: whoever tries again and again doesn't drive everything else out of what is shown."""
-        device = connection.device or connection.expected
-        who = connection.name or (self._name_of(device) if device else f"A device at {connection.channel.remote}")
-        at, place = now().mono, (who, code)
-        if at - self._told.get(place, -_AGAIN_MS) < _AGAIN_MS:
-            return
-        if len(self._told) >= _TOLD_MAX:
-            self._told.clear()
-        self._told[place] = at
-        if code == "declined":
-            self.said(f"{who} declined: nothing has moved." if theirs else "You declined: nothing has moved.")
-        else:
-            self.said(f"{who} let this device go: “{sentence}”" if theirs else f"{who} was let go: {sentence}")
 
     def _fail(self, sentence: str) -> None:
         self._joining, self._problem = "failed", sentence
@@ -517,7 +477,7 @@ class PeerService:
 
     def said(self, sentence: str) -> None:
         if sentence:
-            self._events.append({"at": time_text(now().wall), "sentence": sentence})
+            self._happened.said(sentence, now())
             self.moved()
 
     def moved(self) -> None:
