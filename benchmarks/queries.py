@@ -3,7 +3,8 @@
 Ours: from the query's text to rows of values: parse, look names up, compile, SQLite, decode. By hand: one statement
 that knows the tables, and ``json.loads`` of what is shown. Both see the same page of 50 rows, and must agree.
 Target: a page in at most 20 ms with an index and 150 ms without; at most 1.5 times the one written by hand, where that
-takes longer than reading and compiling a query does (half a millisecond).
+takes longer than reading and compiling a query does (half a millisecond). Times are those of the processor, so that
+what else the machine does counts less; pages are in memory.
 """
 
 from __future__ import annotations
@@ -44,13 +45,13 @@ SCHEMA = Schema(
 )  # fmt: skip
 NAMES = KnownNames(Schemas({"things": SCHEMA}))
 
-_HELD = (
-    " AND NOT EXISTS (SELECT 1 FROM register g WHERE g.root = {0}.root AND g.entity = {0}.entity AND g.entity <> ''"
-    " AND g.field = '' AND (g.value IS NULL OR g.value = 'null'))"
-    " AND NOT EXISTS (SELECT 1 FROM register g WHERE g.root = 'core.entity' AND g.entity = {0}.entity"
-    " AND g.entity <> '' AND g.field = '' AND (g.value IS NULL OR g.value = 'null'))"
+_GONE = (
+    "(SELECT entity FROM register INDEXED BY register_gone WHERE root = '{0}' AND entity <> '' AND field = ''"
+    " AND (value IS NULL OR value = 'null'))"
 )
-_COLUMN = "(SELECT value FROM register c WHERE c.root = 'things.thing' AND c.field = '{0}' AND c.entity = p.entity AND c.entity <> '')"  # noqa: E501
+_HELD = f" AND {{0}}.entity NOT IN {_GONE.format('things.thing')} AND {{0}}.entity NOT IN {_GONE.format('core.entity')}"
+_PLACE = "INDEXED BY sqlite_autoindex_register_1"
+_COLUMN = f"(SELECT value FROM register c {_PLACE} WHERE c.root = 'things.thing' AND c.field = '{{0}}' AND c.entity = p.entity)"  # noqa: E501
 _SHOWN = ("list", "number", "label")
 
 
@@ -85,10 +86,10 @@ QUESTIONS: dict[str, tuple[str, str]] = {
     "scan_two_sorted": (
         f"things.thing where list = LX and status = set {SELECT} sort number limit 50",
         _page(
-            "SELECT f.entity, sort_key((SELECT value FROM register n WHERE "
+            f"SELECT f.entity, sort_key((SELECT value FROM register n {_PLACE} WHERE "
             + _field("number", "n")
             + f" AND n.entity = f.entity)) AS k FROM register f WHERE {_field('list', 'f')} AND f.value = '\"LX\"'"
-            f" AND (SELECT value FROM register s WHERE {_field('status', 's')} AND s.entity = f.entity) = '\"set\"'"
+            f" AND +f.entity IN (SELECT s.entity FROM register s WHERE {_field('status', 's')} AND s.value = '\"set\"')"
             + _HELD.format("f"),
             "k NULLS LAST, entity",
         ),
@@ -96,9 +97,12 @@ QUESTIONS: dict[str, tuple[str, str]] = {
     "all_sorted": (
         f"things.thing {SELECT} sort number limit 50",
         _page(
-            "SELECT f.entity, sort_key((SELECT value FROM register n WHERE "
-            + _field("number", "n")
-            + f" AND n.entity = f.entity)) AS k FROM register f WHERE {_field('', 'f')}{_HELD.format('f')}",
+            "WITH first AS MATERIALIZED (SELECT f.entity AS entity, sort_key(f.value) AS k FROM register f"
+            f" WHERE {_field('number', 'f')} AND f.value <> 'null'{_HELD.format('f')} ORDER BY k, entity LIMIT 50)"
+            " SELECT entity, k FROM first UNION ALL SELECT f.entity, NULL FROM register f"
+            f" WHERE {_field('', 'f')} AND (SELECT count(*) FROM first) < 50 AND f.entity NOT IN"
+            f" (SELECT n.entity FROM register n WHERE {_field('number', 'n')} AND n.value <> 'null')"
+            + _HELD.format("f"),
             "k NULLS LAST, entity",
         ),
     ),
@@ -114,10 +118,11 @@ QUESTIONS: dict[str, tuple[str, str]] = {
         f"things.place where name = “Scene 7” <- things.called_in <- things.thing {SELECT} limit 50",
         _page(
             "SELECT DISTINCT f.entity AS entity FROM register q"
-            " CROSS JOIN register e ON e.root = 'edge:things.called_in' AND e.field = 'to' AND e.sought"
+            " CROSS JOIN register e INDEXED BY register_by_value ON e.root = 'edge:things.called_in' AND e.field = 'to'"
+            " AND e.sought"
             " AND substr(e.value, 1, 40) = substr(json_quote(q.entity), 1, 40)"
             " AND e.value = json_quote(q.entity)"
-            " CROSS JOIN register s ON s.root = e.root AND s.field = 'from' AND s.entity = e.entity AND s.entity <> ''"
+            f" CROSS JOIN register s {_PLACE} ON s.root = e.root AND s.field = 'from' AND s.entity = e.entity"
             f" CROSS JOIN register f ON {_field('', 'f')} AND f.entity = id_of(s.value)"
             " WHERE q.root = 'things.place' AND q.field = 'name' AND q.entity <> '' AND q.value = '\"Scene 7\"'"
             " AND EXISTS (SELECT 1 FROM register m WHERE m.root = e.root AND m.field = '' AND m.entity = e.entity"
@@ -127,22 +132,19 @@ QUESTIONS: dict[str, tuple[str, str]] = {
     ),
     "grouped": (
         "things.thing select count() group by list sort list limit 50",
-        "SELECT NULL, v, count(*) FROM (SELECT (SELECT value FROM register n WHERE "
-        + _field("list", "n")
-        + f" AND n.entity = f.entity) AS v FROM register f WHERE {_field('', 'f')}{_HELD.format('f')})"
-        " GROUP BY v ORDER BY v",
+        f"SELECT NULL, v, count(*) FROM (SELECT f.value AS v FROM register f WHERE {_field('list', 'f')}"
+        f" AND f.value <> 'null'{_HELD.format('f')} UNION ALL SELECT NULL FROM register f WHERE {_field('', 'f')}"
+        f" AND f.entity NOT IN (SELECT n.entity FROM register n WHERE {_field('list', 'n')} AND n.value <> 'null')"
+        f" AND (SELECT count(*) FROM register n WHERE {_field('list', 'n')} AND n.value <> 'null')"
+        f" < (SELECT count(*) FROM register n WHERE {_field('', 'n')}){_HELD.format('f')}) GROUP BY v ORDER BY v",
     ),
     "matching": (
         f"things.thing where matching “ghost 4711” {SELECT} limit 50",
         _page(
-            "SELECT f.entity FROM register f WHERE "
-            + _field("", "f")
-            + "".join(
-                f" AND f.entity IN (SELECT entity FROM register w WHERE w.root = 'things.thing' AND w.entity <> ''"
-                f" AND w.field <> '' AND w.value LIKE '%{word}%')"
-                for word in ("ghost", "4711")
-            )
-            + _HELD.format("f"),
+            "SELECT f.entity FROM (SELECT w.entity AS entity FROM register w WHERE w.root = 'things.thing'"
+            " AND w.entity <> '' AND w.field <> '' AND (w.value LIKE '%ghost%' OR w.value LIKE '%4711%')"
+            " GROUP BY w.entity HAVING max(w.value LIKE '%ghost%') AND max(w.value LIKE '%4711%')) f"
+            f" WHERE 1{_HELD.format('f')}",
             "entity",
         ),
     ),
@@ -207,9 +209,9 @@ def decoded(rows: list[Any]) -> list[list[Any]]:
 def _ms(function: Callable[[], object], rounds: int) -> float:
     times = []
     for _ in range(rounds):
-        start = time.perf_counter()
+        start = time.thread_time()
         function()
-        times.append((time.perf_counter() - start) * 1000)
+        times.append((time.thread_time() - start) * 1000)
     return sorted(times)[rounds // 2]
 
 

@@ -95,13 +95,14 @@ async def serve(
     open_browser: Callable[[str], object] | None = None,
     allowed_origins: tuple[str, ...] = (),
     tell: Callable[[str], object] | None = None,
+    hub: bool = False,
 ) -> None:
     """Serve the workspace in ``folder`` until SIGINT or SIGTERM, or until cancelled.
 
     ``token``: the owner's for this launch; from the settings, else random. ``announce`` is called with
     ``http://HOST:PORT`` once requests are answered, ``open_browser`` with the page's address, which carries the token
-    in its fragment; ``tell`` with what people should know about the workspace itself. Raises StorageError when the
-    workspace can't be opened, InputError when the port can't be had.
+    in its fragment; ``tell`` with what people should know about the workspace itself. ``hub``: as PeerService's.
+    Raises StorageError when the workspace can't be opened, InputError when the port can't be had.
     """
     folder = Path(folder)
     token = token or settings.access_token() or secrets.token_urlsafe(32)
@@ -110,7 +111,7 @@ async def serve(
         with _logging_to(folder / "run" / "node.log"), _listening(host, port) as listener:
             _sweep(folder / "run")
             bound = listener.getsockname()[1]
-            node = Node(workspace, token=token, host=host, allowed_origins=allowed_origins)
+            node = Node(workspace, token=token, host=host, allowed_origins=allowed_origins, hub=hub)
 
             def ready() -> None:
                 write_record(folder, NodeRecord(pid=os.getpid(), host=host, port=bound, token=token))
@@ -158,6 +159,7 @@ class Node:
         host: str = "127.0.0.1",
         allowed_origins: tuple[str, ...] = (),
         client_dist: Path | None = None,
+        hub: bool = False,
     ) -> None:
         access = Access(workspace, token)
         self._limits = Limits()
@@ -169,7 +171,7 @@ class Node:
         self._server: _Server | None = None
         from openprod.sync.service import PeerService  # heavy, and most commands need none of it
 
-        self._peers = PeerService(workspace, home=settings.home())
+        self._peers = PeerService(workspace, home=settings.home(), hub=hub)
         self.app: Starlette = build_app(
             workspace,
             access=access,

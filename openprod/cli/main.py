@@ -42,7 +42,19 @@ _HINTS = {
     "NOT_FOUND": "Check how it is written.",
     "STORAGE": "Check the path, and that the disk is there.",
     "INTERNAL": "Try again, and report it if it stays.",
+    "INPUT": "Nothing was changed. `openprod COMMAND --help` shows what it takes.",
+    "INVALID_OPERATION": "Nothing was changed. Look at how things stand, and try again.",
+    "INVALID_FILE": "Nothing was changed. Check that it is the right file, and whole.",
+    "INVALID_MANIFEST": "Nothing was changed. `openprod plugin lint FOLDER` says all that is wrong with a plugin.",
+    "LIMIT_EXCEEDED": "Nothing was changed. Split it into smaller parts.",
+    "MALFORMED_UPDATE": "Nothing was changed. It was damaged on the way: get it again.",
+    "MALFORMED_FRAME": "Nothing was changed. Check that both devices run the same version.",
+    "UNTRUSTED": "Nothing was taken in. Get it again, from the device that made it.",
+    "STALE": "Nothing was changed. Look at it again.",
+    "DENIED": "Ask whoever runs the production.",
+    "UNREACHABLE": "Check that the other device is on and in the same network.",
 }
+"""What to do next, where the error itself doesn't say."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -14,6 +15,11 @@ output_option = click.option(
 )  # fmt: skip
 limit_option = click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="At most.")
 message_option = click.option("-m", "--message", default="", help="Why, in a few words; kept in the history.")
+
+
+def quoted(path: Path) -> str:
+    """A path as it is typed in a command."""
+    return shlex.quote(str(path))
 
 
 def plural(count: int, one: str, many: str = "") -> str:

@@ -11,6 +11,9 @@ from datetime import UTC, datetime
 
 _COUNTER_MAX = 0xFFFF
 _HLC = re.compile(r"[0-9a-f]{12}-[0-9a-f]{4}-[0-9a-f]{8}")
+AHEAD_MS_MAX = 300_000
+BOUND_MS = 10_000
+"""How far ahead of the latest timestamp a bound is kept, so that it needn't be kept again at each."""
 _MS_MAX = 253_402_300_799_999
 
 
@@ -26,6 +29,15 @@ class HybridClock:
         if last:
             self._ms, self._counter = parts(last)
 
+    @property
+    def ms(self) -> int:
+        """Of the latest timestamp."""
+        return self._ms
+
+    def at_least(self, ms: int) -> None:
+        if ms > self._ms:
+            self._ms, self._counter = ms, 0
+
     def tick(self, now_ms: int) -> str:
         if now_ms > self._ms:
             self._ms, self._counter = now_ms, 0
@@ -35,10 +47,10 @@ class HybridClock:
             self._ms, self._counter = self._ms + 1, 0
         return f"{self._ms:012x}-{self._counter:04x}-{self._suffix}"
 
-    def witness(self, hlc: str, now_ms: int, *, ahead_ms_max: int = 300_000) -> None:
-        """Stay ahead of a timestamp seen elsewhere, unless it claims to be more than ``ahead_ms_max`` ahead."""
+    def witness(self, hlc: str, now_ms: int) -> None:
+        """Stay ahead of a timestamp seen elsewhere, unless it is far in the future."""
         ms, counter = parts(hlc)
-        if ms <= now_ms + ahead_ms_max and (ms, counter) > (self._ms, self._counter):
+        if not is_far_future(hlc, now_ms) and (ms, counter) > (self._ms, self._counter):
             self._ms, self._counter = ms, counter
 
 
@@ -46,6 +58,11 @@ def parts(hlc: str) -> tuple[int, int]:
     """(milliseconds since 1970, counter). Raises ValueError when it isn't one."""
     ms, counter, _device = hlc.split("-", 2)
     return int(ms, 16), int(counter, 16)
+
+
+def is_far_future(hlc: str, now_ms: int) -> bool:
+    """Whether a timestamp is of a clock that is far ahead: what bears it is kept, and shown with a warning."""
+    return parts(hlc)[0] > now_ms + AHEAD_MS_MAX
 
 
 def is_hlc(text: str) -> bool:

@@ -127,4 +127,6 @@ def check_binding(binding: Binding, concept: Concept, types: Mapping[str, str]) 
                 hint="Bind a field of another type.",
             )
     if len(set(binding.fields.values())) < len(binding.fields):
-        raise InvalidOperation("One field of a facet can't mean two fields of a concept.")
+        raise InvalidOperation(
+            "One field of a facet can't mean two fields of a concept.", hint="Name each field of the facet once."
+        )

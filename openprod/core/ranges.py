@@ -128,6 +128,9 @@ class IdSet:
             for start, end in zip(self._starts[client], self._ends[client], strict=True):
                 yield client, start, end - start
 
+    def __bool__(self) -> bool:
+        return bool(self._starts)
+
     def __len__(self) -> int:
         """How many ranges, not how many ids."""
         return sum(map(len, self._starts.values()))

@@ -169,6 +169,7 @@ class Committer(Replay):
             if not drafts and not any(isinstance(one, Records) for one in submissions):
                 return outcomes, []
             self._judge(drafts, runs, changed, entities)
+            self._keep_bound()
             self._snapshot_when_due()
             self._snapshot_late()
         if self._again:
@@ -224,7 +225,7 @@ class Committer(Replay):
             raise why
         if self._is_known(document, decoded) and not self._tells_more(document.name, decoded, submission):
             return None
-        self.members.require([document.name])
+        self._require([document.name])
         name = (id(submission.origin), submission.actor)
         draft = by_origin.get(name) if submission.origin is not None else None
         if draft is None or len(draft.updates) >= FOLDED_MAX or draft.bytes >= FOLDED_BYTES_MAX:
@@ -249,9 +250,10 @@ class Committer(Replay):
     @staticmethod
     def _is_known(document: LiveDocument, decoded: Update) -> bool:
         state, deleted = document.gate.state, document.gate.deleted
-        return all(clock + length <= state.get(client, 0) for client, clock, length in decoded.sections) and all(
-            deleted.covers(client, clock, length) for client, clock, length in decoded.deletes
-        )
+        for client, clock, length in decoded.sections:
+            if clock + length > state.get(client, 0):
+                return False
+        return all(deleted.covers(client, clock, length) for client, clock, length in decoded.deletes)
 
     def _tells_more(self, document: str, decoded: Update, submission: OutsideUpdate) -> bool:
         """Whether an update of known ids brings a value that nobody had kept, or its author's own removal."""
@@ -271,7 +273,7 @@ class Committer(Replay):
         plan = {name: writes for name, writes in plan.items() if writes}
         if not plan and not submission.kept:
             return Receipt(bundle="", hlc="")
-        self.members.require(list(plan))
+        self._require(list(plan))
         draft = self._draft(drafts, submission.actor, submission.intent, None)
         draft.message, draft.undoes, draft.operations = submission.message, submission.undoes, submission.operations
         for name in sorted(plan):
@@ -347,6 +349,9 @@ class Committer(Replay):
             self._admit(number, runs)
         self._vector = self._seen()
         return fault or Receipt(bundle="", hlc="")
+
+    def now_ms(self) -> int:
+        return self._now_ms()
 
     def tick(self) -> str:
         """A time for something written now."""

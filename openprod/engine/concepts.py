@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from openprod.engine.commit import Committer
     from openprod.engine.lower import Lowering
 
+_BOUND = "`openprod concept list` and `concept show` say what is bound."
 Said = DefineConcept | BindFacet | UnbindFacet | AssertSame | Unbind | SetConceptField | SetRule
 
 
@@ -105,7 +106,11 @@ class Concepts:
     def _bind(self, operation: BindFacet) -> None:
         declared = self._committer.schemas.facet(operation.facet)
         if declared is None:
-            raise InvalidOperation(f"No adopted plugin has the facet “{operation.facet[:80]}”.")
+            known = [f"{plugin}.{facet}" for plugin, one in self._committer.schemas.items() for facet in one.facets]
+            raise InvalidOperation(
+                f"No adopted plugin has the facet “{operation.facet[:80]}”.",
+                hint=f"Facets: {', '.join(known) or 'none'}.",
+            )
         concept = self._concept(operation.concept)
         binding = Binding(facet=operation.facet, concept=concept.name, fields=operation.fields)
         check_binding(binding, concept, {name: field.type for name, field in declared.fields.items()})
@@ -121,7 +126,7 @@ class Concepts:
 
     def _unbind_facet(self, facet: str) -> None:
         if self._binding(facet) is None:
-            raise NotFound(f"{facet[:80]} isn't bound to a concept.")
+            raise NotFound(f"{facet[:80]} isn't bound to a concept.", hint=_BOUND)
         for (of, entity), _owner in self._bonds.all():
             if of == facet:
                 self._leave(facet, entity)
@@ -133,7 +138,7 @@ class Concepts:
         concept = self._concept(operation.concept)
         bindings = self._bindings(concept.name)
         if not operation.entities:
-            raise InvalidOperation("Say which entities are the same thing.")
+            raise InvalidOperation("Say which entities are the same thing.", hint="Name one or more by their ids.")
         joining: dict[tuple[str, str], str | None] = {}
         for entity in operation.entities:
             if self._bonds.concept_entities.get(entity) == concept.name:
@@ -152,9 +157,9 @@ class Concepts:
         there = sorted({owner for owner in joining.values() if owner is not None})
         owner = operation.id or (there[0] if there else self._new_owner(concept.name, operation.entities))
         if not layout.is_id(owner):
-            raise InvalidOperation(f"“{owner[:80]}” can't be the id of a concept entity.")
+            raise InvalidOperation(f"“{owner[:80]}” can't be the id of a concept entity.", hint="Ids hold no “/”.")
         if self._it.read(layout.CORE, layout.CONCEPT_ENTITY_ROOT, owner) not in (None, concept.name):
-            raise InvalidOperation(f"{owner} isn't a {concept.name}.")
+            raise InvalidOperation(f"{owner} isn't a {concept.name}.", hint="Leave the id out, or give another.")
         self._it.write(layout.CORE, layout.CONCEPT_ENTITY_ROOT, owner, concept.name)
         for other in there:
             if other != owner:  # one thing has one concept entity: all that belongs to the other moves over
@@ -177,7 +182,7 @@ class Concepts:
         left = [one for one, _owner in self._bonds.memberships(entity) if facet in ("", one)]
         if not left:
             what = f"{facet} of {entity}" if facet else entity
-            raise NotFound(f"{what[:120]} isn't bound to a concept entity.")
+            raise NotFound(f"{what[:120]} isn't bound to a concept entity.", hint=_BOUND)
         for one in left:
             self._leave(one, entity)
 
@@ -193,7 +198,7 @@ class Concepts:
     def _set(self, operation: SetConceptField) -> None:
         name = self._bonds.concept_entities.get(operation.entity)
         if name is None:
-            raise NotFound(f"There is no concept entity {operation.entity[:80]}.")
+            raise NotFound(f"There is no concept entity {operation.entity[:80]}.", hint=_BOUND)
         field = self._concept(name).fields.get(operation.field)
         if field is None:
             known = ", ".join(sorted(self._concept(name).fields))
@@ -201,7 +206,9 @@ class Concepts:
         value = values.check(operation.value, where=f"{name}.{operation.field}")
         wrong = validity.fault(Field(type=field.type), value) if field.type != "choice" else ""
         if wrong:
-            raise InvalidOperation(f"The value for {name}.{operation.field} {wrong}.")
+            raise InvalidOperation(
+                f"The value for {name}.{operation.field} {wrong}.", hint=f"{operation.field} is of type {field.type}."
+            )
         place = (layout.CORE, layout.CONCEPT_ENTITY_ROOT, layout.field_key(operation.entity, operation.field))
         for at in projection.along(self._committer.detector, self._committer.storage, place):
             self._it.write(*at, value)
@@ -210,7 +217,10 @@ class Concepts:
         facet, concept = self._committer.schemas.facet(operation.about), self._bonds.concepts.get(operation.about)
         known = facet.fields if facet is not None else concept.fields if concept is not None else None
         if known is None:
-            raise NotFound(f"There is no facet or concept “{operation.about[:80]}”.")
+            raise NotFound(
+                f"There is no facet or concept “{operation.about[:80]}”.",
+                hint=f"Facets are named plugin.facet. Concepts: {', '.join(sorted(self._bonds.concepts)) or 'none'}.",
+            )
         for fields in operation.fields:
             wrong = sorted(set(fields) - set(known))
             if wrong or not fields:

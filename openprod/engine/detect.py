@@ -113,8 +113,7 @@ class Detector:
         self.edges.settle(touched, changed)
 
     def _mark(self, entry: Entry) -> None:
-        kind = layout.parse_root(entry.root).kind
-        if kind in ("entity", "facet") and layout.belongs(entry.root, entry.document):
+        if entry.kind in ("entity", "facet") and layout.belongs(entry.root, entry.document):
             # An outside program may mark with anything: only null means gone.
             if entry.value == NULL or entry.value is None:
                 self._gone.add((entry.root, entry.entity))
@@ -178,7 +177,7 @@ class Detector:
     def _bond(self, bond: Bond, changed: set[str]) -> None:
         id, entries = self.bond_id(bond), self.bond_entries(bond)
         row: ConflictRow | None = None
-        recorded = any(f"{entry.document}/{entry.root}/{entry.key}" in self._recorded for entry in entries)
+        recorded = any(entry.subject in self._recorded for entry in entries)
         if entries and (id in self._listing or recorded or not semantic.is_quiet(entries)):
             row = self._bond_row(id, semantic.judge(bond, entries, lambda entry: self.history(entry.row())))
         self._listing.put(id, row, changed)
@@ -210,17 +209,17 @@ class Detector:
 
     def _register(self, entry: Entry, history: trees.History | None, changed: set[str], *, bound: bool = False) -> None:
         # Whole records (adoptions) can disagree too; markers are judged with their entity.
-        if not (entry.entity and entry.field) and layout.parse_root(entry.root).kind != "record":
+        if not (entry.entity and entry.field) and entry.kind != "record":
             return
-        subject = f"{entry.document}/{entry.root}/{entry.key}"
+        subject = entry.subject
         wrong = self._fault(entry)
         if not entry.forked and not wrong and not self._listing.about(subject) and subject not in self._recorded:
             return
         id = ids.conflict_id(self._workspace, entry.document, entry.root, entry.key)
-        if layout.parse_root(entry.root).kind == "facet" and self.is_gone(entry.root, entry.entity):
+        if entry.kind == "facet" and self.is_gone(entry.root, entry.entity):
             self._listing.drop(id, changed)  # judged with its entity: one thing, one conflict
             return
-        if layout.parse_root(entry.root).kind == "edge" and self.edges.has_ended(entry):
+        if entry.kind == "edge" and self.edges.has_ended(entry):
             self._listing.drop(id, changed)  # judged as a whole
             return
         row: ConflictRow | None = None
@@ -237,7 +236,7 @@ class Detector:
         kind, reopened = "field", False
         if entry.root in (layout.BINDING_ROOT, layout.ENTITY_ROOT) and entry.field:
             kind = "cardinality"  # one thing stands for, or belongs to, one other
-        elif layout.parse_root(entry.root).kind == "record":
+        elif entry.kind == "record":
             kind = "schema"
         if state.disagrees:
             status, reopened = "open", decided
@@ -273,14 +272,11 @@ class Detector:
     def _fault(self, entry: Entry, value: str | None = None) -> str:
         """Why the shown (or the given) value doesn't fit its field, or ""."""
         text = entry.value if value is None else value
-        if layout.parse_root(entry.root).kind == "edge":
+        if entry.kind == "edge":
             return self.edges.fault(entry, text)
-        if text is None or text == NULL or not entry.field:
+        if text is None or text == NULL or not entry.field or entry.kind != "facet":
             return ""
-        root = layout.parse_root(entry.root)
-        if root.kind != "facet":
-            return ""
-        field = self._schemas.field(root.name, entry.field)
+        field = self._schemas.declared(entry.root, entry.field).field
         if field is None or (text[0] == '"' and field.type in ("string", "reference")):
             return ""  # the common case, without decoding
         return validity.fault(field, json.loads(text))

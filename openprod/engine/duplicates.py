@@ -31,13 +31,11 @@ class Duplicates:
     def settle(self, touched: Iterable[Entry], entities: set[str], changed: set[str]) -> None:
         pending: set[tuple[str, str]] = set()
         for entry in touched:
-            root = layout.parse_root(entry.root)
-            if root.kind != "facet" or not entry.entity:
+            if entry.kind != "facet" or not entry.entity:
                 continue
-            facet = self._schemas.facet(root.name)
-            now = self._schemas.keys_of(root.name, entry.field)[0]
-            if facet and any(now in unique or not entry.field for unique in facet.unique):
-                pending.add((root.name, entry.entity))
+            declared = self._schemas.declared(entry.root, entry.field)
+            if declared.tells_apart or (not entry.field and declared.facet and declared.facet.unique):
+                pending.add((entry.root, entry.entity))
         for entity in entities:
             for row in self._storage.registers_of_entity(entity):
                 root = layout.parse_root(row.root)

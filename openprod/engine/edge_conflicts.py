@@ -106,9 +106,9 @@ class EdgeJudge:
         a facet."""
         places: set[Place] = set()
         entities: set[str] = set()
-        declared = any(True for _name in edges.names(self._schemas))
+        declared = any(schema.edges for schema in self._schemas.values())
         for entry in touched:
-            kind = layout.parse_root(entry.root).kind
+            kind = entry.kind
             if kind == "resolution":
                 places.update(self._decided(entry))
             elif kind == "edge" and entry.entity:

@@ -29,7 +29,9 @@ def check(committer: Committer, register: RegisterRow, value: Any) -> None:
         edges.check_property(root.name, declared, register.field, value)
         return
     if not isinstance(value, str):
-        raise InvalidOperation("Name the entity that it should lead to, by its id, or null for none.")
+        raise InvalidOperation(
+            "Name the entity that it should lead to, by its id, or null for none.", hint="Queries list ids."
+        )
     Lowering(committer).edges.check_end(root.name, register.field, value)
 
 
@@ -69,7 +71,7 @@ def _edit_delete(committer: Committer, row: ConflictRow, choose: str | None, val
     elif isinstance(value, bool):
         restore = value
     else:
-        raise InvalidOperation("Say true to restore it, or false to leave it ended.")
+        raise InvalidOperation("Say true to restore it, or false to leave it ended.", hint="Nothing was decided.")
     before: dict[tuple[str, str, str], Any] = {}
     if restore:
         lowering = Lowering(committer)
@@ -106,7 +108,7 @@ def _keep_one(committer: Committer, row: ConflictRow, choose: str | None, value:
         value = json.loads(targets[kept].value or NULL)
     else:
         if not isinstance(value, str):
-            raise InvalidOperation("Name the entity that it should lead to, by its id.")
+            raise InvalidOperation("Name the entity that it should lead to, by its id.", hint="Queries list ids.")
         check(committer, next(iter(targets.values())), value)
         leading = [edge for edge, to in targets.items() if json.loads(to.value or NULL) == value]
         kept = subject["source"] if subject["source"] in targets else sorted(targets)[0]

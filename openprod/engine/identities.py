@@ -114,7 +114,10 @@ class Identities:
         """
         known = self._bonds.concepts.get(concept)
         if known is None:
-            raise NotFound(f"There is no concept “{concept[:80]}”.")
+            raise NotFound(
+                f"There is no concept “{concept[:80]}”.",
+                hint=f"Concepts: {', '.join(sorted(self._bonds.concepts)) or 'none yet'}.",
+            )
         it = Lowering(self._committer)
         members = {member for entity in entities for member in self._bonds.members(entity)}
         ids = [self._bonds.survivor(entity) for entity in dict.fromkeys(entities)]

@@ -38,16 +38,22 @@ class Entry:
     """A cached register. ``unsure``: its winner must be worked out from the whole tree."""
 
     __slots__ = (
-        "client", "clock", "document", "entity", "field", "forked", "id", "key", "root", "sought", "stored", "unsure",
-        "value",
+        "client", "clock", "document", "entity", "field", "forked", "id", "key", "kind", "root", "sought", "stored",
+        "unsure", "value",
     )  # fmt: skip
 
     def __init__(self, row: RegisterRow, *, stored: bool) -> None:
         self.id, self.document, self.root, self.key, self.entity, self.field = row[:6]
+        self.kind = layout.parse_root(row.root).kind
         self.client, self.clock, self.forked, self.value = row.client, row.clock, bool(row.forked), row.value
         self.sought = row.sought
         self.stored = stored
         self.unsure = self.forked
+
+    @property
+    def subject(self) -> str:
+        """What conflicts and decisions about it are filed under."""
+        return f"{self.document}/{self.root}/{self.key}"
 
     def row(self) -> RegisterRow:
         return RegisterRow(
@@ -85,6 +91,7 @@ class Index:
         self.touched: dict[int, Entry] = {}
         self._typed: set[Part] = set()
         self._texts.forget()
+        self._doubted: set[int] = set()
         self._versions: dict[tuple[str, int, int], VersionRow] = {}
         self._again: dict[tuple[str, int, int], VersionRow] = {}
         self._recent: dict[tuple[str, int, int], Entry] = {}
@@ -122,16 +129,18 @@ class Index:
             ]  # fmt: skip
         for part, struct, end in again:
             self._meet_again(document, part, struct, end)
-        overwritten = {struct[4] for part in parts for struct in part.update.structs if struct[5] is None}
+        overwritten = parts[0].overwritten if len(parts) == 1 else {id for part in parts for id in part.overwritten}
         for client, clock, length in removed:
             if length > 1 or (client, clock) not in overwritten:
                 self._remove(document, client, clock, length)
         for part in parts:
-            if part.update.deletes:
-                self._texts.remove(document, self._removed_text(part), part)
-            if part.live and part.update.deletes:
+            if part.overwrites_only and part not in self._typed:
+                continue
+            self._texts.remove(document, self._removed_text(part), part)
+            if part.live:
                 for client, clock, entry in removals.of(self, document, part):
                     entry.unsure = True
+                    self._doubted.add(entry.id)
                     self.touched[entry.id] = entry
                     self._clears.append(ClearRow(document, client, clock, entry.id, part.bundle))
 
@@ -284,8 +293,7 @@ class Index:
         if part in self._typed:
             return part.update.deletes
         # What a field's value was written over is no text.
-        overwritten = {struct[4] for struct in part.update.structs if struct[5] is None}
-        return [one for one in part.update.deletes if one[2] > 1 or one[:2] not in overwritten]
+        return [one for one in part.update.deletes if one[2] > 1 or one[:2] not in part.overwritten]
 
     def _remove(self, document: str, client: int, clock: int, length: int) -> None:
         """What is newly removed shows another value."""
@@ -304,6 +312,7 @@ class Index:
         # A version that another one has taken the place of is shown no more, removed or not.
         if entry.client == client and entry.clock == clock:
             entry.unsure = True
+            self._doubted.add(entry.id)
             self.touched[entry.id] = entry
 
     # -- looking up ----------------------------------------------------------------------------------------
@@ -364,13 +373,31 @@ class Index:
 
     def said(self, entry: Entry) -> Said | None:
         """What was just written to a register over what it showed; None where anything else stands beside it."""
-        if not entry.unsure:
+        if self.is_known(entry):
             row = self._versions.get((entry.document, entry.client, entry.clock))
             return None if row is None or row.value is None else Said(row.value, row.bundle)
         tail = (entry.document, entry.client, entry.clock)
         if entry.forked or any(row.register == entry.id for row in self._versions.values()):
             return None
         return next((Said("null", row.bundle) for row in self._clears if row[:3] == tail), None)
+
+    def is_known(self, entry: Entry) -> bool:
+        """Whether a register shows its ``value``, as far as that can be told without the whole tree: where it has
+        several leaves, nothing came, or what came was written over the winner, which makes it the winner."""
+        if not entry.unsure or not entry.forked:
+            return not entry.unsure
+        if entry.id not in self.touched:
+            return True
+        if entry.id in self._doubted or any(row.register == entry.id for row in self._again.values()):
+            return False
+        stored = self._storage.register(entry.id)
+        tail = (entry.client, entry.clock) if stored is None else (stored.client, stored.clock)
+        for row in self._versions.values():
+            if row.register == entry.id:
+                if (row.parent_client, row.parent_clock) != tail:
+                    return False
+                tail = (row.client, row.clock)
+        return tail == (entry.client, entry.clock)
 
     # -- writing -------------------------------------------------------------------------------------------
 
@@ -395,11 +422,15 @@ class Index:
 
     def store(self, entries: Iterable[Entry]) -> None:
         """Write registers' rows, once their winners are known."""
-        rows = []
+        made: list[RegisterRow] = []
+        changed: list[RegisterRow] = []
         for entry in entries:
-            rows.append(entry.row())
+            (changed if entry.stored else made).append(entry.row())
             entry.stored = True
-        self._storage.put_registers(rows)
+        if made:
+            self._storage.put_registers(made)
+        if changed:
+            self._storage.change_registers(changed)
         self._write_leaves()
 
     def _write_leaves(self) -> None:

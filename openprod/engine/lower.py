@@ -137,7 +137,8 @@ class Lowering:
             raise InvalidOperation(f"“{entity[:80]}” can't be the id of an entity.", hint="Ids hold no “/”.")
         if not self.exists(entity):
             raise NotFound(
-                f"There is no entity {entity}.", hint="It may have been deleted; `restore_entity` brings it back."
+                f"There is no entity {entity}.",
+                hint="Check the id: queries list them. What was deleted can be restored from its history.",
             )
 
     def _facet(self, name: str) -> Facet:
@@ -245,7 +246,7 @@ class Lowering:
 
     def set_text(self, entity: str, facet: str, field: str, value: Any) -> None:
         if value is not None and not isinstance(value, str):
-            raise InvalidOperation(f"{facet}/{field} of {entity} is a text.")
+            raise InvalidOperation(f"{facet}/{field} of {entity} is a text.", hint="Give it text, or null for none.")
         document, root, new = facet.partition(".")[0], layout.text_root(facet, entity, field), value or ""
         old = self._committer.document(document).text(root)
         # Only what differs is replaced, so that what others type elsewhere in it keeps its place.
@@ -263,7 +264,10 @@ class Lowering:
         self._require_facet(operation.entity, operation.facet)
         declared = self._facet(operation.facet).fields.get(operation.field)
         if declared is None or declared.type != "text":
-            raise InvalidOperation(f"{operation.facet} has no text field “{operation.field[:80]}”.")
+            raise InvalidOperation(
+                f"{operation.facet} has no text field “{operation.field[:80]}”.",
+                hint="Other fields are set as a whole, with set_field.",
+            )
         values.check(operation.insert, where=f"{operation.facet}/{operation.field}")
         document = operation.facet.partition(".")[0]
         root = layout.text_root(operation.facet, operation.entity, operation.field)
@@ -304,7 +308,7 @@ class Lowering:
         document, key = facet.partition(".")[0], layout.marker_key(entity)
         marker = self._committer.storage.register_at(document, facet, key)
         if marker is None or marker.value not in (None, "null"):
-            raise InvalidOperation(f"The entity {entity} has the facet {facet}.")
+            raise InvalidOperation(f"The entity {entity} has the facet {facet}.", hint="There is nothing to restore.")
         self._bring_back(marker, facet=facet)
         self._writes[(document, facet, key)] = True
 
@@ -346,9 +350,9 @@ class Lowering:
 
     def restore(self, entity: str) -> None:
         if not layout.is_id(entity):
-            raise InvalidOperation(f"“{entity[:80]}” can't be the id of an entity.")
+            raise InvalidOperation(f"“{entity[:80]}” can't be the id of an entity.", hint="Ids hold no “/”.")
         marker = self._committer.storage.register_at(layout.CORE, layout.ENTITY_ROOT, entity)
         if marker is None or marker.value not in (None, "null"):
-            raise InvalidOperation(f"The entity {entity} isn't deleted.")
+            raise InvalidOperation(f"The entity {entity} isn't deleted.", hint="There is nothing to restore.")
         self._bring_back(marker)
         self._writes[(layout.CORE, layout.ENTITY_ROOT, entity)] = True

@@ -56,13 +56,18 @@ def check(committer: Committer, it: Lowering, survivor: str, absorbed: str) -> t
     bonds = committer.detector.bonds
     for entity in (survivor, absorbed):
         it.require_entity(entity)
+    if survivor == absorbed:
+        raise InvalidOperation("That is one and the same.", hint="Name two different ones.")
     if bonds.survivor(absorbed) != absorbed:
         raise InvalidOperation(
             f"{absorbed} was merged into {bonds.survivor(absorbed)} already.", hint="Merge that one, or split it first."
         )
-    survivor = bonds.survivor(survivor)
+    asked, survivor = survivor, bonds.survivor(survivor)
     if survivor == absorbed:
-        raise InvalidOperation("These two are one already; the other way round would go in circles.")
+        raise InvalidOperation(
+            "These two are one already; the other way round would go in circles.",
+            hint=f"To turn it round, split {asked} first.",
+        )
     return survivor, absorbed
 
 
@@ -96,7 +101,7 @@ def _checked(committer: Committer, facet: str, field: str, value: Any) -> Any:
     declared = committer.schemas.field(facet, field)
     wrong = validity.fault(declared, value) if declared is not None else ""
     if wrong:
-        raise InvalidOperation(f"The value for {facet}/{field} {wrong}.")
+        raise InvalidOperation(f"The value for {facet}/{field} {wrong}.", hint="Nothing was merged.")
     return value
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from openprod.core.bundles import signature_of
-from openprod.core.clock import HybridClock
+from openprod.core.clock import BOUND_MS, HybridClock
 from openprod.core.ids import RandomBytes
 from openprod.engine.drafts import Draft
 from openprod.engine.high_water import HighWater
 from openprod.engine.members import DERIVE, Members
+from openprod.errors import Denied
 from openprod.storage.ports import Storage
 
+CLOCK = "clock"
+"""Meta: milliseconds that no timestamp given or taken in has passed yet."""
 LEFT = "left"
 """Meta: what people haven't been told yet about a log that was left for another."""
 RESTORED = (
@@ -38,6 +41,8 @@ class OwnLog(ABC):
     _public: bytes
     _now_ms: Callable[[], int]
     _random: RandomBytes
+    read_only: str = ""
+    """Why nothing may be written here for the time being."""
 
     @abstractmethod
     def _finish(self, draft: Draft) -> None: ...
@@ -68,11 +73,25 @@ class OwnLog(ABC):
         newest = self.storage.bundles(newest_first=True, limit=1)
         self._number = newest[0].number if newest else 0
         self._clock = HybridClock(self.device, last=self.storage.newest_hlc(log))
+        self._bound_ms = int(self.storage.meta(CLOCK) or 0)
+        self._clock.at_least(self._bound_ms)
         self._vector = self._seen()
         now_ms = self._now_ms()
         for name in logs.keys() - {log}:
             self._clock.witness(self.storage.newest_hlc(name), now_ms)
         self._said = {name: self.storage.depends(log, self._seq, name) for name in self._vector}
+
+    def _keep_bound(self) -> None:
+        """Within a transaction: whatever the wall clock says after a restart, time doesn't go back."""
+        if self._clock.ms > self._bound_ms:
+            self._bound_ms = self._clock.ms + BOUND_MS
+            self.storage.set_meta(CLOCK, str(self._bound_ms))
+
+    def _require(self, documents: Collection[str]) -> None:
+        """Raises Denied unless this device may write to them now."""
+        if self.read_only:
+            raise Denied(self.read_only, hint="Set this device's clock right; what is here stays readable.")
+        self.members.require(documents)
 
     def _why_left(self, log: str, seq: int, digest: bytes) -> str:
         """What to tell people when this device has written more of the log, or something else, than is here."""

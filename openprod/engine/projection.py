@@ -54,7 +54,7 @@ def completions(
         stored = storage.register(entry.id)
         before = stored.value if stored is not None else None
         places = [place for place in detector.bonds.places(bond) if place != (entry.document, entry.root, entry.key)]
-        if not all(_follows(index.find(*place), before, said.value) for place in places):
+        if not all(_follows(index, index.find(*place), before, said.value) for place in places):
             continue
         writes = found.setdefault(said.bundle, {})
         for place in places:
@@ -64,8 +64,8 @@ def completions(
     return found
 
 
-def _follows(entry: Entry | None, before: str | None, value: str) -> bool:
+def _follows(index: Index, entry: Entry | None, before: str | None, value: str) -> bool:
     """Whether a register showed what the author saw, or nothing yet, or shows the new value already."""
     if entry is None or entry.value is None:
         return True
-    return not entry.unsure and entry.value in (before or NULL, value)
+    return index.is_known(entry) and entry.value in (before or NULL, value)

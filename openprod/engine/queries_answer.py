@@ -59,8 +59,11 @@ class Queries:
         ``allowed``: the documents that may be seen, None for all. Raises InputError, Denied, NotFound (no such
         bundle), LimitExceeded.
         """
-        prepared = await self.prepared(query, allowed=allowed)
-        moment = await self.moment(query.as_of)
+        return await self.answer(await self.prepared(query, allowed=allowed), query.as_of, explain=explain)
+
+    async def answer(self, prepared: Prepared, as_of: str | None, *, explain: bool = False) -> dict[str, Any]:
+        """As ``run``, of a query whose names have been looked up."""
+        moment = await self.moment(as_of)
         if moment is not None and prepared.conflicts:
             raise InputError(
                 "Which conflicts were open at another time can't be asked.", hint="Leave “as of” or “conflicted” out."

@@ -40,7 +40,7 @@ class Watch:
             return None
         self._forget()
         self._prepared = await self._queries.prepared(self._query, allowed=self._allowed)
-        answer = await self._queries.run(self._query, allowed=self._allowed)
+        answer = await self._queries.answer(self._prepared, self._query.as_of)
         self.asked += 1
         known, self._print = self._print, fingerprint(answer)
         return None if known == self._print else answer

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 from openprod.core.bundles import NATIVE_INTENTS
-from openprod.yjs.decoder import Update
+from openprod.yjs.decoder import Id, Update
 
 if TYPE_CHECKING:
     from openprod.engine.index import Entry, Index
@@ -33,10 +33,14 @@ class Part:
     A removal in a live update is its author's; a whole state repeats everybody's.
     """
 
-    __slots__ = ("bundle", "live", "rank", "update")
+    __slots__ = ("bundle", "live", "overwrites_only", "overwritten", "rank", "update")
 
     def __init__(self, update: Update, *, bundle: int, live: bool, rank: Rank) -> None:
         self.update = update
+        self.overwritten: set[Id | None] = {struct[4] for struct in update.structs if struct[5] is None}
+        """Ids that its structs follow, as a field's next value does."""
+        self.overwrites_only = all(one[2] == 1 and one[:2] in self.overwritten for one in update.deletes)
+        """Whether it removes nothing, or only what it wrote another value over."""
         self.bundle = bundle
         self.live = live
         self.rank = rank
@@ -45,8 +49,8 @@ class Part:
 def of(index: Index, document: str, part: Part) -> list[tuple[int, int, Entry]]:
     """(client, clock, register) of the versions that the author of a live update removed."""
     update = part.update
-    overwritten = {struct[4] for struct in update.structs if struct[5] is None}
-    if len(update.deletes) > RANGES_MAX or all(one[2] == 1 and one[:2] in overwritten for one in update.deletes):
+    overwritten = part.overwritten
+    if len(update.deletes) > RANGES_MAX or part.overwrites_only:
         return []
     written: set[int] | None = None
     seen: dict[int, int] | None = None

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from openprod.engine.commit import Committer
 
 UNSET: Final = object()
+_UNDECIDED: Final = "Nothing was decided. Look at the conflict again."
 
 
 class Deciding:
@@ -105,7 +106,9 @@ def plan(
             details={"conflict": id, "heads": present},
         )
     if (choose is None) == (value is UNSET):
-        raise InvalidOperation("Choose one of the values, or give a value of your own.")
+        raise InvalidOperation(
+            "Choose one of the values, or give a value of your own.", hint="One of the two, not both."
+        )
     if edge_words.is_about_edges(row):
         edge_decisions.plan(committer, row, choose, value, deciding)
         return deciding.plan()
@@ -154,7 +157,7 @@ def _register(committer: Committer, row: ConflictRow, choose: str | None, value:
         declared = committer.schemas.field(row.facet, row.field) if row.facet else None
         wrong = validity.fault(declared, value) if declared else ""
         if wrong:
-            raise InvalidOperation(f"The value for {row.facet}/{row.field} {wrong}.")
+            raise InvalidOperation(f"The value for {row.facet}/{row.field} {wrong}.", hint=_UNDECIDED)
     deciding.join(register, joined, chosen, value)
     edge_decisions.complete(committer, register, value, deciding)
 
@@ -186,7 +189,7 @@ def _bond(committer: Committer, row: ConflictRow, choose: str | None, value: Any
         declared = committer.schemas.field(root, named.field)
         wrong = validity.fault(declared, value) if declared is not None and choose is None else ""
         if wrong:
-            raise InvalidOperation(f"The value for {root}/{named.field} {wrong}.")
+            raise InvalidOperation(f"The value for {root}/{named.field} {wrong}.", hint=_UNDECIDED)
         history = histories.get(place)
         register = committer.storage.register_at(*place) or RegisterRow(
             0, document, root, key_text, named.entity, named.field, -1, -1, False, None
@@ -211,7 +214,7 @@ def _edit_delete(committer: Committer, row: ConflictRow, choose: str | None, val
     elif isinstance(value, bool):
         restore = value
     else:
-        raise InvalidOperation("Say true to restore it, or false to leave it deleted.")
+        raise InvalidOperation("Say true to restore it, or false to leave it deleted.", hint=_UNDECIDED)
     before: dict[tuple[str, str, str], Any] = {}
     if restore:
         lowering = Lowering(committer)
@@ -266,7 +269,7 @@ def _duplicate(committer: Committer, row: ConflictRow, choose: str | None, value
     """Keep them all (choose any), or renumber: value {entity: {field: value}}."""
     if choose is not None:
         if choose not in json.loads(row.heads):
-            raise InvalidOperation("That isn't one of the entries of this conflict.")
+            raise InvalidOperation("That isn't one of the entries of this conflict.", hint=_UNDECIDED)
         deciding.accept(row.document, [head.partition(":")[2] for head in json.loads(row.heads)], value=choose)
         return
     entities = json.loads(row.subject)["entities"]
@@ -277,20 +280,20 @@ def _duplicate(committer: Committer, row: ConflictRow, choose: str | None, value
         )
     for entity, fields in value.items():
         if not isinstance(fields, dict):
-            raise InvalidOperation("Say which entry gets which values: {entity: {field: value}}.")
+            raise InvalidOperation("Say which entry gets which values: {entity: {field: value}}.", hint=_UNDECIDED)
         for field, new in fields.items():
             declared = committer.schemas.field(row.facet, field)
             if declared is None:
-                raise InvalidOperation(f"{row.facet} has no field “{field}”.")
+                raise InvalidOperation(f"{row.facet} has no field “{field}”.", hint=_UNDECIDED)
             new = values.check(new, where=f"{row.facet}/{field}")
             wrong = validity.fault(declared, new)
             if wrong:
-                raise InvalidOperation(f"The value for {row.facet}/{field} {wrong}.")
+                raise InvalidOperation(f"The value for {row.facet}/{field} {wrong}.", hint=_UNDECIDED)
             place = (row.document, row.facet, layout.field_key(entity, field))
             places = projection.along(committer.detector, committer.storage, place)
             registers = [found for at in places if (found := committer.storage.register_at(*at)) is not None]
             if not registers:
-                raise InvalidOperation(f"{entity} has no {field} yet.")
+                raise InvalidOperation(f"{entity} has no {field} yet.", hint=_UNDECIDED)
             for register in registers:
                 heads = [resolutions.local_text(head.id) for head in committer.detector.history(register).state.heads]
                 deciding.join(register, heads, None, new)

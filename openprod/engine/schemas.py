@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -15,6 +15,16 @@ from openprod.storage.ports import RegisterRow, Storage
 from openprod.yjs import layout
 
 _TITLE_MAX = 160
+_DECLARED_MAX = 10_000
+
+
+class Declared(NamedTuple):
+    """What a schema says of a key of a facet, by any name of its field. ``tells_apart``: whether it is among the values
+    that no two things may share."""
+
+    facet: Facet | None
+    field: Field | None
+    tells_apart: bool
 
 
 class Schemas(dict[str, Schema]):
@@ -28,11 +38,13 @@ class Schemas(dict[str, Schema]):
         self.dropped: dict[str, Schema] = dict(schemas.dropped) if isinstance(schemas, Schemas) else {}
         self._kept: set[str] = set(schemas._kept) if isinstance(schemas, Schemas) else set()
         self._renamed: dict[str, dict[str, tuple[str, ...]]] = {}
+        self._declared: dict[tuple[str, str], Declared] = {}
         for schema in self.values():
             self._note_renames(schema)
 
     def __setitem__(self, plugin: str, schema: Schema) -> None:
         super().__setitem__(plugin, schema)
+        self._declared.clear()
         self._note_renames(schema)
 
     def _note_renames(self, schema: Schema) -> None:
@@ -46,6 +58,7 @@ class Schemas(dict[str, Schema]):
     def load(self, storage: Storage) -> None:
         self.clear()
         self._renamed.clear()
+        self._declared.clear()
         self.dropped.clear()
         self._kept.clear()
         for row in storage.registers_of_root(layout.ADOPTION_ROOT):
@@ -79,8 +92,21 @@ class Schemas(dict[str, Schema]):
 
     def field(self, facet: str, field: str) -> Field | None:
         """The declaration of a field, by its name or by what it ``was``."""
-        found = self.facet(facet)
-        return found.fields.get(self.keys_of(facet, field)[0]) if found else None
+        return self.declared(facet, field).field
+
+    def declared(self, facet: str, key: str) -> Declared:
+        """Asked for at every write: kept."""
+        found = self._declared.get((facet, key))
+        if found is None:
+            declared, now = self.facet(facet), self.keys_of(facet, key)[0]
+            found = Declared(
+                declared,
+                declared.fields.get(now) if declared else None,
+                declared is not None and any(now in unique for unique in declared.unique),
+            )
+            if len(self._declared) < _DECLARED_MAX:  # outside programs write any key
+                self._declared[facet, key] = found
+        return found
 
     @property
     def renames(self) -> bool:

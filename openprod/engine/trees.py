@@ -105,7 +105,12 @@ def _undone(
 ) -> list[Join]:
     """What the undo of a decision wrote back stands, like the decision taken back, for the values that it had joined:
     whoever undid it and was one of the sides said nothing new."""
-    undos = {(record.supersedes, bundle.number) for _row, bundle, record in decisions if record.withdraws}
+    undos = {
+        (record.supersedes, bundle.number)
+        for _row, bundle, record in decisions
+        # What a program passes on in one piece holds much besides the undo.
+        if record.withdraws and bundle.intent in NATIVE_INTENTS
+    }
     undos = {(id, number) for id, number in undos if id is not None}
     return [
         Join(frozenset(head for head in map(resolutions.parse_local, record.heads) if head is not None), one.id, True)

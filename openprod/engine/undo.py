@@ -71,7 +71,7 @@ def plan(committer: Committer, bundle: BundleRow, deciding: Deciding) -> dict[st
     if not found.values and not found.decisions and not splices:
         if found.since:
             raise Stale("Everything in that change has been changed again since.", hint="Nothing was undone.")
-        raise InvalidOperation("That change holds nothing that can be undone here.")
+        raise InvalidOperation("That change holds nothing that can be undone here.", hint="Nothing was undone.")
     lowering = Lowering(committer)
     repeated: set[tuple[str, str, str]] = set()
     records = {

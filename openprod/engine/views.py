@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from openprod.core import ids, resolutions
-from openprod.core.clock import moment
+from openprod.core.clock import is_far_future, moment
 from openprod.engine import edges, text_history, trees
 from openprod.engine.commit import Committer
 from openprod.engine.describe import Describer
@@ -47,6 +47,7 @@ class Views:
             "number": row.number, "bundle": row.id, "at": moment(row.hlc), "hlc": row.hlc,
             "author": row.name, "user": row.user, "device": row.device, "via": row.via, "intent": row.intent,
             "message": row.message, "undoes": row.undoes or None, "log": row.log, "seq": row.seq,
+            "clock_ahead": is_far_future(row.hlc, self._committer.now_ms()),
         }  # fmt: skip
 
     def log(self, *, after: str | None, limit: int, newest_first: bool) -> list[dict[str, Any]]:
@@ -131,7 +132,7 @@ class Views:
             else:
                 facets.setdefault(root.name, {})[row.field] = value
         if not known:
-            raise NotFound(f"There is no entity {id[:80]}.")
+            raise NotFound(f"There is no entity {id[:80]}.", hint="Check the id: queries list them.")
         for name, value in markers.items():
             if value is None:
                 facets.pop(name, None)
@@ -278,7 +279,7 @@ class Views:
             if not row.root.startswith("edge:") and not self._schemas.is_hidden(row.root)
         ]
         if not rows:
-            raise NotFound(f"There is no entity {entity[:80]}.")
+            raise NotFound(f"There is no entity {entity[:80]}.", hint="Check the id: queries list them.")
         fields = []
         bundles: dict[int, BundleRow] = {}
         for row in rows:
@@ -287,15 +288,21 @@ class Views:
             versions = self._versions(row, history)
             for bundle in history.bundles.values():
                 bundles[bundle.number] = bundle
-            fields.append(
-                {"facet": name, "field": row.field, "label": self._schemas.label(name, row.field), "versions": versions}
-            )
+            fields.append({"facet": name, "field": row.field, "label": self._label(row), "versions": versions})
         fields += text_history.of_entity(self._committer, entity)
         return {
             "entity": entity, "title": self.describer.thing(entity), "fields": fields,
             "bundles": [self.bundle(bundles[number]) for number in sorted(bundles)],
             "conflicts": [self.describer.describe(row).to_json() for row in self._storage.conflicts_of(entity)],
         }  # fmt: skip
+
+    def _label(self, row: RegisterRow) -> str:
+        """What people call a register in a history."""
+        if row.root == layout.ENTITY_ROOT:
+            return "merged into" if row.field == layout.REDIRECT_FIELD else "exists"
+        if row.root == layout.BINDING_ROOT and row.field:
+            return f"one thing, as {row.field}"
+        return self._schemas.label(layout.parse_root(row.root).name, row.field)
 
     def _versions(self, row: RegisterRow, history: trees.History) -> list[dict[str, Any]]:
         heads = {head.id for head in history.state.heads}
@@ -331,6 +338,7 @@ class Views:
                     "value": None if version.value is None else json.loads(version.value),
                     "known": version.value is not None, "author": bundle.name, "user": bundle.user,
                     "device": bundle.device, "via": bundle.via, "at": moment(bundle.hlc), "bundle": bundle.id,
+                    "clock_ahead": is_far_future(bundle.hlc, self._committer.now_ms()),
                     "message": bundle.message, "intent": bundle.intent, "status": status,
                     "parent": None if version.parent is None else ids.version_text(row.document, version.parent),
                     "knowing": [f"{row.document}:{text}" for text in knowing], "decision": id in decided,

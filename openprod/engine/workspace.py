@@ -35,6 +35,7 @@ from openprod.engine.queries_answer import Queries
 from openprod.engine.reading import Reading
 from openprod.engine.resolve import UNSET, Deciding
 from openprod.engine.schemas import Schemas
+from openprod.engine.timing import Timing
 from openprod.engine.tokens import Grant, Tokens
 from openprod.engine.views import Views
 from openprod.engine.worker import Worker
@@ -49,7 +50,7 @@ T = TypeVar("T")
 DATABASE = "workspace.db"
 
 
-class Workspace(Reading, Managing):
+class Workspace(Reading, Managing, Timing):
     """Made by ``Workspace.open``. ``feed`` announces every commit; ``schemas`` are the adopted ones."""
 
     _refresh: asyncio.Future[Schemas] | None = None
@@ -67,7 +68,7 @@ class Workspace(Reading, Managing):
         self._marks: HighWater | None = None
         self._tokens = Tokens([])
         self._hear_revoked: dict[object, Callable[[], object]] = {}
-        self._now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
+        self._now_ms: Callable[[], int] = self._corrected_ms
 
     # -- opening and making --------------------------------------------------------------------------------
 

@@ -12,11 +12,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from openprod.core import queries, values
+from openprod.core.queries.ast import And, Condition, Has, Hop, Not, Or, Query
+from openprod.core.schema import Schema
+from openprod.engine.queries import KnownNames, prepare
+from openprod.engine.schemas import Schemas
 from openprod.errors import InputError, InvalidManifest, OpenprodError
 from openprod.plugin_api.derived import Derived, Found
 from openprod.plugin_host.toml_lines import TomlFile
@@ -65,6 +69,49 @@ def read_derived(
             f"the query of “{identifier}” can't be read: {error.sentence}", error.hint, *where, "query"
         ) from None
     return DerivedView(plugin, identifier, file.text(table, "label", where) or identifier, query, entry[0], entry[1])
+
+
+def check_names(file: TomlFile, index: int, view: DerivedView, schema: Schema | None) -> None:
+    """What a view's query names of its own plugin is declared. What it names of others nobody can tell here."""
+    query = queries.parse(view.query)
+    where = ("derived", index, "query")
+    facets = {f"{view.plugin}.{name}" for name in (schema.facets if schema else ())}
+    edges = {f"{view.plugin}.{name}" for name in (schema.edges if schema else ())}
+    hops = list(_hops(query))
+    names = [(query.source, facets), *((hop.edge, edges) for hop in hops)]
+    for name, declared in [*names, *((hop.target, facets) for hop in hops if hop.target is not None)]:
+        if name.startswith(f"{view.plugin}.") and name not in declared:
+            raise file.problem(
+                f"the query of “{view.id}” names {name}, which this plugin doesn't declare.",
+                f"It declares {', '.join(sorted(declared)) or 'none'}.",
+                *where,
+            )
+    if schema is not None and query.source in facets and not hops:
+        try:
+            prepare(query, KnownNames(Schemas({view.plugin: schema})))
+        except InputError as error:
+            raise file.problem(
+                f"the query of “{view.id}” can't be asked: {error.sentence}", error.hint, *where
+            ) from None
+
+
+def _hops(query: Query) -> Iterator[Hop]:
+    for hop in query.along:
+        yield hop
+        yield from _within(hop.where)
+    yield from _within(query.where)
+
+
+def _within(condition: Condition | None) -> Iterator[Hop]:
+    if isinstance(condition, (And, Or)):
+        for part in condition.parts:
+            yield from _within(part)
+    elif isinstance(condition, Not):
+        yield from _within(condition.part)
+    elif isinstance(condition, Has):
+        for hop in condition.hops:
+            yield hop
+            yield from _within(hop.where)
 
 
 def compute(view: DerivedView, function: Any, answer: Mapping[str, Any], describe: Any) -> Derived:

@@ -96,6 +96,7 @@ def _entries(manifest: Manifest, trees: dict[Path, ast.Module]) -> Iterator[Inva
     toml = TomlFile(manifest.folder / "plugin.toml", f"{manifest.folder.name}/plugin.toml")
     named = [("importer", index, one.file, one.function) for index, one in enumerate(manifest.importers)]
     named += [("exporter", index, one.module, one.function) for index, one in enumerate(manifest.exporters)]
+    named += [("derived", index, one.module, one.function) for index, one in enumerate(manifest.derived)]
     named += [("migration", index, one.file, one.function) for index, one in enumerate(manifest.migrations)]
     for kind, index, file, function in named:
         tree = trees.get(Path(file))

@@ -47,7 +47,7 @@ from openprod.core import evolution
 from openprod.core.schema import Schema
 from openprod.errors import InvalidManifest
 from openprod.plugin_api.exports import safe_name
-from openprod.plugin_host.deriving import DerivedView, read_derived
+from openprod.plugin_host.deriving import DerivedView, check_names, read_derived
 from openprod.plugin_host.schema_file import NAME, read_schema
 from openprod.plugin_host.toml_lines import TomlFile, refuse
 
@@ -58,7 +58,7 @@ LEFT_OUT = frozenset({"__pycache__", "node_modules", "venv"})
 """What tools leave in a folder, besides everything whose name begins with a dot: no part of a plugin."""
 
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9-]{0,62}")
-_VERSION = re.compile(r"\d+(\.\d+){0,2}([-+][0-9A-Za-z.-]+)?")
+_VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){0,2}([-+][0-9A-Za-z.-]{1,40})?")
 _ENTRY = re.compile(r"(?P<file>[A-Za-z0-9_][A-Za-z0-9_/-]*\.py):(?P<function>[a-z_][a-z0-9_]*)")
 _KEYS = frozenset({"name", "version", "label", "description", "importer", "exporter", "derived", "migration", "sample"})
 _IMPORTER_KEYS = frozenset({"id", "label", "files", "entry"})
@@ -226,6 +226,9 @@ def read_manifest(folder: Path) -> Manifest:
             refuse([*file.problems, *(schema_file.problems if schema_file and schema_file.problems else [problem])])
     with file.part():
         _queries(file, exporters, schema)
+    for index, view in enumerate(derived):
+        with file.part():
+            check_names(file, index, view, schema)
     file.finish()
     return Manifest(
         folder=folder, name=name, version=version, label=label, description=description, importers=importers,

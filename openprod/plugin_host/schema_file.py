@@ -23,11 +23,12 @@ A field may as well be its own table, ``[facet.thing.field.number]``: TOML reads
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Any, Final
 
 from openprod.core import titles, values
 from openprod.core.schema import FIELD_TYPES, TEXT_TYPES, Edge, Facet, Field, Schema
-from openprod.plugin_host.toml_lines import TomlFile, Where
+from openprod.plugin_host.toml_lines import TEXT_MAX, TomlFile, Where
 
 NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 """Facets and edges: they become parts of storage keys, which never change."""
@@ -39,6 +40,7 @@ RESERVED_FIELDS: Final = frozenset({"entity"})
 RESERVED_PROPERTIES: Final = frozenset({"from", "to"})
 """What an edge's own ends are kept under."""
 FIELDS_MAX: Final = 500
+CHOICES_MAX: Final = 1_000
 
 _NAME_HINT = "Names are letters, digits and underscores, and start with a small letter: start_time."
 _CONCEPT = re.compile(r"[A-Z][A-Za-z0-9]{0,62}\.[a-z][A-Za-z0-9_]{0,62}")
@@ -237,6 +239,13 @@ def _field(file: TomlFile, name: str, table: dict[str, Any], where: Where, known
             *where,
             "was",
         )
+    if kind in TEXT_TYPES and file.flag(table, "indexed", where):
+        raise file.problem(
+            f"{name} is a text that several people write at once, which has no index.",
+            "Take “indexed” away: matching looks through texts as they are.",
+            *where,
+            "indexed",
+        )
     unit = file.text(table, "unit", where)
     if unit and kind not in _MEASURED:
         raise file.problem(
@@ -276,7 +285,11 @@ def _choices(file: TomlFile, name: str, table: dict[str, Any], where: Where, kin
             'Write type = "choice", choices = ["one", "other"].',
             *where,
         )
-    if not all(choice.strip() for choice in choices) or len(set(choices)) < len(choices):
+    if len(choices) > CHOICES_MAX:
+        raise file.problem(f"{name} has more than {CHOICES_MAX:,} choices.", "Give it type string.", *where, "choices")
+    for choice in choices:
+        file.check_words(choice, f"A choice of {name}", TEXT_MAX, *where, "choices")
+    if not all(choice.strip() for choice in choices) or len(set(map(_alike, choices))) < len(choices):
         raise file.problem(
             f"{name} has an empty choice, or one that is there twice.",
             "Each choice is a word of its own; a field without a value is empty by itself.",
@@ -284,6 +297,11 @@ def _choices(file: TomlFile, name: str, table: dict[str, Any], where: Where, kin
             "choices",
         )
     return choices
+
+
+def _alike(choice: str) -> str:
+    """The same for what looks the same."""
+    return unicodedata.normalize("NFC", choice)
 
 
 def _edge(file: TomlFile, name: str, table: dict[str, Any], facets: dict[str, Facet], plugin: str) -> Edge:
@@ -315,7 +333,7 @@ def _edge(file: TomlFile, name: str, table: dict[str, Any], facets: dict[str, Fa
 
 def _end(file: TomlFile, table: dict[str, Any], key: str, where: Where, facets: dict[str, Facet], plugin: str) -> str:
     """A facet of this plugin, another plugin's ``plugin.facet``, or ``*``."""
-    end = file.text(table, key, where) or "*"
+    end = file.text(table, key, where) if key in table else "*"
     outside = end.count(".") == 1 and all(NAME.fullmatch(part) for part in end.split("."))
     own = outside and end.partition(".")[0] == plugin
     if end != "*" and end not in facets and (not outside or (own and end.partition(".")[2] not in facets)):

@@ -14,10 +14,18 @@ from openprod.errors import InvalidManifest
 Where: TypeAlias = "tuple[str | int, ...]"
 
 BYTES_MAX = 1024 * 1024
+DOTS_MAX = 16
+"""So deep may a key lead on one line; nothing here is half as deep, and reading it takes the square of that."""
+TEXT_MAX = 400
+DESCRIPTION_MAX = 4_000
 
 _TABLE = re.compile(r"^\s*\[(\[)?\s*([^\]]+?)\s*\]")
 _KEY = re.compile(r"^\s*((?:[A-Za-z0-9_-]+|\"[^\"]*\")(?:\s*\.\s*(?:[A-Za-z0-9_-]+|\"[^\"]*\"))*)\s*=")
 _PART = re.compile(r"\"([^\"]*)\"|([A-Za-z0-9_-]+)")
+_DOTS = re.compile(rf"^[\s\[]*(?:[^\s=\[\]\"'#.]+\s*\.\s*){{{DOTS_MAX},}}", re.MULTILINE)
+_JOINERS = {ord("\u200c"): "", ord("\u200d"): ""}
+"""What joins letters and emoji is part of words."""
+_LONG = frozenset({"description", "query"})
 _SYNTAX_LINE = re.compile(r"\(at line (\d+), column \d+\)")
 
 
@@ -32,6 +40,8 @@ class TomlFile:
         self.name = name
         self.problems: list[InvalidManifest] = []
         try:
+            if path.exists() and not path.is_file():
+                raise InvalidManifest(f"{name} is no ordinary file.", hint="Put the file itself there.")
             with path.open("rb") as file:
                 data = file.read(BYTES_MAX + 1)
             if len(data) > BYTES_MAX:
@@ -45,6 +55,8 @@ class TomlFile:
             raise InvalidManifest(f"{name} isn't UTF-8 text.", hint="Save it again as UTF-8.") from None
         except OSError as error:
             raise InvalidManifest(f"{name} can't be read: {error.strerror}.") from error
+        if _DOTS.search(text):
+            raise _too_deep(name)
         try:
             self.data: dict[str, Any] = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
@@ -60,8 +72,10 @@ class TomlFile:
                 details={"file": name, "line": line},
             ) from error
         except RecursionError:
+            raise _too_deep(name) from None
+        except ValueError:  # Python's own limit
             raise InvalidManifest(
-                f"{name} is nested too deeply.", hint="Tables in tables in tables are all it takes."
+                f"{name} holds a number with thousands of digits.", hint="No number here needs more than a few."
             ) from None
         self._lines = _index(text)
 
@@ -105,7 +119,20 @@ class TomlFile:
         value = table.get(key, "")
         if not isinstance(value, str):
             raise self.problem(f"“{key}” isn't text.", f'Write {key} = "…".', *where, key)
+        self.check_words(value, f"“{key}”", DESCRIPTION_MAX if key in _LONG else TEXT_MAX, *where, key)
         return value
+
+    def check_words(self, value: str, what: str, length_max: int, *where: str | int) -> None:
+        """Complain about what people can't read: characters that can't be seen or turn the line round; too much."""
+        if len(value) > length_max:
+            raise self.problem(
+                f"{what} is longer than {length_max:,} characters.", "README.md has room for more.", *where
+            )
+        seen = value.translate(_JOINERS)
+        if not (seen.replace("\n", "") if length_max == DESCRIPTION_MAX else seen).isprintable():
+            raise self.problem(
+                f"{what} holds a line end or a character that can't be seen.", "Type it again, on one line.", *where
+            )
 
     def required(self, table: dict[str, Any], key: str, where: Where) -> str:
         value = self.text(table, key, where)
@@ -133,6 +160,10 @@ class TomlFile:
             name = ".".join(str(part) for part in where)
             raise self.problem(f"“{key}” isn't a list of tables.", f"Write [[{name}]].", *where)
         return value
+
+
+def _too_deep(name: str) -> InvalidManifest:
+    return InvalidManifest(f"{name} is nested too deeply.", hint="Tables in tables in tables are all it takes.")
 
 
 def refuse(problems: list[InvalidManifest]) -> None:

@@ -252,6 +252,7 @@ class BundleRecord(BaseModel):
     number: int
     bundle: str
     at: str
+    clock_ahead: Annotated[bool, Field(description="`at` is far in the future: its device's clock was wrong")]
     hlc: str
     author: str
     user: str

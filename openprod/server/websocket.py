@@ -13,7 +13,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         super().handle_connect(event)
         if not self.handshake_complete:  # it was refused
             # The application's task has only been created: it finds this when it runs.
-            self.scope["extensions"][EXTENSION] = self._write_frames  # type: ignore[typeddict-unknown-key]
+            self.scope["extensions"][EXTENSION] = self._write_frames  # type: ignore[assignment]
 
     def _write_frames(self, frames: bytes) -> bool:
         open_ = self.handshake_complete and not (self.close_sent or self.disconnected or self.transport.is_closing())

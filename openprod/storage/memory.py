@@ -204,6 +204,12 @@ class MemoryStorage(TextTables):
                 self._registers, row.id, row if before is None else RegisterRow(*before[:6], *row[6:10], before.sought)
             )
 
+    def change_registers(self, rows: Sequence[RegisterRow]) -> None:
+        for row in rows:
+            before = self._registers.rows.get(row.id)
+            if before is not None and (before.root, before.field, before.entity) == (row.root, row.field, row.entity):
+                self.put_registers([row])
+
     def next_register(self) -> int:
         return max(self._registers.rows, default=0) + 1
 

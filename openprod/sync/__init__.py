@@ -12,7 +12,7 @@ Read in this order; each module says the rest.
 ``stretches``   when going on needs nobody's approval
 ``election``    who leads
 ``peer``        all of that for one node with many connections: **what a host talks to**
-``bootstrap``   a whole copy for a newcomer
+``bootstrap``   a whole copy for a newcomer: its list, and which chunks to ask for
 ``replica``     the only part that touches the engine; called on the workspace's thread
 ``happened``    what people can read of it
 ``pairing``     links and one-time secrets; ``spoken``: codes that are said aloud
@@ -21,7 +21,8 @@ Read in this order; each module says the rest.
 None but ``replica`` does any I/O, reads a clock or makes a random number.
 
 The world outside: ``transport`` (sockets, TLS), ``speaking`` (spoken codes over them), ``discovery`` (mDNS), ``nearby``
-(the last two for a node that hosts), ``hosting`` and ``service`` (a ``Peer`` at work).
+(the last two for a node that hosts), ``hosting`` and ``service`` (a ``Peer`` at work), ``copying`` and
+``blob_exchange`` (what travels beside the stream).
 
 **How to host it** (sockets, TLS, discovery, pairing). Make one ``Peer``. For each connection take a number; call
 ``opened``, then ``received`` for every frame and ``closed`` at its end; call ``tick`` once a second. After every call

@@ -19,13 +19,13 @@ class Admission:
     def __init__(self, workspace: Workspace, known: KnownDevices) -> None:
         self._workspace, self._known = workspace, known
         self._founded = False
-        self._members: frozenset[str] = frozenset()
+        self.roles: dict[str, str] = {}
         self.removed: frozenset[str] = frozenset()
 
     async def learn(self) -> None:
         found = await self._workspace.members()
         self._founded = bool(found["founded"])
-        self._members = frozenset(one["device"] for one in found["members"])
+        self.roles = {one["device"]: one["role"] for one in found["members"]}
         self.removed = frozenset(found["removed"])
 
     def why_not(self, key: bytes, paired: bool, here: Callable[[str], bool]) -> str:
@@ -33,7 +33,7 @@ class Admission:
         device = device_id(key)
         if device in self.removed and not paired:
             return "This device was removed from the production."
-        if paired or device in self._members or here(device) or (not self._founded and device in self._known):
+        if paired or device in self.roles or here(device) or (not self._founded and device in self._known):
             return ""
         return "This device isn't known here. Ask for a link."
 

@@ -1,8 +1,8 @@
 """Stored files between those who have joined: each says which it holds, and asks for what it lacks, by hash.
 
-One piece is asked for at a time on a connection, so that edits never wait behind a film. What has come of a file stays
-on the disk: after a lost connection it goes on there, from whoever has the file. Nothing is a stored file before its
-hash is what its name says.
+A few pieces are asked for at a time on a connection: enough to keep it busy, so few that edits never wait behind a
+film. What has come of a file stays on the disk: after a lost connection it goes on there, from whoever has the file.
+Nothing is a stored file before its hash is what its name says.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from openprod.sync.messages import PIECE_BYTES_MAX, BlobsHeld, Chunk, ChunkWante
 
 NAMES_MAX: Final = 4096
 OFFERED_MAX: Final = 100_000
+AHEAD: Final = 4
+"""Pieces under way on a connection."""
 _EMPTY: Final = hashlib.sha256().digest()
 _log = logging.getLogger(__name__)
 Say = Callable[[msgspec.Struct, int | None], None]
@@ -37,6 +39,7 @@ class BlobExchange:
         self._held: set[bytes] = set()
         self._offered: dict[int, dict[bytes, None]] = {}
         self._asked: dict[int, bytes] = {}
+        self._ending: set[bytes] = set()
 
     async def look(self) -> None:
         """Tell everybody of files that are here since the last time."""
@@ -76,32 +79,37 @@ class BlobExchange:
     def _ask(self, connection: int) -> None:
         if connection in self._asked:
             return
-        asked = set(self._asked.values())
+        asked = {*self._asked.values(), *self._ending}
         offered = self._offered.get(connection, {})
         for hash in list(offered):
             if hash in self._held:
                 del offered[hash]
             elif hash not in asked:
                 self._asked[connection] = hash
-                self._say(ChunkWanted(hash, self._size(hash)), connection)
+                start = self._size(hash)
+                for number in range(AHEAD):
+                    self._say(ChunkWanted(hash, start + number * PIECE_BYTES_MAX), connection)
                 return
 
     async def _came(self, connection: int, chunk: Chunk) -> None:
+        hash = chunk.hash
         try:
-            whole = await to_thread.run_sync(self._store, chunk)
+            if len(chunk.data) and await to_thread.run_sync(self._add, chunk):
+                self._say(ChunkWanted(hash, chunk.offset + AHEAD * PIECE_BYTES_MAX), connection)
+                return
+            self._offered.get(connection, {}).pop(hash, None)
+            self._asked.pop(connection, None)
+            self._ending.add(hash)
+            self._ask(connection)  # the next one travels while this one is looked at
+            if not len(chunk.data) and await to_thread.run_sync(self._finish, hash):
+                self._held.add(hash)
+                self._tell([hash], None)
         except OpenprodError as error:
             _log.warning("a stored file can't be taken in: %s", error.sentence)
-            whole = False
-            chunk = Chunk(chunk.hash, 0, b"")
-        if whole:
-            self._held.add(chunk.hash)
-            self._tell([chunk.hash], None)
-        elif chunk.data:
-            self._say(ChunkWanted(chunk.hash, self._size(chunk.hash)), connection)
-            return
-        else:
-            self._offered.get(connection, {}).pop(chunk.hash, None)
-        self._asked.pop(connection, None)
+            self._offered.get(connection, {}).pop(hash, None)
+            self._asked.pop(connection, None)
+        finally:
+            self._ending.discard(hash)
         self._ask(connection)
 
     def _part(self, hash: bytes) -> Path:
@@ -113,22 +121,26 @@ class BlobExchange:
         except OSError:
             return 0
 
-    def _store(self, chunk: Chunk) -> bool:
-        """Whether the file is whole with it: a piece without data comes after the last one. Raises StorageError."""
+    def _add(self, chunk: Chunk) -> bool:
+        """Whether it is the next piece of its file. Raises StorageError."""
         part = self._part(chunk.hash)
         with translated(str(part)):
-            if chunk.data:
-                fits = chunk.offset == self._size(chunk.hash) and chunk.offset + len(chunk.data) <= BLOB_BYTES_MAX
-                if fits:
-                    with open(part, "ab") as file:
-                        file.write(chunk.data)
+            if chunk.offset != self._size(chunk.hash) or chunk.offset + len(chunk.data) > BLOB_BYTES_MAX:
                 return False
+            with open(part, "ab") as file:
+                file.write(chunk.data)
+        return True
+
+    def _finish(self, hash: bytes) -> bool:
+        """Whether the file is whole: a piece without data comes after the last one. Raises StorageError."""
+        part = self._part(hash)
+        with translated(str(part)):
             if not part.exists():
-                if chunk.hash != _EMPTY:
+                if hash != _EMPTY:
                     return False
                 part.touch()
             digest = _digest(part)
-            if digest != chunk.hash.hex():
+            if digest != hash.hex():
                 part.unlink()
                 return False
             _settle(part)

@@ -1,7 +1,7 @@
 """A whole copy for a newcomer: a signed list of chunks, fetched from anybody who has them, resumed by their hashes.
 
-The copy is a file that the giver made of its replica (a snapshot of the database). The manifest says what it is a copy
-of; afterwards the newcomer catches up from there like everybody else. Nothing of it is taken before both sides joined.
+The copy is a file that the giver made of its oplog (``openprod.engine.copying``), and ``openprod.sync.copying`` is who
+makes, serves, fetches and takes in. Nothing of it is asked for before both sides joined.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import msgspec
 
 from openprod.errors import Untrusted
 from openprod.sync import auth
-from openprod.sync.messages import PIECE_BYTES_MAX, Chunk, ChunkWanted, Manifest, Tip
+from openprod.sync.messages import PIECE_BYTES_MAX, Chunk, ChunkWanted, Manifest
 
-CHUNK_BYTES_MIN: Final = 256 * 1024
+CHUNK_BYTES_MIN: Final = PIECE_BYTES_MAX
 CHUNKS_MAX: Final = 4096
 IN_FLIGHT_MAX: Final = 8
 _CONTEXT: Final = b"openprod copy 1\0"
@@ -31,11 +31,10 @@ def chunk_bytes(size: int) -> int:
 
 
 def manifest(
-    *, workspace: str, tips: Sequence[Tip], membership: Sequence[bytes], size: int, chunks: Sequence[bytes],
-    key: bytes, sign: Callable[[bytes], bytes],
-) -> Manifest:  # fmt: skip
+    *, workspace: str, bundles: int, size: int, chunks: Sequence[bytes], key: bytes, sign: Callable[[bytes], bytes]
+) -> Manifest:
     """``chunks``: the SHA-256 of each ``chunk_bytes(size)`` of the copy."""
-    made = Manifest(workspace, list(tips), list(membership), size, chunk_bytes(size), list(chunks), key, bytes(64))
+    made = Manifest(workspace, bundles, size, chunk_bytes(size), list(chunks), key, bytes(64))
     return msgspec.structs.replace(made, signature=sign(_signed(made)))
 
 
@@ -45,7 +44,7 @@ def check(one: Manifest, *, workspace: str, admitted: Callable[[bytes], bool]) -
         raise Untrusted("This copy is of another production.")
     if not admitted(one.key) or not auth.holds(one.key, one.signature, _signed(one)):
         raise Untrusted("This copy wasn't made by a member of this production.")
-    if len(one.chunks) != -(-one.size // one.chunk_bytes):
+    if one.chunk_bytes != chunk_bytes(one.size) or len(one.chunks) != -(-one.size // one.chunk_bytes):
         raise Untrusted("This copy's list of chunks isn't as long as the copy.")
 
 
@@ -57,7 +56,7 @@ class Download:
     """Which chunks to ask whom for. ``done``: hashes that are on the disk already, from an earlier try.
 
     ``wanted`` and ``came`` are per giver: each is asked for chunks that nobody else is asked for, and for whatever is
-    left when it is the only one.
+    left when it is the only one. What is asked for at once is bounded, so that edits never wait behind a copy.
     """
 
     def __init__(self, one: Manifest, done: Collection[bytes] = ()) -> None:
@@ -70,9 +69,18 @@ class Download:
         self._partial: dict[bytes, bytearray] = {}
         self._without: dict[str, set[bytes]] = {}
 
+    def __contains__(self, hash: bytes) -> bool:
+        return hash in self._places
+
     @property
     def left(self) -> int:
+        """Chunks that aren't here yet."""
         return len(self._left)
+
+    @property
+    def under_way(self) -> int:
+        """Chunks that somebody is asked for."""
+        return len(self._asked)
 
     def wanted(self, giver: str) -> list[ChunkWanted]:
         """What to ask this giver for now; resumed where an earlier piece ended."""

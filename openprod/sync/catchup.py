@@ -228,6 +228,7 @@ class _View:
         self._reach: dict[str, int] = {}
         for branch in self._branches.values():
             self._reach[branch.log] = max(self._reach.get(branch.log, 0), branch.seq)
+            self._added[branch.log, branch.hash] = branch.name, branch.seq
 
     def _find(self, log: str, digest: bytes) -> tuple[str, int] | None:
         return self._added.get((log, digest)) or self._history.find(log, digest)
@@ -235,7 +236,8 @@ class _View:
     def place(self, digest: bytes, bundle: Bundle) -> _Place | None:
         """None: it comes too early. Raises Untrusted for a chain that can't be."""
         log = bundle.log
-        known = self._find(log, digest)
+        # Nothing here goes beyond the reach of its log: most of what comes needs no look into the history.
+        known = self._find(log, digest) if bundle.seq <= self._reach.get(log, 0) else None
         if known is not None:
             return _Place(known[0], 0, True, None)
         if bundle.seq == 1:

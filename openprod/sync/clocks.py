@@ -7,14 +7,14 @@ its timestamps would stay ahead of everybody's.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import Enum
 from typing import Final, NamedTuple
 
-from openprod.core import clock
+from openprod.core.clock import AHEAD_MS_MAX
 
 WARN_MS: Final = 2_000
 CORRECT_MS: Final = 60_000
-AHEAD_MS_MAX: Final = 300_000
 
 
 class Verdict(Enum):
@@ -31,6 +31,9 @@ class ClockReport(NamedTuple):
     verdict: Verdict
     correction_ms: int
     sentence: str
+
+
+FINE: Final = ClockReport(0, Verdict.FINE, 0, "")
 
 
 def measure(mine_ms: int, theirs_ms: int) -> ClockReport:
@@ -50,9 +53,49 @@ def measure(mine_ms: int, theirs_ms: int) -> ClockReport:
     return ClockReport(offset, Verdict.WARN, 0, said)
 
 
-def is_far_future(hlc: str, now_ms: int) -> bool:
-    """Whether a bundle claims a time that the local clock isn't advanced to: it is kept, and shown with a warning."""
-    return clock.parts(hlc)[0] > now_ms + AHEAD_MS_MAX
+class Clocks:
+    """How far this device's clock is off that of those who are together.
+
+    The gathering's time is the leader's: a follower measures itself against what the leader tells, the leader against
+    the others' clocks, by their median. With one other only, the leader can't know who is right: it goes on by its own
+    clock unless that is far ahead, and then tells the other's time.
+    """
+
+    def __init__(self) -> None:
+        self._offsets: dict[str, int] = {}
+        self._report = FINE
+
+    def heard(self, device: str, mine_ms: int, theirs_ms: int) -> None:
+        """``mine_ms``: the wall clock."""
+        self._offsets[device] = theirs_ms - mine_ms
+
+    def judge(self, here: Collection[str], leader: str) -> ClockReport:
+        """``here``: who is connected and joined; ``leader``: "" while this device leads, or nobody does."""
+        self._offsets = {device: offset for device, offset in self._offsets.items() if device in here}
+        others = sorted(self._offsets.values())
+        if leader in self._offsets:
+            self._report = measure(0, self._offsets[leader])
+        elif len(others) > 1:
+            places = sorted([0, *others])
+            middle = places[(len(places) - 1) // 2], places[len(places) // 2]
+            self._report = measure(0, min(middle, key=abs))
+        elif others:
+            found = measure(0, others[0])
+            self._report = found._replace(correction_ms=0)
+        else:
+            self._report = FINE
+        return self._report
+
+    @property
+    def report(self) -> ClockReport:
+        return self._report
+
+    def told_ms(self, wall_ms: int, *, leads: bool) -> int:
+        """What to tell the others: the wall clock, or from who leads the gathering's time."""
+        report = self._report
+        if leads:
+            return wall_ms + (report.offset_ms if report.verdict is Verdict.READ_ONLY else report.correction_ms)
+        return wall_ms
 
 
 def _span(ms: int) -> str:

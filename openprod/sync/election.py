@@ -8,7 +8,9 @@ To lead is transport: the leader orders and relays, and may nothing else; nobody
   on a connection of its own (only this link is broken: the member relays), nor while an older one is connected.
 * Where two claims meet on a connection that both sides have joined, the higher (term, older rank, lower id) wins.
   Halves of a gathering meet on such a connection only after people have approved; see ``openprod.sync.stretches``.
-* A leader whose clock shows that it slept for longer than the others wait steps down. A hub never leads.
+* A leader whose clock shows that it slept for longer than the others wait steps down.
+* A hub never leads. It keeps the gathering open; where nobody leads, it hands the lead to whoever came first of those
+  who are here. Who reaches the leader through it only is in the roster as long as it says that they are joined.
 
 Pure: times come in, messages and wishes go out.
 """
@@ -21,7 +23,7 @@ from typing import Final, NamedTuple, TypeAlias, TypeGuard
 
 import msgspec
 
-from openprod.sync.messages import Announce, End, Heartbeat, Roster, RosterEntry
+from openprod.sync.messages import Announce, End, Heartbeat, Roster, RosterEntry, Stretch
 from openprod.sync.stretches import Course
 
 SUSPECT_MS: Final = 4_000
@@ -69,6 +71,7 @@ class _Report(NamedTuple):
     leader: str
     direct: bool
     at: int
+    joined: frozenset[str] = frozenset()
 
 
 class Election:
@@ -84,6 +87,8 @@ class Election:
         self.roster: list[RosterEntry] = []
         self.joined: set[str] = set()
         self._reports: dict[str, _Report] = {}
+        self._adopted: set[str] = set()
+        self._relayed_now: set[str] = set()
         self._lost_at = self._ticked = self._settled = 0
         self._dialled: dict[str, int] = {}
 
@@ -103,14 +108,24 @@ class Election:
         self._ticked = now
         return self._lead(1, now)
 
+    def keep(self, gathering: str, history: Sequence[Stretch], now: int) -> list[Wish]:
+        """A hub's part: be in a gathering which others lead, whether or not anybody is here. ``history``: as noted when
+        this program last ran, newest first.
+        """
+        assert self.entry.hub
+        self.gathering, self.role, self.roster = gathering, Role.LOST, [self.entry]
+        self.course.restore(history, now)
+        self._ticked = self._lost_at = now
+        return [Changed()]
+
     def leave(self, now: int) -> list[Wish]:
         """A leader hands over first. What is under way should have been sent."""
         wishes: list[Wish] = []
         if self.role is Role.LEADER:
             heir = next((one for one in self.roster if self._may_lead(one) and one.device in self.joined), None)
+            self.roster = [one for one in self.roster if one.device != self.device]
+            wishes.append(Tell(Roster(self.term, self.roster)))
             if heir is not None:
-                self.roster = [one for one in self.roster if one.device != self.device]
-                wishes.append(Tell(Roster(self.term, self.roster)))
                 wishes.append(Tell(self._announcement(self.term + 1, heir.device, now)))
         self._forget()
         return [*wishes, Changed()]
@@ -129,6 +144,8 @@ class Election:
     def _forget(self) -> None:
         self.gathering, self.role, self.roster, self.course = "", Role.NONE, [], Course()
         self._reports.clear()
+        self._adopted.clear()
+        self._relayed_now.clear()
 
     # -- connections ---------------------------------------------------------------------------------------
 
@@ -137,8 +154,12 @@ class Election:
         self.joined.add(entry.device)
         self._settled = now
         wishes: list[Wish] = []
-        if self.role is Role.LEADER:
+        self._adopted.discard(entry.device)
+        if self.role is Role.LEADER or (self.entry.hub and self.role is Role.LOST):
             wishes += self._enrol(entry)
+        elif self.role is Role.FOLLOWER and self.leader in self.joined and entry.device != self.leader:
+            # It may reach the leader through this node only.
+            wishes.append(Tell(Roster(self.term, [entry]), self.leader))
         if self.gathering:
             if self.leader and self.role is not Role.LOST:
                 wishes.append(Tell(self._announcement(self.term, self.leader, now), entry.device))
@@ -161,7 +182,7 @@ class Election:
             return self._mark(device, gone=left)
         if device == self.leader and self.role is Role.FOLLOWER:
             self._lose(now)
-        return []
+        return self._mark(device, gone=left) if self.entry.hub and self.role is Role.LOST else []
 
     def _lose(self, now: int) -> None:
         self.role = Role.LOST
@@ -193,7 +214,9 @@ class Election:
         if isinstance(message, Announce):
             return self._on_announce(device, message, now)
         if isinstance(message, Heartbeat):
-            self._reports[device] = _Report(message.term, message.leader, message.direct, now)
+            self._reports[device] = _Report(
+                message.term, message.leader, message.direct, now, frozenset(message.joined)
+            )  # fmt: skip
             if device == self.leader and (message.term, message.leader) == (self.term, device):
                 self.course.touch(now)
                 if self.role is Role.LOST:
@@ -206,9 +229,7 @@ class Election:
             return []
         if isinstance(message, Roster):
             if message.term >= self.term and self.role is not Role.LEADER and self._trusts(device):
-                changed = message.members != self.roster
-                self.roster = list(message.members)
-                return [Changed()] if changed else []
+                return self._on_roster(device, message, now)
             if self.role is Role.LEADER and message.term <= self.term:
                 return self._adopt_members(message.members)
             return []
@@ -217,6 +238,19 @@ class Election:
             self._forget()
             return [relayed, Changed()]
         return []
+
+    def _on_roster(self, device: str, message: Roster, now: int) -> list[Wish]:
+        if message.members == self.roster or (device != self.leader and self.is_direct(now)):
+            return []
+        self.roster = list(message.members)
+        if device != self.leader:
+            return [Changed()]
+        indirect = [one for one in sorted(self.joined) if one != device and not self._hears_itself(one)]
+        return [*(Tell(message, one) for one in indirect), Changed()]
+
+    def _hears_itself(self, device: str) -> bool:
+        report = self._reports.get(device)
+        return self._is_of_mine(report) and report.direct
 
     def _trusts(self, device: str) -> bool:
         """Whether a device speaks for the gathering: the leader, or who relays for it."""
@@ -237,6 +271,7 @@ class Election:
             if one.device not in here
         ][: 256 - len(self.roster)]
         self.roster += new
+        self._adopted |= {one.device for one in new} - self.joined
         return [Tell(Roster(self.term, self.roster)), Changed()] if new else []
 
     def _on_announce(self, device: str, message: Announce, now: int) -> list[Wish]:
@@ -298,6 +333,7 @@ class Election:
         self._ticked = now
         if self.role is Role.LEADER:
             self.course.touch(now)
+            wishes += self._who_is_here()
         elif self.role is Role.FOLLOWER:
             wishes += self._follow(now)
         elif self.role is Role.LOST:
@@ -347,25 +383,55 @@ class Election:
 
     def _is_spare(self, device: str, now: int) -> bool:
         """Whether neither needs this connection: both hear the leader directly. The higher id drops it."""
-        report = self._reports.get(device)
-        return device != self.leader and self.device > device and self._is_of_mine(report) and report.direct
+        return device != self.leader and self.device > device and self._hears_itself(device)
+
+    def _who_is_here(self) -> list[Wish]:
+        """The leader's word on it: whoever is joined with it, or with somebody who is. Who was never joined with the
+        leader itself keeps no place once it has gone.
+        """
+        relayed: set[str] = set()
+        for report in self._reports.values():
+            if self._is_of_mine(report) and report.direct:
+                relayed |= report.joined
+        relayed -= {self.device, *self.joined}
+        gone = (self._relayed_now - relayed - self.joined) & self._adopted
+        self._adopted -= gone
+        self._relayed_now = relayed
+        before, here = self.roster, {self.device, *self.joined, *relayed}
+        self.roster = [
+            msgspec.structs.replace(one, away=one.device not in here) for one in before if one.device not in gone
+        ]
+        return [] if self.roster == before else [Tell(Roster(self.term, self.roster)), Changed()]
 
     def _look(self, now: int, *, pulling: bool) -> list[Wish]:
-        wishes = self._dial([one.device for one in self.roster if one.device != self.device], now)
+        wishes: list[Wish] = []
+        if not self.entry.hub:  # its members call it, and most can't be called by it
+            wishes = self._dial([one.device for one in self.roster if one.device != self.device], now)
         if self._relayed(now):
             self.role = Role.FOLLOWER
             self._lost_at = now
             self.course.touch(now)
             return wishes
-        if self.entry.hub:
-            return wishes
         waited = now - self._lost_at - self._wait_ms()
         if waited < 0 or (pulling and waited < PULL_MS):
             return wishes
+        if self.entry.hub:
+            return wishes + self._hand_on(now)
         older = self.roster[: self._rank_of(self.device)]
         if waited < DEFER_MS and any(self._may_lead(one) and one.device in self.joined for one in older):
             return wishes
         return wishes + self._lead(self.term + 1, now)
+
+    def _hand_on(self, now: int) -> list[Wish]:
+        """Nobody leads, and a hub can't: whoever came first of those who are here does from now on."""
+        heir = next((one.device for one in self.roster if not one.hub and one.device in self.joined), "")
+        if not heir:
+            return []
+        self.rank = self._rank_of(heir)
+        self.course.go_on(self.term + 1, heir, now)
+        self.role = Role.FOLLOWER
+        self._settled = now
+        return [Tell(self._announcement(self.term, heir, now)), Tell(Roster(self.term, self.roster)), Changed()]
 
     def _wait_ms(self) -> int:
         """k × 1.5 s, for the k-th of those who might lead now. Who led last comes last."""

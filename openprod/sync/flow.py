@@ -54,7 +54,7 @@ class Flow:
         self._cursor = 0
         self._end = False
         self._was_live = False
-        self._fetching = self._rewound = False
+        self._fetching = self._rewound = self._paused = False
         self._under_way: dict[tuple[str, int], _UnderWay] = {}
         self._size = 0
         self._progress = self._moved = 0
@@ -97,6 +97,8 @@ class Flow:
             self._known, self._cursor, self._end = known, 0, False
         else:
             self._progress = now
+        if self._paused and self.window:
+            self._known, self._paused, self._progress = known, False, now
 
     # -- sending -------------------------------------------------------------------------------------------
 
@@ -110,7 +112,7 @@ class Flow:
 
     def want(self) -> tuple[dict[str, int], int, int] | None:
         """(known, cursor, bytes) of what to fetch next, None while there is nothing, or no room."""
-        if self._end or self._fetching or self.is_full:
+        if self._end or self._fetching or self._paused or self.is_full:
             return None
         self._fetching = True
         return dict(self._known), self._cursor, self.window - self._size
@@ -124,6 +126,8 @@ class Flow:
         if not self._fetching:
             return  # asked for before something changed
         self._fetching = False
+        if self._paused:
+            return
         if not self._under_way:
             self._moved = now
             if not self._rewound:
@@ -167,14 +171,18 @@ class Flow:
                     self._progress = self._moved = now
                     self._rewound = False
 
-    def credit(self, size: int) -> None:
+    def credit(self, size: int) -> bool:
+        """Whether to compare again before anything is sent: what came meanwhile came another way."""
         self.window = min(size, WINDOW_BYTES_MAX)
+        self._paused = self._paused or not self.window
+        return self._paused and self.window > 0
 
     def is_overdue(self, now: int) -> bool:
         return bool(self._under_way) and now - self._moved > RESEND_MS
 
     def is_stalled(self, now: int) -> bool:
-        return (bool(self._under_way) or not self._end) and now - self._progress > STALL_MS and self.window > 0
+        waits = (bool(self._under_way) or not self._end) and not self._paused
+        return waits and now - self._progress > STALL_MS
 
     # -- receiving -----------------------------------------------------------------------------------------
 

@@ -18,14 +18,16 @@ from typing import Final, Protocol
 import anyio
 import msgspec
 
+from openprod.core.bundles import SignedBundle
 from openprod.engine.commit import Committer
 from openprod.engine.events import Committed
 from openprod.engine.workspace import Workspace
-from openprod.errors import OpenprodError, StorageError, Untrusted
+from openprod.errors import OpenprodError, StorageError, Unreachable, Untrusted
 from openprod.sync import replica
 from openprod.sync.admission import Admission, is_for_later
 from openprod.sync.blob_exchange import BlobExchange
 from openprod.sync.catchup import Intake, Survey, must_leave, survey
+from openprod.sync.copying import Copying
 from openprod.sync.messages import Have, Tip
 from openprod.sync.outputs import Ask, Compare, Fetch, Heard, Now, Proven, RecordsCame, TakeIn
 from openprod.sync.peer import Connect, Disconnect, Do, Effect, Notice, Peer, PeerConfig, Transmit
@@ -124,15 +126,20 @@ class Host(Protocol):
 
 
 class Hosting:
-    def __init__(self, workspace: Workspace, config: PeerConfig, admission: Admission, host: Host) -> None:
-        self.workspace, self.peer, self.admission, self._host = workspace, Peer(config), admission, host
+    def __init__(
+        self, workspace: Workspace, config: PeerConfig, admission: Admission, host: Host,
+        acknowledged: dict[str, dict[str, int]] | None = None,
+    ) -> None:  # fmt: skip
+        self.workspace, self.peer, self.admission, self._host = workspace, Peer(config, acknowledged), admission, host
         self.connections: dict[int, Connection] = {}
         self.tips: dict[str, Tip] = {}
         self._numbers = itertools.count(1)
         self._open: set[Connection] = set()
         self._grown = asyncio.Event()
-        self._blobs = BlobExchange(workspace.blobs, workspace.folder / "run", self._say)
+        self._blobs = BlobExchange(workspace.blobs, workspace.folder / "run", self.say)
+        self.copying = Copying(workspace, self, lambda: now().mono, key=config.key, sign=config.sign)
         self._announcing = False
+        self._records: list[bytes] = []
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -140,10 +147,13 @@ class Hosting:
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._tell_commits)
+                tasks.start_soon(self.copying.run)
+                await self._blobs.look()
                 while True:
                     await anyio.sleep(TICK_S)
                     self.do(self.peer.tick(now(), self._host.calling()))
                     self._host.ticked()
+                    await self.copying.tick()
                     if self.peer.joined:
                         await self._blobs.look()
         finally:
@@ -156,13 +166,13 @@ class Hosting:
             self._grown.set()
 
     async def _tell_commits(self) -> None:
-        self.tips, heads = await self.workspace.on_thread(_tips_and_heads)
+        self.tips, self._records = await self.workspace.on_thread(_tips_and_heads)
         while True:
             await self._grown.wait()
             self._grown.clear()
-            tips, now_heads = await self.workspace.on_thread(_tips_and_heads)
-            if now_heads != heads:
-                heads = now_heads
+            tips, heads = await self.workspace.on_thread(_tips_and_heads)
+            if heads != self._records:
+                self._records = heads
                 await self._spread_records()
             grown = {name: tip for name, tip in tips.items() if self.tips.get(name) != tip}
             self.tips.update(grown)
@@ -232,11 +242,15 @@ class Hosting:
 
     def _gone(self, connection: Connection, why: str = "") -> None:
         if self.connections.pop(connection.number, None) is not None:
-            self._blobs.gone(connection.number)
+            self._let_go_of(connection)
             self.do(self.peer.closed(connection.number, now(), why))
             self._host.ended(
                 connection, "malformed" if why else "closed", why or "The connection was lost.", theirs=False
             )
+
+    def _let_go_of(self, connection: Connection) -> None:
+        self._blobs.gone(connection.number)
+        self.copying.gone(connection.number)
 
     async def let_go(self) -> None:
         """End every connection, once what was put has gone out."""
@@ -253,7 +267,7 @@ class Hosting:
             elif isinstance(effect, Disconnect):
                 if (connection := self.connections.pop(effect.connection, None)) is not None:
                     connection.end()
-                    self._blobs.gone(connection.number)
+                    self._let_go_of(connection)
                     if effect.code == "not_admitted":
                         connection.device = effect.device  # it has proved that
                     self._host.ended(connection, effect.code, effect.sentence, theirs=effect.theirs)
@@ -269,8 +283,35 @@ class Hosting:
         if effects:
             self._host.moved()
 
-    def _say(self, message: msgspec.Struct, connection: int | None) -> None:
+    def say(self, message: msgspec.Struct, connection: int | None) -> None:
         self.do(self.peer.say(message, now(), connection=connection))
+
+    # -- what a whole copy needs ---------------------------------------------------------------------------
+
+    @property
+    def held(self) -> int:
+        return sum(tip.seq for tip in self.tips.values())
+
+    def admitted(self, key: bytes) -> bool:
+        return not self.admission.why_not(key, False, lambda device: device in self.peer.joined)
+
+    def refuse(self, number: int, fault: OpenprodError) -> None:
+        connection = self.connections.get(number)
+        if connection is not None:
+            _log.warning("%s sent what isn't to be trusted: %s", connection.device, fault.sentence)
+            self._host.said(f"{connection.name} sent what can't be trusted, and was let go: {fault.sentence}")
+        self.do(self.peer.refused(number, "untrusted", fault.sentence, now()))
+
+    async def take(self, number: int, bundles: Sequence[SignedBundle], intake: Intake) -> OpenprodError | None:
+        connection = self.connections.get(number)
+        if connection is None:
+            return Unreachable("The connection was lost.")
+        with anyio.CancelScope(shield=True):
+            fault = await self._take_in(connection, bundles, intake)
+        return fault
+
+    def moved(self) -> None:
+        self._host.moved()
 
     # -- what the peer asks --------------------------------------------------------------------------------
 
@@ -307,7 +348,7 @@ class Hosting:
         elif isinstance(output, TakeIn):
             # What was committed must be told to pages and others, also when this connection ends meanwhile.
             with anyio.CancelScope(shield=True):
-                await self._take_in(connection, output)
+                await self._take_in(connection, output.bundles, connection.intake)
         elif isinstance(output, Ask):
             self._host.ask(connection, output.coming)
         elif isinstance(output, RecordsCame):
@@ -317,7 +358,8 @@ class Hosting:
             connection.heads = output.message.membership
             await self._send_records(connection)
         elif isinstance(output, Heard):
-            await self._blobs.heard(number, output.message)
+            if not await self.copying.heard(number, connection.device, output.message):
+                await self._blobs.heard(number, output.message)
             self._host.heard(connection, output.message)
 
     async def _compare(self, connection: Connection, output: Compare) -> None:
@@ -326,7 +368,9 @@ class Hosting:
             leaves = must_leave(committer.log, found)
             if leaves:
                 committer.leave_log()
-            offered = replica.offer(committer, found.known, found.after) if output.offer else None
+            offered = None
+            if output.offer:
+                offered = replica.offer(committer, found.known, found.after, compared=bool(output.tips))
             return found, offered, leaves
 
         found, offered, left = await self.workspace.on_thread(look)
@@ -334,22 +378,20 @@ class Hosting:
         if left:
             await self._left_log(connection)
 
-    async def _take_in(self, connection: Connection, output: TakeIn) -> None:
-        number, bundles = connection.number, output.bundles
-        size = sum(len(one.body) for one in bundles)
+    async def _take_in(
+        self, connection: Connection, bundles: Sequence[SignedBundle], intake: Intake
+    ) -> OpenprodError | None:
+        """What was wrong, if anything; that has been told."""
+        number, size = connection.number, sum(len(one.body) for one in bundles)
         try:
-            taken = await self.workspace.on_thread(
-                lambda committer: replica.take_in(committer, connection.intake, bundles)
-            )
+            taken = await self.workspace.on_thread(lambda committer: replica.take_in(committer, intake, bundles))
         except Untrusted as error:
-            _log.warning("%s sent what isn't to be trusted: %s", connection.device, error.sentence)
-            self._host.said(f"{connection.name} sent what can't be trusted, and was let go: {error.sentence}")
-            self.do(self.peer.refused(number, "untrusted", error.sentence, now()))
-            return
+            self.refuse(number, error)
+            return error
         except StorageError as error:
             self._host.said(f"What came can't be stored, and comes again: {error.sentence}")
             self.do(self.peer.took(number, {}, {}, size, now()))
-            return
+            return error
         self._announce(taken.events)
         for fork in taken.forks:
             self._host.said(f"The log {fork.log} has two histories: a copy of that device went on. Both are kept.")
@@ -364,6 +406,7 @@ class Hosting:
             self.do(self.peer.took(number, taken.tips, taken.known, size, now()))
         if taken.left_log:
             await self._left_log(connection)
+        return taken.fault
 
     def _announce(self, events: Sequence[Committed]) -> None:
         self._announcing = True
@@ -378,4 +421,5 @@ class Hosting:
 
 
 def _tips_and_heads(committer: Committer) -> tuple[dict[str, Tip], list[bytes]]:
+    """What the replica holds, and its membership's heads."""
     return replica.Held(committer).tips(), list(committer.members.heads)

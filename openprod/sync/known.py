@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -20,11 +21,12 @@ _log = logging.getLogger(__name__)
 
 
 class Device(msgspec.Struct):
-    """``addresses``: ``HOST:PORT``, the latest first."""
+    """``addresses``: ``HOST:PORT``, the latest first. ``stored``: {log of this device: how far that one holds it}."""
 
     device: str
     name: str = ""
     addresses: list[str] = []
+    stored: dict[str, int] = {}
 
 
 class KnownDevices:
@@ -45,6 +47,11 @@ class KnownDevices:
         one = self._devices.get(device)
         return [place for text in (one.addresses if one else ()) if (place := parse(text)) is not None]
 
+    def name_of(self, device: str) -> str:
+        """What it was called, or the beginning of its id."""
+        one = self._devices.get(device)
+        return one.name if one and one.name else device[:8]
+
     def places(self, device: str, said: list[str]) -> list[tuple[str, int]]:
         """Where to call a device: where it is said to be, then where it was."""
         found = [place for text in said if (place := parse(text)) is not None]
@@ -54,10 +61,29 @@ class KnownDevices:
         """Raises nothing: what can't be written is told to the log, and known until the end."""
         before = self._devices.get(device)
         kept = [text for text in dict.fromkeys([*addresses, *(before.addresses if before else ())]) if parse(text)]
-        now = Device(device, name or (before.name if before else ""), kept[:ADDRESSES_MAX])
+        now = Device(
+            device, name or (before.name if before else ""), kept[:ADDRESSES_MAX], before.stored if before else {}
+        )
         if now == before or (before is None and len(self._devices) >= DEVICES_MAX):
             return
         self._devices[device] = now
+        self._keep()
+
+    def note(self, stored: Mapping[str, Mapping[str, int]], own: str) -> None:
+        """How far the devices known here hold logs, by device; kept for the logs of the device ``own``."""
+        changed = False
+        for device, one in self._devices.items():
+            mine = {log: seq for log, seq in stored.get(device, one.stored).items() if log.startswith(f"{own}-")}
+            changed, one.stored = changed or mine != one.stored, mine
+        if changed:
+            self._keep()
+
+    @property
+    def stored(self) -> dict[str, dict[str, int]]:
+        """{device: {log: how far it was known to hold it}}"""
+        return {one.device: dict(one.stored) for one in self._devices.values() if one.stored}
+
+    def _keep(self) -> None:
         try:
             self._write()
         except OSError:

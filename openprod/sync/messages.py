@@ -206,7 +206,7 @@ class Ack(msgspec.Struct, array_like=True, frozen=True, tag=13):
 
 
 class Credit(msgspec.Struct, array_like=True, frozen=True, tag=14):
-    """At most ``size`` bytes of bundles may be under way without an ACK."""
+    """At most ``size`` bytes of bundles may be under way without an ACK: none for now, while it is 0."""
 
     size: Count
 
@@ -222,13 +222,16 @@ class Presence(msgspec.Struct, array_like=True, frozen=True, tag=15):
 
 
 class Heartbeat(msgspec.Struct, array_like=True, frozen=True, tag=16):
-    """``direct``: the sender leads, or hears the leader on a connection of its own."""
+    """``direct``: the sender leads, or hears the leader on a connection of its own. ``clock_ms``: from who leads, the
+    gathering's time (``openprod.sync.clocks``). ``joined``: who is joined with the sender.
+    """
 
     term: Count
     leader: Annotated[str, Meta(pattern="^([0-9a-f]{16})?$")]
     direct: bool
     clock_ms: Milliseconds
     stored: Annotated[list[Stored], Meta(max_length=256)] = []
+    joined: Annotated[list[DeviceId], Meta(max_length=256)] = []
 
 
 class Roster(msgspec.Struct, array_like=True, frozen=True, tag=17):
@@ -261,16 +264,17 @@ class End(msgspec.Struct, array_like=True, frozen=True, tag=19):
 
 
 class ManifestWanted(msgspec.Struct, array_like=True, frozen=True, tag=20):
-    pass
+    """Make a whole copy, and say what it is. Only to whoever said that it would."""
 
 
 class Manifest(msgspec.Struct, array_like=True, frozen=True, tag=21):
-    """A whole copy to begin from. ``signature`` of ``key`` over the rest: see ``openprod.sync.bootstrap``."""
+    """A whole copy to begin from: of ``bundles``, in ``size`` bytes; nothing of either where none can be made.
+    ``signature`` of ``key`` over the rest: see ``openprod.sync.bootstrap``.
+    """
 
     workspace: Name
-    tips: Annotated[list[Tip], Meta(max_length=1500)]
-    membership: Annotated[list[Hash], Meta(max_length=64)]
-    size: Annotated[int, Meta(ge=0, le=2**40)]
+    bundles: Count
+    size: Annotated[int, Meta(ge=0, le=2**36)]
     chunk_bytes: Annotated[int, Meta(ge=1024, le=64 * 1024 * 1024)]
     chunks: Annotated[list[Hash], Meta(max_length=4096)]
     key: Hash
@@ -301,9 +305,13 @@ class BlobsHeld(msgspec.Struct, array_like=True, frozen=True, tag=25):
 
 
 class About(msgspec.Struct, array_like=True, frozen=True, tag=26):
-    """What people call the production: to whoever has joined, for a newcomer's copy."""
+    """What people call the production: to whoever has joined, for a newcomer's copy.
+
+    ``bundles``: about how many the sender would make a whole copy of, when asked; 0 where it can't.
+    """
 
     name: Name
+    bundles: Count = 0
 
 
 TYPES: Final = (

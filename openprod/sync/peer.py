@@ -27,6 +27,7 @@ import msgspec
 from openprod.core.ids import device_id
 from openprod.sync import messages as m
 from openprod.sync.catchup import Survey, spread
+from openprod.sync.clocks import FINE, WARN_MS, Clocks
 from openprod.sync.election import Changed, Dial, Drop, Election, Role, Tell, Wish
 from openprod.sync.flow import Outbound
 from openprod.sync.outputs import Closed, Config, Heard, Joined, Now, Output, Proven, Send, State, nobody
@@ -69,7 +70,7 @@ class Do(NamedTuple):
 
 
 class Notice(NamedTuple):
-    """``what``: joined, resumed, lost, changed (who leads or who is here)."""
+    """``what``: joined, resumed, lost, changed (who leads or who is here), clock (``Peer.clocks.report``)."""
 
     what: str
     device: str = ""
@@ -105,12 +106,15 @@ class _Link:
 
 
 class Peer:
-    def __init__(self, config: PeerConfig) -> None:
+    def __init__(self, config: PeerConfig, acknowledged: dict[str, dict[str, int]] | None = None) -> None:
+        """``acknowledged``: {device: {log: seq on its disk}}, as far as is known; kept up to date."""
         self.config = config
         self.device = device_id(config.key)
         self.election = Election(m.RosterEntry(self.device, config.name[:60], config.address, config.hub))
+        self.clocks = Clocks()
+        self._clock_told = FINE
         self._links: dict[int, _Link] = {}
-        self._acknowledged: dict[str, dict[str, int]] = {}
+        self._acknowledged: dict[str, dict[str, int]] = {} if acknowledged is None else acknowledged
         self._out: list[Effect] = []
 
     # -- what is so ----------------------------------------------------------------------------------------
@@ -138,6 +142,11 @@ class Peer:
     def host(self, gathering: str, now: Now) -> list[Effect]:
         """Begin a gathering and lead it. ``gathering``: 32 random hex digits."""
         self._do(self.election.host(gathering, now.mono))
+        return self._take()
+
+    def keep(self, gathering: str, history: Sequence[m.Stretch], now: Now) -> list[Effect]:
+        """A hub's part: keep a gathering open that others lead. ``history``: as noted before this program ended."""
+        self._do(self.election.keep(gathering, history, now.mono))
         return self._take()
 
     def leave(self, now: Now) -> list[Effect]:
@@ -218,21 +227,32 @@ class Peer:
         coming = [link.session.device or link.target for link in self._links.values() if link.session.state in _COMING]
         pulling = self.election.may_count_on(coming, calling)
         self._do(self.election.tick(now.mono, pulling=pulling))
+        self._judge_clock()
         for connection, link in list(self._links.items()):
             self._handle(connection, link.session.say(self._heartbeat(link.device, now)), now)
         return self._take()
+
+    def _judge_clock(self) -> None:
+        before = self._clock_told
+        report = self.clocks.judge(self.election.joined, "" if self.leads else self.election.leader)
+        other = report.verdict is not before.verdict and abs(report.offset_ms - before.offset_ms) > WARN_MS // 4
+        if other or abs(report.correction_ms - before.correction_ms) > WARN_MS:
+            self._clock_told = report
+            self._out.append(Notice("clock", sentence=report.sentence))
 
     def _heartbeat(self, device: str, now: Now) -> m.Heartbeat:
         election = self.election
         stored = [
             m.Stored(other, log, seq)
             for other, logs in self._acknowledged.items()
-            if self.leads and device and other != device
+            if (self.leads or self.config.hub) and device and other != device
             for log, seq in logs.items()
             if log.startswith(device + "-")
         ]
         leader = "" if election.role is Role.LOST else election.leader
-        return m.Heartbeat(election.term, leader, election.is_direct(now.mono), now.wall, stored[:STORED_MAX])
+        direct, joined = election.is_direct(now.mono), self.joined[: CONNECTIONS_MAX - 1]
+        clock_ms = max(0, self.clocks.told_ms(now.wall, leads=self.leads))
+        return m.Heartbeat(election.term, leader, direct, clock_ms, stored[:STORED_MAX], joined)
 
     # -- the host's answers --------------------------------------------------------------------------------
 
@@ -311,6 +331,7 @@ class Peer:
             elif isinstance(output, Proven):
                 if self._is_second(connection, link, output, now):
                     return
+                self.clocks.heard(output.device, 0, output.clock.offset_ms)
                 self._out.append(Do(connection, output.device, output))
             elif isinstance(output, Joined):
                 self._joined(connection, link, output, now)
@@ -341,6 +362,7 @@ class Peer:
         what = "resumed" if output.resumed else "joined"
         self._out.append(Notice(what, link.device, connection=connection))
         self._do(self.election.connected(link.entry, now.mono))
+        self._judge_clock()
 
     def _goes_on(self, connection: int, link: _Link, now: Now) -> bool:
         """Going on without asking: with the stretch that was greeted with, and with one half only.
@@ -365,9 +387,12 @@ class Peer:
         message = output.message
         if isinstance(message, (m.Ack, m.Have)):
             logs = self._acknowledged.setdefault(link.device, {})
+            if isinstance(message, m.Have):
+                logs.clear()  # it is all that the other holds, and may be less than once
             for tip in message.tips:
                 logs[tip.log] = max(tip.seq, logs.get(tip.log, 0))
         if isinstance(message, m.Heartbeat):
+            self.clocks.heard(link.device, now.wall, message.clock_ms)
             for stored in message.stored:
                 self._acknowledged.setdefault(stored.device, {})[stored.log] = stored.seq
         if isinstance(message, (m.Heartbeat, m.Announce, m.Roster, m.End)):

@@ -9,19 +9,21 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from openprod.core.bundles import SignedBundle, bundle_id, read
+from openprod.core.bundles import SignedBundle, bundle_id
 from openprod.core.values import canonical
 from openprod.engine.commit import Committer
 from openprod.engine.drafts import Foreign
 from openprod.engine.events import Committed
+from openprod.engine.members import base_of
 from openprod.errors import OpenprodError
-from openprod.storage.ports import BundleRow
+from openprod.storage.ports import BundleRow, Storage
 from openprod.sync.catchup import Branch, Fork, Intake
 from openprod.sync.messages import Author, Tip
 from openprod.sync.plans import TOUCHED_MAX, Offer, Touched
 from openprod.yjs import layout
 
-PAGE: Final = 256
+PAGE: Final = 512
+"""Bundles that are read at once, and so sent, and so committed together: a durable commit is dear."""
 
 
 class Held:
@@ -31,14 +33,9 @@ class Held:
         self._storage = committer.storage
         self._branches: dict[str, Branch] = {}
         for name, (seq, digest) in self._storage.logs().items():
-            log, _plus, first = name.partition("+")
-            base = self._base(name) if first else 0
+            log = name.partition("+")[0]
+            base = base_of(self._storage, name)
             self._branches[name] = Branch(name, log, base, base + seq, digest)
-
-    def _base(self, name: str) -> int:
-        body = self._storage.bundle_at(name, 1)
-        assert body is not None
-        return read(body).seq - 1
 
     def branches(self) -> list[Branch]:
         return list(self._branches.values())
@@ -62,6 +59,17 @@ class Held:
         return hashlib.sha256(body).digest()
 
 
+class _Bases(dict[str, int]):
+    """{branch: the seq before its first}, of those that are met: every edit asks this once for each connection."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    def __missing__(self, name: str) -> int:
+        found = self[name] = base_of(self._storage, name)
+        return found
+
+
 class Outgoing(NamedTuple):
     """A bundle to be sent. ``number``: its place in this replica's order; ``seq``: as its author gave it."""
 
@@ -80,7 +88,7 @@ def outgoing(
     from, whether that is the end). At most ``most``, and about ``size`` bytes: at least one.
     """
     found: list[Outgoing] = []
-    bases = {branch.name: branch.base for branch in Held(committer).branches()}
+    bases = _Bases(committer.storage)
     for row in _rows(committer, cursor):
         if row.seq + bases[row.log] > known.get(row.log, bases[row.log]):
             if found and (len(found) >= most or size <= 0):
@@ -100,19 +108,24 @@ def _rows(committer: Committer, after: int) -> Iterator[BundleRow]:
         after = rows[-1].number
 
 
-def offer(committer: Committer, known: Mapping[str, int], after: Mapping[str, int]) -> Offer:
-    """What would be sent of the branches in ``after`` beyond ``known``; nothing of its content leaves here."""
+def offer(
+    committer: Committer, known: Mapping[str, int], after: Mapping[str, int], *, compared: bool = True
+) -> Offer:  # fmt: skip
+    """What would be sent of the branches in ``after`` beyond ``known``; nothing of its content leaves here.
+
+    ``compared``: the other has something that it could disagree with.
+    """
     authors: Counter[tuple[str, str]] = Counter()
     numbers: set[int] = set()
     size = 0
-    bases = {branch.name: branch.base for branch in Held(committer).branches()}
+    bases = _Bases(committer.storage)
     for row in _rows(committer, 0):
         if row.log in after and row.seq + bases[row.log] > known.get(row.log, 0):
             authors[row.name, row.device] += 1
             numbers.add(row.number)
             size += len(committer.storage.bundle_body(row.number)[0])
     listed = [Author(name, device, count) for (name, device), count in sorted(authors.items())]
-    return Offer(len(numbers), size, listed, _touched(committer, numbers) if numbers else [])
+    return Offer(len(numbers), size, listed, _touched(committer, numbers) if numbers and compared else [])
 
 
 def _touched(committer: Committer, numbers: set[int]) -> list[Touched]:

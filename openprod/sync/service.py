@@ -19,23 +19,25 @@ from anyio.abc import TaskGroup
 
 from openprod.engine.workspace import Workspace
 from openprod.errors import Denied, InputError, NotFound, OpenprodError, Stale
-from openprod.sync import certificates, known, pairing, replica, showing
+from openprod.sync import certificates, known, pairing, replica
 from openprod.sync import messages as m
 from openprod.sync.admission import Admission
+from openprod.sync.clocks import FINE, ClockReport, Verdict
 from openprod.sync.discovery import Announcement
 from openprod.sync.election import Role
 from openprod.sync.happened import Happened
 from openprod.sync.hosting import Connection, Hosting, now
+from openprod.sync.looking import Looking
 from openprod.sync.nearby import Nearby
 from openprod.sync.outputs import Proven
 from openprod.sync.peer import Notice, PeerConfig
 from openprod.sync.plans import Coming
 from openprod.sync.reach import EVERYWHERE, own_addresses, reach, reach_any
 from openprod.sync.spoken import Me
+from openprod.sync.standing import Standing
 from openprod.sync.transport import PAIRING, Channel, Listening, Transport, WebSocketTransport
 
 PORT: Final = 8041
-EDITS_MAX: Final = 1000
 CALL_AGAIN_MS: Final = 3_000
 COOL_MS: Final = 300_000
 GOODBYE_S: Final = 5.0
@@ -44,21 +46,25 @@ _FINAL: Final = frozenset({"declined", "not_admitted", "versions", "other_worksp
 _log = logging.getLogger(__name__)
 
 
-class PeerService:
-    def __init__(self, workspace: Workspace, *, home: Path, transport: Transport | None = None) -> None:
+class PeerService(Looking):
+    def __init__(
+        self, workspace: Workspace, *, home: Path, transport: Transport | None = None, hub: bool = False
+    ) -> None:
+        """``hub``: never lead, store what members send without asking anybody, and keep the gathering open."""
         self.workspace = workspace
+        self._standing = Standing(home / "peers" / f"{workspace.id}.hub") if hub else None
         self._home = home
         self._transport = transport
         self._known = known.KnownDevices(home / "peers", workspace.id)
         self._admission = Admission(workspace, self._known)
+        self._stored = self._known.stored
         self._tasks: TaskGroup | None = None
         self._hosting: Hosting | None = None
         self._listening: Listening | None = None
         self._is_private = False
         self._scope: anyio.CancelScope | None = None
         self._starting = anyio.Lock()
-        self._listen = EVERYWHERE
-        self._given: list[str] = []
+        self._listen, self._given, self._addresses = EVERYWHERE, list[str](), list[str]()
         self._invitations = _invitations()
         who = workspace.identity
         self._nearby = Nearby(
@@ -105,10 +111,18 @@ class PeerService:
         """
         hosting = await self._open(listen, port, addresses)
         if not hosting.peer.gathering:
-            hosting.do(hosting.peer.host(secrets.token_hex(16), now()))
-            self.said("You host.")
+            self._begin(hosting)
         link = await self._link(role)
         return {**self.status(), "link": link, "code": self._nearby.code(role) if link else ""}
+
+    def _begin(self, hosting: Hosting) -> None:
+        if self._standing is None:
+            hosting.do(hosting.peer.host(secrets.token_hex(16), now()))
+            self.said("You host.")
+        else:
+            at = now()
+            hosting.do(hosting.peer.keep(self._standing.gathering, self._standing.history(at), at))
+            self.said("This is a hub: members can come at any time.")
 
     async def join(
         self, link: str = "", *, yes: bool = False, listen: str = EVERYWHERE, port: int | None = None,
@@ -200,52 +214,16 @@ class PeerService:
             raise NotFound("No plan waits for a word.", hint="`openprod peers` shows what waits.")
         return number
 
-    # -- what is so ----------------------------------------------------------------------------------------
-
-    def status(self) -> dict[str, Any]:
-        found = {
-            **showing.gathering(self.workspace, self._hosting),
-            "joining": self._joining,
-            "problem": self._problem,
-            "plans": [showing.plan(one) for one in self._plans.values()],
-            "newcomers": self._nearby.newcomers,
-            "events": list(self._happened.events),
-        }
-        if found != self._shown:
-            self._revision += 1
-            self._shown = found
-        return {"revision": self._revision, **found}
-
-    async def changed(self, after: int, wait_s: float) -> dict[str, Any]:
-        """The first status after revision ``after``, or the present one when ``wait_s`` are over."""
-        with anyio.move_on_after(wait_s):
-            while True:
-                moved = self._moved
-                if (found := self.status())["revision"] != after or self._closing:
-                    return found
-                await moved.wait()
-        return self.status()
-
-    async def edits(self, limit: int) -> list[dict[str, Any]]:
-        """The latest bundles, newest first: whether each is on the leader, and on how many other devices."""
-        return await showing.edits(self.workspace, self._hosting, min(limit, EDITS_MAX))
-
-    @property
-    def _device(self) -> str:
-        return self.workspace.identity.device
-
     async def _link(self, role: str) -> str:
         """ "" where this device may let nobody in."""
         if not await self._admission.may_invite(role):
             return ""
         secret = self._invitations.make(note=role)
-        assert self._listening is not None
-        places = self._addresses(self._listening)
-        return pairing.link(places, self._device, self._network.certificate, secret, self.workspace.id)
+        return pairing.link(self._addresses, self._device, self._network.certificate, secret, self.workspace.id)
 
-    def _addresses(self, listening: Listening) -> list[str]:
+    def _find_addresses(self, listening: Listening) -> None:
         """Where others may call this device now: it may be on another network than before."""
-        return self._given or [known.text(one, listening.port) for one in own_addresses(self._listen)]
+        self._addresses = self._given or [known.text(one, listening.port) for one in own_addresses(self._listen)]
 
     # -- listening and calling -----------------------------------------------------------------------------
 
@@ -267,16 +245,18 @@ class PeerService:
                     raise
                 listening = await self._network.listen(listen, 0, self._accepted)
             self._listen, self._given = listen, list(addresses)
+            self._find_addresses(listening)
             identity = self.workspace.identity
             config = PeerConfig(
                 workspace=self.workspace.id, key=bytes(identity.key.verify_key),
                 sign=lambda part: identity.key.sign(part).signature, nonce=lambda: secrets.token_bytes(32),
-                admit=self._admit, name=identity.name, address=known.joined(self._addresses(listening)),
+                admit=self._admit, name=identity.name, address=known.joined(self._addresses),
+                hub=self._standing is not None,
                 invited=lambda invitation, device: self._invitations.key(invitation, device),
             )  # fmt: skip
             self._listening, self._is_private = listening, listen.startswith("127.") or listen in ("::1", "localhost")
             await self._admission.learn()
-            self._hosting = Hosting(self.workspace, config, self._admission, self)
+            self._hosting = Hosting(self.workspace, config, self._admission, self, self._stored)
             self._scope = anyio.CancelScope()
             self._was_in = False
             self._tasks.start_soon(self._run, self._hosting, self._scope)
@@ -304,10 +284,12 @@ class PeerService:
         if hosting is None or hosting is not self._hosting:
             return
         self._hosting = None
+        self._known.note(self._stored, self._device)
         listening, scope, self._listening, self._scope = self._listening, self._scope, None, None
         self._invitations = _invitations()
         self._nearby.withdraw()
         self._plans.clear()
+        self._keep_time(FINE)
         self.moved()
         with anyio.move_on_after(GOODBYE_S):
             await hosting.let_go()
@@ -370,9 +352,12 @@ class PeerService:
         hosting = self._hosting
         if hosting is None:
             return
+        self._known.note(self._stored, self._device)
+        self._note_standing(hosting)
         self.moved()
         if self._listening is not None:
-            hosting.do(hosting.peer.moves_to(known.joined(self._addresses(self._listening))))
+            self._find_addresses(self._listening)
+            hosting.do(hosting.peer.moves_to(known.joined(self._addresses)))
         if not hosting.peer.leads:
             return
         at = now().mono
@@ -383,6 +368,17 @@ class PeerService:
             if at - self._called.get(device, -CALL_AGAIN_MS) >= CALL_AGAIN_MS:
                 self._called[device] = at
                 hosting.do(hosting.peer.want(device))
+
+    def _keep_time(self, report: ClockReport) -> None:
+        refusal = report.sentence if report.verdict is Verdict.READ_ONLY else ""
+        if self._tasks is not None:
+            keep = partial(self.workspace.keep_time, correction_ms=report.correction_ms, refusal=refusal)
+            self._tasks.start_soon(keep)
+
+    def _note_standing(self, hosting: Hosting) -> None:
+        if self._standing is not None and hosting.peer.gathering:
+            at = now()
+            self._standing.note(hosting.peer.gathering, hosting.peer.election.course.history(at.mono), at)
 
     # -- called by Hosting ---------------------------------------------------------------------------------
 
@@ -397,26 +393,26 @@ class PeerService:
                 return "That link has been used. Ask for another."
             if why_not := await self._admission.admit(proven.key, proven.name, invitation.note or "editor"):
                 return why_not
+        if self._standing is not None:
+            connection.yes = True  # whoever made this a hub has said so once and for all
         self._known.add(proven.device, proven.name, [])
-        if proven.clock.sentence:
-            self.said(proven.clock.sentence)
         return self._elsewhere(connection, proven)
 
     def _elsewhere(self, connection: Connection, proven: Proven) -> str:
         """Halves come together by their leaders: the others follow. "" where this connection may be the one."""
         hosting, tasks = self._hosting, self._tasks
-        if hosting is None or tasks is None or not connection.caller or proven.resumes:
+        if hosting is None or tasks is None or not connection.caller or proven.resumes or proven.hub:
             return ""
         if proven.gathering and hosting.peer.election.role is Role.FOLLOWER:
             return _ELSEWHERE
         leader = proven.history[0].leader if proven.history and proven.gathering else ""
         if leader in ("", proven.device, self._device) or not self._places(leader):
             return ""
-        if connection.wanted:
-            tasks.start_soon(self._call, leader, True, connection.yes)
-            connection.wanted = False
-        else:
+        if not connection.wanted:
             hosting.do(hosting.peer.want(leader))
+            return _ELSEWHERE
+        tasks.start_soon(self._call, leader, True, connection.yes)
+        connection.wanted = False
         return _ELSEWHERE
 
     def ask(self, connection: Connection, coming: Coming) -> None:
@@ -450,13 +446,19 @@ class PeerService:
             connection = hosting.connections.get(notice.connection)
             if connection is not None and connection.wanted:
                 self._joining = "joined"
-            self.said(f"{self._name_of(notice.device)} is here." if notice.what == "joined" else "")
-            hosting.do(hosting.peer.say(m.About(self.workspace.name), now(), connection=notice.connection))
+            self.said(f"{self._known.name_of(notice.device)} is here." if notice.what == "joined" else "")
+            hosting.do(
+                hosting.peer.say(m.About(self.workspace.name, hosting.held), now(), connection=notice.connection)
+            )
+        elif notice.what == "clock":
+            self.said(notice.sentence or "This device's clock agrees with the others'.")
+            self._keep_time(hosting.peer.clocks.report)
         elif notice.what == "lost":
-            self.said(f"{self._name_of(notice.device)} is gone: {notice.sentence}")
+            self.said(f"{self._known.name_of(notice.device)} is gone: {notice.sentence}")
         for one in hosting.peer.election.roster:
             if one.device != self._device:
                 self._known.add(one.device, one.name, one.address.split())
+        self._note_standing(hosting)
 
     def ended(self, connection: Connection, code: str, sentence: str, *, theirs: bool) -> None:
         self._plans.pop(connection.number, None)
@@ -466,8 +468,7 @@ class PeerService:
         if connection.wanted and not connection.joined:
             self._fail(sentence)
         elif not connection.joined and sentence != _ELSEWHERE:
-            named = connection.name or (self._name_of(device) if device else "")
-            who = named or f"A device at {connection.channel.remote}"
+            who = connection.name or self._known.name_of(device) or f"A device at {connection.channel.remote}"
             self.said(self._happened.ended(who, code, sentence, now(), theirs=theirs))
         self.moved()
 
@@ -489,11 +490,10 @@ class PeerService:
         within = bool(hosting.peer.gathering)
         over = (self._was_in and not within) or (self._joining == "failed" and not within)
         self._was_in = within
-        if over and self._tasks is not None:
+        if over and self._standing is not None:
+            self._begin(hosting)  # whoever led ended it for all; a hub is there for the next
+        elif over and self._tasks is not None:
             self._tasks.start_soon(self._stop, hosting)
-
-    def _name_of(self, device: str) -> str:
-        return next((one.name for one in self._known.all() if one.device == device and one.name), device[:8])
 
 
 def _invitations() -> pairing.Invitations:

@@ -430,7 +430,8 @@ class PeerSession:
         self._fetch()
 
     def _on_credit(self, message: m.Credit, now: Now) -> None:
-        self.flow.credit(message.size)
+        if self.flow.credit(message.size):
+            self._survey_again()
         self._fetch()
 
     def _fetch(self) -> None:

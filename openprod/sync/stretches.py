@@ -35,6 +35,12 @@ class Course:
         self._last[term, leader] = now
         self._bound()
 
+    def restore(self, history: Sequence[Stretch], now: int) -> None:
+        """Go on from what was noted before this program was started again, newest first."""
+        if history:
+            self.term, self.leader = history[0].term, history[0].leader
+            self.learn(history, now)
+
     def touch(self, now: int) -> None:
         """In touch with the leader just now, or leading."""
         if self.leader:

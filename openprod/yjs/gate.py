@@ -120,11 +120,12 @@ class Gate:
     def overlaps(self, decoded: Update) -> list[Range]:
         """The structs of an update that have passed already."""
         state = self.state
-        return [
-            (client, clock, min(clock + length, state[client]) - clock)
-            for client, clock, length in decoded.sections
-            if clock < state.get(client, 0)
-        ]
+        found: list[Range] = []
+        for client, clock, length in decoded.sections:
+            reached = state.get(client, 0)
+            if clock < reached:
+                found.append((client, clock, min(clock + length, reached) - clock))
+        return found
 
     def admit(self, update: bytes, decoded: Update, tag: object = None) -> list[Release]:
         """Take an update in; returns what passes now, in the order to apply it.
@@ -232,18 +233,8 @@ class Gate:
         state = self.state
         added: list[Range] = []
         known: list[Range] = []
-        new = {
-            (client, clock)
-            for item in items
-            for client, clock in (halves.second_halves(item.decoded.structs) if item.pairs else ())
-            if clock >= state.get(client, 0)
-        }
-        if any(state.get(client) == clock for client, clock in new):
-            return Release(items, [], [], [], _cut())  # of the character, only the first half had passed
-        if (new or len(self.halves)) and any(halves.cuts(item.decoded, self.halves, new) for item in items):
+        if (self.halves or any(item.pairs for item in items)) and self._cuts(items):
             return Release(items, [], [], [], _cut())
-        for client, clock in sorted(new):
-            self.halves.add(client, clock, 1)
         if len(items) == 1:
             sections = items[0].decoded.sections
         else:
@@ -267,6 +258,23 @@ class Gate:
             for client, clock, length in item.decoded.deletes:
                 deleted += add(client, clock, length)
         return Release(items, added, deleted, known)
+
+    def _cuts(self, items: tuple[Item, ...]) -> bool:
+        """Whether they cut a character in half; where they don't, their own characters are remembered."""
+        state = self.state
+        new = {
+            (client, clock)
+            for item in items
+            for client, clock in (halves.second_halves(item.decoded.structs) if item.pairs else ())
+            if clock >= state.get(client, 0)
+        }
+        if any(state.get(client) == clock for client, clock in new):
+            return True  # of the character, only the first half had passed
+        if any(halves.cuts(item.decoded, self.halves, new) for item in items):
+            return True
+        for client, clock in sorted(new):
+            self.halves.add(client, clock, 1)
+        return False
 
 
 def _cut() -> MalformedUpdate:

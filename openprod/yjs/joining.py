@@ -51,8 +51,12 @@ def _examine(decoded: Update) -> tuple[dict[int, int], bool]:
     for own, _, length, ref, origin, right, parent, _, content in structs:
         if ref == STRING and len(content) != length:
             pairs = True
-        for reference in (origin, right, parent):
-            if reference is None or isinstance(reference, str):
+        if right is None and (parent is None or parent.__class__ is str):
+            references: tuple[Id | str | None, ...] = (origin,)  # what is most often so
+        else:
+            references = (origin, right, parent)
+        for reference in references:
+            if not isinstance(reference, tuple):
                 continue
             other, clock = reference
             if other == own:

@@ -41,6 +41,7 @@ class Laptop:
     folder: Path
     person: str
     place: str = ""
+    clock_ahead_s: int = 0
 
     def command(self, *arguments: str | Path) -> list[str]:
         where = ["ip", "netns", "exec", self.place] if self.place else []
@@ -49,9 +50,14 @@ class Laptop:
     @property
     def environment(self) -> dict[str, str]:
         home = self.folder / "home"
+        wrong = {
+            "PYTHONPATH": f"{ROOT / 'tests/sync/wrong_clock'}{os.pathsep}{ROOT}",
+            "CLOCK_AHEAD_S": str(self.clock_ahead_s),
+        }  # fmt: skip
         return {
             **os.environ, "OPENPROD_HOME": str(home), "OPENPROD_USER": self.person, "PYTHONPATH": str(ROOT),
             "PYTHONIOENCODING": "utf-8", "COLUMNS": "120", "NO_COLOR": "1",
+            **(wrong if self.clock_ahead_s else {}),
         }  # fmt: skip
 
     def run(self, *arguments: str | Path) -> Ended:

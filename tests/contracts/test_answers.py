@@ -68,7 +68,7 @@ ENTITIES = [f"e{number}" for number in range(9)] + ["é-ntity", 'q"uo\\te']
 THINGS = ["c1", "c2", "c3"]
 VALUES = (
     None, "LX", "lx", "snd 10", "SND 2", "42", "42.10", "42.1", 42, 7.5, -3, "-3", "", True, "true", 'say "hi"\n',
-    "Été", ["LX", 2], {"a": [1]}, "ghost light", "x" * 60, "x" * 61, "null",
+    "Été", "Straße 4", ["LX", 2], {"a": [1]}, "ghost light", "x" * 60, "x" * 61, "null",
 )  # fmt: skip
 
 
@@ -204,7 +204,11 @@ class World:
         if kind == 4:
             return In(field, tuple(wanted(chance.choice(VALUES)) for _ in range(chance.randrange(1, 4))))
         if kind == 5:
-            return Matching(chance.choice(("ghost", "GHOST walks", "lx", "n", '"hi"', "été", "", "ss")))
+            return Matching(
+                chance.choice(
+                    ("ghost", "GHOST walks", "lx", "n", '"hi"', "été", "", "ss", "4 ss", "lx 2", "n hi é", "4", "x")
+                )
+            )
         if kind == 6:
             return Conflicted(tuple(map(Name, chance.sample(FIELDS[source], chance.randrange(2)))))
         if kind == 7:
@@ -252,3 +256,26 @@ def test_random_queries_get_the_same_answers(seed: int, tmp_path: Path) -> None:
         for storage in world.storages:
             storage.close()
     assert filled  # not all of them asked for nothing
+
+
+def test_an_entity_whose_words_stand_in_several_fields_is_one_row(tmp_path: Path) -> None:
+    """INV-QUERY-2, where every field matches: by one word, by two, in an order."""
+    rows = []
+    for number, (field, value) in enumerate([("", "true"), ("name", '"Ghost 4"'), ("n", '"4 ghosts"')] * 3):
+        entity = f"e{number // 3}"
+        key = f"{entity}/{field}" if field else entity
+        rows.append(RegisterRow(number, "a", "a.two", key, entity, field, 1, number, False, value, False))
+    sqlite, memory = SqliteStorage(str(tmp_path / "workspace.db")), MemoryStorage()
+    for storage in (sqlite, memory):
+        with storage.transaction():
+            storage.put_registers(rows)
+    answers = SqliteAnswers(str(tmp_path / "workspace.db"))
+    try:
+        for line in ("matching ghost", "matching “ghost 4”", "matching ghost sort n limit 2", "matching zzz"):
+            plan = prepare(queries.parse(f"a.two where {line}"), NAMES).plan
+            found = answers.answer(plan)
+            assert found == MemoryAnswers(memory).answer(plan)
+            assert len(found) == (0 if "zzz" in line else 2 if "limit" in line else 3)
+    finally:
+        answers.close()
+        sqlite.close()

@@ -87,6 +87,7 @@ def spoil(storage: Storage) -> None:
     rows.add_bundles(storage, rows.bundle(3))
     storage.add_deps("log-a", 3, {"log-b": 9})
     storage.put_registers([rows.register(1, value='"y"', client=7), rows.register(3)])
+    storage.change_registers([rows.register(2, value='"z"')])
     storage.add_versions([rows.version(1, value='"late"'), rows.version(2)])
     storage.change_versions([rows.version(0, value='"anew"', bundle=2)])
     storage.seek("p.f", "a")
@@ -353,6 +354,9 @@ def test_a_register_keeps_its_place_and_takes_its_winner(storage: Storage) -> No
     with storage.transaction():
         storage.put_registers([rows.register(1, value=None)])
     assert storage.register(1) == rows.register(1, value=None)
+    with storage.transaction():
+        storage.change_registers([rows.register(1, value='"x"', client=3, forked=True), rows.register(2)])
+    assert list(storage.all_registers()) == [rows.register(1, value='"x"', client=3, forked=True)]
 
 
 def test_a_place_has_one_register(storage: Storage) -> None:

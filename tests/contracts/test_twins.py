@@ -33,13 +33,14 @@ CALLS = st.one_of(
     ),
     st.tuples(st.just("add_deps"), st.sampled_from("ab"), SMALL, st.dictionaries(NAME, SMALL, max_size=2)),
     st.builds(
-        lambda id, root, entity, field, value, document, sought, forked: (
-            "put_registers",
+        lambda call, id, root, entity, field, value, document, sought, forked: (
+            call,
             [rows.register(
                 id, root, entity, field, value, document=document, client=id, forked=forked, sought=sought
             )],
         ),
-        SMALL, st.sampled_from(["p.f", "p.g"]), NAME, st.sampled_from(["a", ""]), VALUE, st.sampled_from("pq"),
+        st.sampled_from(["put_registers", "put_registers", "change_registers"]), SMALL,
+        st.sampled_from(["p.f", "p.g"]), NAME, st.sampled_from(["a", ""]), VALUE, st.sampled_from("pq"),
         st.booleans(), st.booleans(),
     ),
     st.tuples(st.just("seek"), st.sampled_from(["p.f", "p.g"]), st.sampled_from(["a", ""])),

@@ -176,6 +176,34 @@ async def test_an_outside_program_sees_and_writes_projected_values(tmp_path: Pat
         assert conflict.kind == "semantic"
 
 
+async def test_an_outside_program_s_write_still_counts_where_there_once_was_a_conflict(tmp_path: Path) -> None:
+    """INV-BOND-1: after the decision the registers keep two leaves for ever; what is written over what they show is
+    carried on all the same."""
+    async with laptop(tmp_path / "a", "sam", CONTACTS, SCHEDULE) as ws:
+        await people(ws, "Jo", "Jo")
+        await ws.commit([SAME])
+        away = Program("kim", 9, document="schedule")
+        await away.sync(ws)
+        await ws.commit([SetField(entity="john", facet="contacts.person", field="name", value="Joan")])
+        await away.send(ws, away.keys({"js/displayName": "Joey"}, root="schedule.attendee"))
+        (conflict,) = await ws.conflicts()
+        await ws.resolve(conflict.id, value="Joanna")
+        places = [("contacts", "contacts.person", "john/name"), ("schedule", "schedule.attendee", "js/displayName")]
+        for number, (document, root, key) in enumerate(places * 2):
+            program = Program("lee", 20 + number, document=document)
+            await program.sync(ws)
+            await program.send(ws, program.keys({key: f"Jean {number}"}, root=root))
+            assert await names(ws) == (f"Jean {number}", f"Jean {number}")
+            assert (await owner(ws))["values"]["name"] == f"Jean {number}"
+            assert await ws.conflicts() == []
+        # What was written over something else is a conflict, as ever.
+        await away.send(ws, away.keys({"js/displayName": "Joe"}, root="schedule.attendee"))
+        assert {one.value for one in (await ws.conflicts())[0].candidates} == {"Jean 3", "Joe"}
+        before = await ws.state_hash()
+        await ws.rebuild()
+        assert await ws.state_hash() == before
+
+
 async def test_removing_a_key_counts_as_clearing(tmp_path: Path) -> None:
     async with laptop(tmp_path / "a", "sam", CONTACTS, SCHEDULE) as ws:
         await people(ws, "Jo", "Jo")

@@ -31,6 +31,7 @@ from openprod.core.operations import (
     UnbindFacet,
 )
 from openprod.core.schema import Facet, Field, Schema
+from openprod.engine import projection
 from openprod.engine.drafts import OutsideUpdate
 from openprod.engine.views import Views
 from openprod.errors import InvalidOperation, NotFound, OpenprodError, Stale
@@ -250,11 +251,24 @@ class World:
             return
         (update,) = updates
         name = program.peer
+        committer = self.replicas[name].committer
+        named = layout.place(document, root, key)
+        bond = committer.detector.bonds.of(document, root, named.entity, named.field)
+        quiet = (
+            bond is not None
+            and not committer.detector.is_gone(root, named.entity)
+            and not projection.is_open(committer.detector, committer.storage, bond)
+        )
         (outcome,) = self.replicas[name].submit(
             OutsideUpdate(document=document, update=update, actor=program.actor, origin=program)
         )
         assert outcome is not None
         assert not isinstance(outcome, OpenprodError), outcome
+        if quiet:
+            assert bond is not None
+            after = self.replicas[name].registers()
+            shown = {after.get(place) for place in committer.detector.bonds.places(bond)}
+            assert shown == {f'"{value}"'}, ("INV-BOND-1: what it wrote over all is carried on", bond, value, shown)
         self.knew[outcome.bundle] = frozenset(program.known)
         self.sync(program)
         for other in self.programs.values():

@@ -51,6 +51,11 @@ LEFT_BY: dict[int, str] = {
         INSERT INTO bundle VALUES (1, 'b1', 'log-a', 1, '1', 'u', 'Alex', 'd', '', 'edit', '', '', x'00', x'01', x'02');
         INSERT INTO run VALUES (1, 'log-a', 1);
     """,
+    7: """
+        INSERT INTO meta VALUES ('workspace', 'ws_old'), ('name', 'Hamlet');
+        INSERT INTO bundle VALUES (1, 'b1', 'log-a', 1, '1', 'u', 'Alex', 'd', '', 'edit', '', '', x'00', x'01', x'02');
+        INSERT INTO run VALUES (1, 'log-a', 1);
+    """,
 }
 
 

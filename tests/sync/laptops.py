@@ -44,6 +44,18 @@ class Gathered:
         self.process = self.laptop.start("serve", SHOW, "--port", "0", "--no-browser")
         self._printed("listening on")
 
+    def hub(self, port: int = 0) -> None:
+        """Until its gathering is open."""
+        self.process = self.laptop.start(
+            "serve", SHOW, "--hub", "--listen", "127.0.0.1", "--peer-port", str(port), "--port", "0"
+        )
+        self._printed("listening on")
+        self.until(lambda session: session["in_session"], "the hub's gathering")
+
+    def link(self, role: str = "editor") -> str:
+        """For one device more, from a node that hosts."""
+        return str(self.call("POST", "/session/host", {"role": role})["link"])
+
     def join(self, link: str = "", *options: str) -> None:
         """Until it has joined."""
         self.join_later(link, *options)

@@ -21,7 +21,7 @@ def made(copy: bytes) -> tuple[Manifest, dict[bytes, bytes]]:
     size = chunk_bytes(len(copy))
     parts = [copy[at : at + size] for at in range(0, len(copy), size)]
     one = manifest(
-        workspace="ws_test", tips=[], membership=[], size=len(copy), key=bytes(KEY.verify_key),
+        workspace="ws_test", bundles=1, size=len(copy), key=bytes(KEY.verify_key),
         chunks=[hashlib.sha256(part).digest() for part in parts], sign=lambda part: KEY.sign(part).signature,
     )  # fmt: skip
     return one, {hashlib.sha256(part).digest(): part for part in parts}
@@ -50,7 +50,7 @@ def test_a_copy_comes_from_several_givers_and_resumes() -> None:
     seed = secrets.randbits(32)
     print(f"seed {seed}")
     chance = random.Random(seed)
-    copy = chance.randbytes(3_000_000) + bytes(600_000)
+    copy = chance.randbytes(9_000_000) + bytes(1_800_000)
     one, parts = made(copy)
     disk = bytearray(len(copy))
     done: set[bytes] = set()

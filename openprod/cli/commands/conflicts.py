@@ -9,18 +9,18 @@ from typing import Any
 import click
 
 from openprod.cli.calls import Node, call
-from openprod.cli.options import folder_argument, json_option, limit_option, message_option
+from openprod.cli.options import folder_argument, json_option, limit_option, message_option, quoted
 from openprod.cli.output import cell, note, print_json, say
 from openprod.cli.times import moment
 from openprod.core.conflicts import KINDS, STATUSES
 from openprod.errors import InputError
 
 _ANSWERS = {
-    "cardinality": "--choose VERSION, or --value with the id of another entity",
-    "edit-delete": "--value true restores it, --value false leaves it deleted",
-    "duplicate": "change one of them, or keep them all with --choose and any of the versions",
-    "invalid": "--choose VERSION accepts it as it is, --value JSON corrects it",
-    "text-overlap": "correct the text if need be, then --value true says that it was read",
+    "cardinality": ("--choose VERSION", "or --value with the id of another entity, in quotes: '\"ID\"'"),
+    "edit-delete": ("--value true", "restores it; --value false leaves it deleted"),
+    "duplicate": ("--choose VERSION", "keeps them all, whichever you name; or change one of them"),
+    "invalid": ("--choose VERSION", "accepts it as it is; --value JSON corrects it"),
+    "text-overlap": ("--value true", "says that it was read; correct the text first if need be"),
 }
 
 
@@ -65,8 +65,8 @@ def _show(conflict: dict[str, Any], folder: Path) -> None:
         shown = "  (shown now)" if candidate["version"] == conflict["shown"] else ""
         say(f"    {candidate['version']}  {value}  {candidate['author']}, {moment(candidate['at'])}{shown}")
     if conflict["status"] == "open":
-        answers = _ANSWERS.get(conflict["kind"], "--choose VERSION, or --value JSON for another one")
-        say(f"    openprod resolve {folder} {conflict['id']}: {answers}")
+        option, meaning = _ANSWERS.get(conflict["kind"], ("--choose VERSION", "or --value JSON for another one"))
+        say(f"    openprod resolve {quoted(folder)} {conflict['id']} {option}    ({meaning})")
 
 
 @click.command()
@@ -86,13 +86,19 @@ def resolve(
     """
     if (choose is not None) + (value is not None) + reopen != 1:
         raise click.UsageError("Give one of --choose VERSION, --value JSON and --reopen.")
-    body: dict[str, Any] = {"message": message}
+    body: dict[str, Any] = {}
     if choose is not None:
         body["choose"] = choose
     elif value is not None:
         body["value"] = _parsed(value)
     action = "reopen" if reopen else "resolutions"
-    done = call(folder, lambda node: node.post("conflicts", conflict, action, body=body))
+
+    async def work(node: Node) -> Any:
+        subject = (await node.get("conflicts", conflict))["sentence"].partition(": ")[0]
+        body["message"] = message or (f"{subject}: reopened" if reopen else subject)
+        return await node.post("conflicts", conflict, action, body=body)
+
+    done = call(folder, work)
     if as_json:
         print_json(done)
         return

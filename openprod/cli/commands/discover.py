@@ -10,6 +10,7 @@ import click
 from openprod import settings
 from openprod.cli.options import json_option
 from openprod.cli.output import note, print_json, print_table
+from openprod.errors import Unreachable
 
 
 @click.command()
@@ -25,10 +26,13 @@ def discover(seconds: float, interfaces: tuple[str, ...], as_json: bool) -> None
     Nothing is asked of them and nothing is told to them. `known` are those that host a production which this device
     has been in. What isn't listed may still be there: many guest networks keep devices apart. Join by link then.
     """
-    from openprod.cli import nearby  # heavy: only who looks around needs it
+    from openprod.sync import around, discovery  # heavy: only who looks around needs it
 
-    found = anyio.run(partial(nearby.listen, seconds, interfaces))
-    rows = [nearby.described(one, nearby.productions(settings.home() / "peers")) for one in found]
+    found, problem = anyio.run(partial(around.listen, seconds, interfaces))
+    if problem and not found:
+        raise Unreachable(problem, hint=discovery.HINT)
+    productions = around.productions(settings.home() / "peers")
+    rows = [around.described(one, productions) for one in found]
     if as_json:
         print_json({"devices": rows})
         return

@@ -91,7 +91,8 @@ def merge(folder: Path, file: Path, apply: bool, as_json: bool) -> None:
         return
     _show(plan, applied=apply)
     if done is not None:
-        say(f"Taken in. {plural(done['open_conflicts'], 'open conflict')} in all.")
+        taken = "Taken in. " if plan["bundles"] else ""
+        say(f"{taken} {plural(done['open_conflicts'], 'open conflict')} in all.")
     elif plan["bundles"]:
         note("Nothing was changed. Take it in with --apply.")
 
@@ -107,6 +108,8 @@ def _show(plan: dict[str, Any], *, applied: bool) -> None:
         for conflict in plan["conflicts"]:
             say(f"  {conflict['sentence']}")
     if plan["held"]:
-        say(f"{plural(plan['held'], 'bundle')} {'is' if applied else 'would be'} held for review: `openprod held`.")
+        are = ("is" if plan["held"] == 1 else "are") if applied else "would be"
+        say(f"{plural(plan['held'], 'bundle')} {are} held for review: `openprod held`.")
     if plan["closes"]:
-        say(f"{plural(plan['closes'], 'open conflict')} {'was' if applied else 'would be'} settled by what came.")
+        were = ("was" if plan["closes"] == 1 else "were") if applied else "would be"
+        say(f"{plural(plan['closes'], 'open conflict')} {were} settled by what {'came' if applied else 'comes'}.")

@@ -32,9 +32,7 @@ def log(folder: Path, after: str | None, newest: bool, limit: int, as_json: bool
     if as_json:
         print_json(found)
         return
-    rows = [
-        (one["bundle"][:12], moment(one["at"]), author(one), one["intent"], one["message"]) for one in found["bundles"]
-    ]
+    rows = [(one["bundle"][:12], when(one), author(one), one["intent"], one["message"]) for one in found["bundles"]]
     print_table(["bundle", "when", "who", "kind", "message"], rows, empty="Nothing has been committed yet.")
     if found["next"]:
         note(f"There are more: --after {found['next'][:12]}")
@@ -59,7 +57,7 @@ def history(folder: Path, entity: str, as_json: bool) -> None:
             field["label"] or field["field"] or field["facet"],
             cell(version["value"]) if version["known"] else "(not kept)",
             author(version),
-            moment(version["at"]),
+            when(version),
             version["status"],
             version["version"],
         )
@@ -69,6 +67,11 @@ def history(folder: Path, entity: str, as_json: bool) -> None:
     print_table(["field", "value", "who", "when", "now", "version"], rows)
     for conflict in found["conflicts"]:
         say(f"{conflict['id']}  {conflict['status']}  {conflict['sentence']}")
+
+
+def when(entry: dict[str, Any]) -> str:
+    """The time that it bears, with a warning where no right clock can have said it."""
+    return moment(entry["at"]) + (" (clock ahead)" if entry["clock_ahead"] else "")
 
 
 def author(entry: dict[str, Any]) -> str:

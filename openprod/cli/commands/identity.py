@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from openprod.cli.calls import Node, call
-from openprod.cli.options import folder_argument, json_option, message_option, plural
+from openprod.cli.calls import Node, Refused, call
+from openprod.cli.options import folder_argument, json_option, message_option, plural, quoted
 from openprod.cli.output import cell, note, print_json, print_table, say
 from openprod.errors import InputError
 
 _STATES = {"same": "", "fills": "will be filled in", "differs": "they differ: a choice", "stays": "stays with each"}
 
 
-def _commit(folder: Path, operations: list[dict[str, Any]], message: str, done: str, *, as_json: bool) -> None:
-    receipt = call(folder, lambda node: node.post("bundles", body={"operations": operations, "message": message}))
+def _commit(
+    folder: Path, operation: dict[str, Any], message: str, done: str, *,
+    as_json: bool, about: str, entities: Sequence[str] = (),
+) -> None:  # fmt: skip
+    """``about``: what the history says when no message was given, with places for the titles of ``entities``."""
+
+    async def work(node: Node) -> Any:
+        said = message or about.format(*[await _title(node, entity) for entity in entities])
+        return await node.post("bundles", body={"operations": [operation], "message": said})
+
+    receipt = call(folder, work)
     if as_json:
         print_json(receipt)
     elif not receipt["bundle"]:
@@ -25,7 +35,15 @@ def _commit(folder: Path, operations: list[dict[str, Any]], message: str, done: 
     else:
         say(f"{done} Bundle {receipt['bundle'][:12]}.")
         if receipt["conflicts"]:
-            note(f"{plural(len(receipt['conflicts']), 'conflict')} to decide: openprod conflicts {folder}")
+            note(f"{plural(len(receipt['conflicts']), 'conflict')} to decide: openprod conflicts {quoted(folder)}")
+
+
+async def _title(node: Node, entity: str) -> str:
+    try:
+        found = await node.get("entities", entity)
+    except Refused:
+        return entity  # what is wrong with it is said by whoever is asked to change it
+    return str(found["title"])
 
 
 # -- concepts ----------------------------------------------------------------------------------------------
@@ -71,7 +89,7 @@ def concept_define(folder: Path, name: str, fields: tuple[str, ...], label: str,
         own, _, type_ = field.partition(":")
         declared[own] = {"type": type_ or "string"}
     operation = {"op": "define_concept", "concept": name, "fields": declared, "label": label}
-    _commit(folder, [operation], message, f"{name} is defined.", as_json=as_json)
+    _commit(folder, operation, message, f"{name} is defined.", as_json=as_json, about=f"Defined {_plain(name)}")
 
 
 @concept.command("show")
@@ -91,7 +109,7 @@ def concept_show(folder: Path, name: str, as_json: bool) -> None:
         for member in one["bound"]:
             say(f"    {member['entity']}  {member['title']} ({member['facet']})")
     if not found["concept_entities"]:
-        note(f"Nothing has been asserted to be a {name} yet: openprod assert {folder} {name} ENTITY…")
+        note(f"Nothing has been asserted to be a {name} yet: openprod assert {quoted(folder)} {name} ENTITY…")
 
 
 # -- bindings ----------------------------------------------------------------------------------------------
@@ -114,7 +132,9 @@ def bind(folder: Path, facet: str, concept_name: str, pairs: tuple[str, ...], me
         own, _, theirs = pair.partition("=")
         fields[own] = theirs or own
     operation = {"op": "bind_facet", "facet": facet, "concept": concept_name, "fields": fields}
-    _commit(folder, [operation], message, f"{facet} is bound to {concept_name}.", as_json=as_json)
+    done = f"{facet} is bound to {concept_name}."
+    about = f"Bound {_plain(facet)} to {_plain(concept_name)}"
+    _commit(folder, operation, message, done, as_json=as_json, about=about)
 
 
 @click.command()
@@ -134,7 +154,10 @@ def unbind(folder: Path, what: str, facet: str, message: str, as_json: bool) -> 
         return {"op": "unbind", "entity": what, "facet": facet}
 
     operation = call(folder, ask)
-    _commit(folder, [operation], message, f"{what} is unbound; its values stay.", as_json=as_json)
+    entities = [what] if operation["op"] == "unbind" else []
+    about = "Unbound {}" if entities else f"Unbound {_plain(what)}"
+    done = f"{what} is unbound; its values stay."
+    _commit(folder, operation, message, done, as_json=as_json, about=about, entities=entities)
 
 
 @click.command("assert")
@@ -169,7 +192,8 @@ def assert_(
         return
     operation = {"op": "assert_same", "concept": concept_name, "entities": list(entities)}
     done = f"{plural(len(entities), 'entity', 'entities')}: one {concept_name}."
-    _commit(folder, [operation], message, done, as_json=as_json)
+    about = f"One {_plain(concept_name)}: {', '.join(['{}'] * min(len(entities), 5))}"
+    _commit(folder, operation, message, done, as_json=as_json, about=about, entities=entities[:5])
 
 
 # -- entities ----------------------------------------------------------------------------------------------
@@ -194,12 +218,12 @@ def entity_show(folder: Path, id: str, as_json: bool) -> None:
     for facet, fields in sorted(found["facets"].items()):
         say(f"  {facet}")
         for field, value in sorted(fields.items()):
-            if value is not None:
+            if value not in (None, ""):
                 say(f"    {field}: {cell(value)}")
     for field, value in sorted(found.get("values", {}).items()):
         say(f"    {field}: {cell(value)}")
     for edge in found["edges"]:
-        say(f"  {edge['edge']}: {edge['from']} → {edge['to']}")
+        say(f"  {_end(edge)}")
     for one in found.get("merged", ()):
         say(f"  merged into it: {one['title']} ({one['id']})")
     for one in found.get("belongs_to", ()):
@@ -221,10 +245,12 @@ def entity_show(folder: Path, id: str, as_json: bool) -> None:
 def entity_merge(
     folder: Path, survivor: str, absorbed: str, chosen: tuple[str, ...], apply: bool, message: str, as_json: bool
 ) -> None:
-    """Let ABSORBED stand for SURVIVOR from now on. `openprod entity split` brings it back."""
+    """Make one of two: what is said of ABSORBED is said of SURVIVOR. `openprod entity split` brings it back."""
     if apply:
         operation = {"op": "merge_entities", "survivor": survivor, "absorbed": absorbed, "values": _chosen(chosen)}
-        _commit(folder, [operation], message, f"{absorbed} now stands for {survivor}.", as_json=as_json)
+        done = f"Merged: {absorbed} is {survivor} from now on."
+        about = "Merged {} into {}"
+        _commit(folder, operation, message, done, as_json=as_json, about=about, entities=(absorbed, survivor))
         return
     found = call(folder, lambda node: node.get("entities", survivor, "merge-preview", absorbed=absorbed))
     if as_json:
@@ -236,10 +262,21 @@ def entity_merge(
     ]
     print_table(["field", found["survivor"]["title"], found["absorbed"]["title"], ""], rows)
     for edge in found["edges"]:
-        say(f"moves: {edge['edge']} {edge['from']} → {edge['to']}")
+        say(f"moves: {_end(edge)}")
     for facet in found["attaches"]:
         say(f"gets: {facet}")
     note("Nothing was changed. Add --apply to merge, and --set FACET/FIELD=VALUE where they differ.")
+
+
+def _plain(text: str) -> str:
+    """For a place in a message: braces stand for themselves."""
+    return text.replace("{", "{{").replace("}", "}}")
+
+
+def _end(edge: dict[str, Any]) -> str:
+    """An edge, as it is seen from one of its ends."""
+    outward = edge["direction"] == "out"
+    return f"{edge['label']} {'→' if outward else '←'} {edge['title']} ({edge['to'] if outward else edge['from']})"
 
 
 def _chosen(given: tuple[str, ...]) -> dict[str, dict[str, Any]]:
@@ -263,7 +300,9 @@ def _chosen(given: tuple[str, ...]) -> dict[str, dict[str, Any]]:
 @json_option
 def entity_split(folder: Path, id: str, message: str, as_json: bool) -> None:
     """Take a merge back: the entity is itself again, with what it had."""
-    _commit(folder, [{"op": "split_entity", "entity": id}], message, f"{id} is itself again.", as_json=as_json)
+    operation = {"op": "split_entity", "entity": id}
+    done = f"{id} is itself again."
+    _commit(folder, operation, message, done, as_json=as_json, about="Split from {}", entities=(id,))
 
 
 # -- duplicates --------------------------------------------------------------------------------------------
@@ -287,10 +326,10 @@ def duplicates_list(folder: Path, as_json: bool) -> None:
         ids = [entity["id"] for entity in one["entities"]]
         say(f"{', '.join(entity['title'] for entity in one['entities'])}: same {' and '.join(one['by'])}")
         if one["kind"] == "assert":
-            say(f"    openprod assert {folder} {one['about']} {' '.join(ids)}")
+            say(f"    openprod assert {quoted(folder)} {one['about']} {' '.join(ids)}")
         else:
             for absorbed in ids[1:]:
-                say(f"    openprod entity merge {folder} {ids[0]} {absorbed}")
+                say(f"    openprod entity merge {quoted(folder)} {ids[0]} {absorbed}")
     if not found["proposals"]:
         note("The rules propose nothing. `openprod duplicates rule` sets one.")
 
@@ -304,4 +343,6 @@ def duplicates_list(folder: Path, as_json: bool) -> None:
 def duplicates_rule(folder: Path, about: str, sets: tuple[str, ...], message: str, as_json: bool) -> None:
     """Say by which fields two may be one: openprod duplicates rule DIR Person email name,phone. None ends the rule."""
     operation = {"op": "set_rule", "about": about, "fields": [one.split(",") for one in sets]}
-    _commit(folder, [operation], message, "The rule is set." if sets else "The rule has ended.", as_json=as_json)
+    done = "The rule is set." if sets else "The rule has ended."
+    about = f"What may be one {_plain(about)}" + (f": same {_plain(' or '.join(sets))}" if sets else ": no rule")
+    _commit(folder, operation, message, done, as_json=as_json, about=about)

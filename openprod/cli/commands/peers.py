@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -14,9 +13,10 @@ import click
 from anyio import to_thread
 
 from openprod import node as serving
-from openprod.cli.calls import Node, Refused, call
+from openprod.cli.calls import Node, call
+from openprod.cli.hosting import newcomer, reached, tell_link, welcome, with_node
 from openprod.cli.options import folder_argument, json_option, plural
-from openprod.cli.output import note, print_json, print_table, printable, say
+from openprod.cli.output import note, print_json, print_table, progress, say
 from openprod.cli.times import moment
 from openprod.engine.copying import empty_copy
 from openprod.engine.workspace import DATABASE
@@ -24,27 +24,12 @@ from openprod.errors import Busy, InputError, NotFound, Unreachable
 
 _WAIT_S = 20
 _EVENTS_SHOWN = 12
-Work = Callable[[Node], Awaitable[None]]
-
-
-def _reached(command: Callable[..., None]) -> Callable[..., None]:
-    """Options of how other devices reach this one, and of the node that is started if none runs."""
-    for option in (
-        click.option("--listen", default="0.0.0.0", show_default=True, help="Where to listen for other devices."),
-        click.option("--peer-port", type=click.IntRange(0, 65535), help="For other devices; 0 picks a free one."),
-        click.option(
-            "--address", "addresses", multiple=True, metavar="HOST:PORT", help="Where others call this device."
-        ),
-        click.option("--port", type=click.IntRange(0, 65535), default=8040, show_default=True, help="Of the page."),
-    ):
-        command = option(command)
-    return command
 
 
 @click.command()
 @folder_argument
 @click.option("--role", type=click.Choice(["viewer", "editor", "owner"]), default="editor", show_default=True)
-@_reached
+@reached()
 @json_option
 def host(
     folder: Path, role: str, listen: str, peer_port: int | None, addresses: tuple[str, ...], port: int, as_json: bool
@@ -58,38 +43,20 @@ def host(
 
     async def begin(node: Node) -> None:
         found = await node.post("session", "host", body=body)
-        if as_json:
-            print_json(found)
-        elif not found["link"]:
-            note("Members can join. A link for somebody new comes from an owner's device.")
-        else:
-            say(found["link"])
-            note("The link lets one device in: openprod join LINK NEW-FOLDER")
-            if sys.stderr.isatty():
-                from openprod.cli.codes import note_qr  # heavy: only who hosts at a terminal needs it
-
-                note_qr(found["link"])
-            if found["code"]:
-                words = found["code"].replace("-", " ")
-                note(f'So does, for a minute, saying “{words}”: openprod join "{words}" NEW-FOLDER')
-                note("You are asked then. Later: openprod peers, openprod approve.")
-        sys.stdout.flush()
+        tell_link(found, as_json=as_json)
         if sys.stdin.isatty() and not as_json and not served:
             with suppress(Busy):  # the node has been stopped
-                await _welcome(node, found)
+                await welcome(node, found)
 
-    async def is_served() -> bool:
-        return await serving.is_served(folder)
-
-    served = serving.run(is_served)
-    _with_node(folder, port, begin)
+    served = serving.run(partial(serving.is_served, folder))
+    with_node(folder, port, begin)
 
 
 @click.command()
 @click.argument("words", metavar="[LINK|CODE] DIR", nargs=-1, required=True)
 @click.option("--at", default="", metavar="HOST:PORT", help="With a code: where the other device is.")
 @click.option("--yes", is_flag=True, help="Approve of what would come and go, without being asked.")
-@_reached
+@reached()
 def join(
     words: tuple[str, ...],
     at: str,
@@ -137,8 +104,11 @@ def join(
             found = await node.get("session", after=found["revision"], wait=_WAIT_S)
         say(f"Joined: {', '.join(one['name'] for one in found['members'] if not one['me'])}")
         sys.stdout.flush()
+        with suppress(Busy):  # the node has been stopped
+            await _show_copy(node, found, patience_s=0 if served else _WAIT_S)
 
-    _with_node(folder, port, begin)
+    served = serving.run(partial(serving.is_served, folder))
+    with_node(folder, port, begin)
 
 
 @click.command()
@@ -199,23 +169,18 @@ async def _answer(node: Node, what: str, plan: str | None) -> Any:
     return await node.post("session", what, body={"plan": plan})
 
 
-async def _welcome(node: Node, found: Any) -> None:
-    """Say at this terminal what happens, and ask about those who know the code, for as long as the node runs."""
-    while True:
-        before = found["events"]
+async def _show_copy(node: Node, found: dict[str, Any], *, patience_s: float) -> None:
+    """A bar while a whole copy comes, and one while it is taken in; also of one that begins within ``patience_s``."""
+    deadline = anyio.current_time() + patience_s
+    while found["copy"] or anyio.current_time() < deadline:
+        if found["copy"]:
+            came = found["copy"]["came"] >= found["copy"]["bytes"]
+            label, done, total = ("Checking", "taken", "bundles") if came else ("Fetching", "came", "bytes")
+            with progress(label) as report:
+                while found["copy"] and found["copy"][done] < found["copy"][total]:
+                    report(found["copy"][done], found["copy"][total])
+                    found = await node.get("session", after=found["revision"], wait=_WAIT_S)
         found = await node.get("session", after=found["revision"], wait=_WAIT_S)
-        for event in found["events"]:
-            if event not in before:
-                note(event["sentence"])
-        for one in found["newcomers"]:
-            question = f"{printable(_newcomer(one))} wants to join. Let it in?"
-            yes = await to_thread.run_sync(partial(click.confirm, question, err=True), abandon_on_cancel=True)
-            with suppress(Refused):  # it has given up meanwhile
-                await node.post("session", "approve" if yes else "decline", body={"plan": one["device"]})
-
-
-def _newcomer(one: dict[str, Any]) -> str:
-    return f"{one['name']} ({one['device_name']})"
 
 
 def _confirmed(plan: dict[str, Any]) -> bool:
@@ -240,44 +205,20 @@ def _print(found: dict[str, Any], as_json: bool) -> None:
     if not found["in_session"]:
         note("This device is in no gathering.")
     else:
-        rows = [[one["name"], one["device"], one["leads"], one["here"], one["me"]] for one in found["members"]]
+        rows = [
+            [one["name"] + (" (hub)" if one["hub"] else ""), one["device"], one["leads"], one["here"], one["me"]]
+            for one in found["members"]
+        ]
         print_table(["name", "device", "leads", "here", "this device"], rows)
         mine = found["mine"]
         if mine["bundles"]:
             leader = "on the leader" if mine["on_leader"] else "not yet on the leader"
             note(f"Your latest edit: here, {leader}, on {plural(mine['devices'], 'other device')}.")
+    if found["alone"]:
+        note(f"On no other device yet: {plural(found['alone'], 'edit')} of yours.")
+    if found["clock"]["sentence"]:
+        note(found["clock"]["sentence"])
     for one in found["newcomers"]:
-        say(f"waits: {one['device']}  {_newcomer(one)} knows the code and wants to join.")
+        say(f"waits: {one['device']}  {newcomer(one)} knows the code and wants to join.")
     for plan in found["plans"]:
         say(f"waits: {plan['id']}  {_sentence(plan)}")
-
-
-def _with_node(folder: Path, port: int, begin: Work) -> None:
-    """``begin`` with the node that serves the workspace; else with one that is started here and goes on after it."""
-
-    async def run() -> None:
-        if await serving.is_served(folder):
-            async with serving.connect(folder) as http:
-                await begin(Node(http))
-            return
-        ready = anyio.Event()
-
-        def announce(url: str) -> None:
-            say(f"listening on {url}")
-            sys.stdout.flush()
-            ready.set()
-
-        async def serve() -> None:
-            await serving.serve(
-                folder, port=port, announce=announce, tell=note,
-                open_browser=lambda address: note(f"The page: {address}"),
-            )  # fmt: skip
-            tasks.cancel_scope.cancel()
-
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(serve)
-            await ready.wait()
-            async with serving.connect(folder) as http:
-                await begin(Node(http))
-
-    serving.run(run)

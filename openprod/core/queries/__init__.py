@@ -7,6 +7,7 @@ values compare · ``moments`` times in words · ``plan`` a query whose names hav
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import Any
 
 from openprod.core.queries import data, text
@@ -15,18 +16,25 @@ from openprod.core.queries.builder import F, Q
 from openprod.core.queries.data import read as from_data
 from openprod.core.queries.data import write as to_data
 from openprod.core.queries.write import write as to_text
+from openprod.errors import InputError
 
 __all__ = ["F", "Q", "Query", "from_data", "parse", "to_data", "to_text"]
+
+
+_read = lru_cache(128)(text.read)
 
 
 def parse(line: str) -> Query:
     """A query from its text form, or from the text of its data form. Raises InputError that points at the column."""
     if not line.lstrip().startswith("{"):
-        return text.read(line)
+        return _read(line)
     try:
         found: Any = json.loads(line)
     except ValueError as error:
-        raise text.wrong(f"This isn't JSON: {error}", getattr(error, "colno", 1)) from None
+        at, what = getattr(error, "pos", 0) + 1, getattr(error, "msg", str(error))
+        raise InputError(
+            f"This isn't JSON: {what}.", hint=f"At column {at}. {data.SUCH_AS}", details={"column": at}
+        ) from None
     except RecursionError:
-        raise text.wrong("This JSON is nested too deeply.", 1) from None
+        raise InputError("This JSON is nested too deeply.", hint=data.SUCH_AS) from None
     return data.read(found)

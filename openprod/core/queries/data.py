@@ -46,7 +46,7 @@ from openprod.errors import InputError
 
 T = TypeVar("T")
 
-_HINT: Final = 'Such as {"facet": "plugin.facet", "where": {"field": "value"}, "sort": ["field"], "limit": 50}.'
+SUCH_AS: Final = 'Such as {"facet": "plugin.facet", "where": {"field": "value"}, "sort": ["field"], "limit": 50}.'
 _KEYS: Final = ("facet", "concept", "where", "along", "fields", "measures", "group", "sort", "limit", "offset", "as_of")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 _FULL_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}(\.[A-Za-z_][A-Za-z0-9_-]{0,63})?")
@@ -62,10 +62,10 @@ def read(data: Mapping[str, Any]) -> Query:
     _check(data)
     unknown = [key for key in data if key not in _KEYS]
     if unknown:
-        raise InputError(f"A query can't hold {', '.join(sorted(unknown))[:200]}.", hint=_HINT)
+        raise InputError(f"A query can't hold {', '.join(sorted(unknown))[:200]}.", hint=SUCH_AS)
     source = data.get("facet") or data.get("concept")
     if not isinstance(source, str) or (data.get("facet") and data.get("concept")):
-        raise InputError("A query names a facet or a concept.", hint=_HINT)
+        raise InputError("A query names a facet or a concept.", hint=SUCH_AS)
     return Query(
         source=_full_name(source),
         where=_where(data.get("where"), 0),
@@ -82,13 +82,13 @@ def read(data: Mapping[str, Any]) -> Query:
 
 def _check(data: object) -> None:
     if not isinstance(data, Mapping):
-        raise InputError("A query is an object.", hint=_HINT)
+        raise InputError("A query is an object.", hint=SUCH_AS)
     try:
         json.dumps(data, ensure_ascii=False, allow_nan=False).encode()
     except UnicodeEncodeError:
-        raise InputError("The query holds half a character (a lone surrogate).") from None
+        raise InputError("The query holds half a character (a lone surrogate).", hint=SUCH_AS) from None
     except (TypeError, ValueError, RecursionError):
-        raise InputError("The query holds what JSON can't carry, or is nested too deeply.") from None
+        raise InputError("The query holds what JSON can't carry, or is nested too deeply.", hint=SUCH_AS) from None
 
 
 def _list(data: Mapping[str, Any], key: str, read: Callable[[str], T]) -> tuple[T, ...]:
@@ -96,7 +96,7 @@ def _list(data: Mapping[str, Any], key: str, read: Callable[[str], T]) -> tuple[
     if found is None:
         return ()
     if not isinstance(found, (list, tuple)) or not all(isinstance(item, str) for item in found):
-        raise InputError(f"“{key}” of a query is a list of texts.", hint=_HINT)
+        raise InputError(f"“{key}” of a query is a list of texts.", hint=SUCH_AS)
     return tuple(read(item) for item in found)
 
 
@@ -105,26 +105,26 @@ def _number(data: Mapping[str, Any], key: str) -> int | None:
     if found is None:
         return None
     if isinstance(found, bool) or not isinstance(found, int) or not 0 <= found < 1_000_000_000:
-        raise InputError(f"“{key}” of a query is a whole number.", hint=_HINT)
+        raise InputError(f"“{key}” of a query is a whole number.", hint=SUCH_AS)
     return found
 
 
 def _text(data: Mapping[str, Any], key: str) -> str | None:
     found = data.get(key)
     if found is not None and not isinstance(found, str):
-        raise InputError(f"“{key}” of a query is a text.", hint=_HINT)
+        raise InputError(f"“{key}” of a query is a text.", hint=SUCH_AS)
     return found or None
 
 
 def _name(text: object) -> Name:
     if not isinstance(text, str) or not _NAME.fullmatch(text):
-        raise InputError(f"“{str(text)[:80]}” can't be the name of a field.", hint=_HINT)
+        raise InputError(f"“{str(text)[:80]}” can't be the name of a field.", hint=SUCH_AS)
     return Name(text)
 
 
 def _full_name(text: object) -> Name:
     if not isinstance(text, str) or not _FULL_NAME.fullmatch(text):
-        raise InputError(f"“{str(text)[:80]}” can't be the name of a facet, concept or edge.", hint=_HINT)
+        raise InputError(f"“{str(text)[:80]}” can't be the name of a facet, concept or edge.", hint=SUCH_AS)
     return Name(text)
 
 
@@ -148,16 +148,16 @@ def _where(data: Any, depth: int) -> Condition | None:
     if data is None:
         return None
     if not isinstance(data, Mapping):
-        raise InputError("“where” of a query is an object of conditions.", hint=_HINT)
+        raise InputError("“where” of a query is an object of conditions.", hint=SUCH_AS)
     if depth > DEPTH_MAX:
-        raise InputError("The conditions are nested too deeply.")
+        raise InputError("The conditions are nested too deeply.", hint=f"At most {DEPTH_MAX} deep.")
     return all_of(part for key, value in data.items() for part in _part(key, value, depth + 1))
 
 
 def _needed(data: Any, depth: int) -> Condition:
     found = _where(data, depth)
     if found is None:
-        raise InputError("A condition is empty.", hint=_HINT)
+        raise InputError("A condition is empty.", hint=SUCH_AS)
     return found
 
 
@@ -166,7 +166,7 @@ def _part(key: str, value: Any, depth: int) -> list[Condition]:
         return _field(_name(key), value)
     if key in ("$and", "$or"):
         if not isinstance(value, (list, tuple)) or not value:
-            raise InputError(f"“{key}” takes a list of conditions.", hint=_HINT)
+            raise InputError(f"“{key}” takes a list of conditions.", hint=SUCH_AS)
         found = (all_of if key == "$and" else any_of)(_needed(item, depth) for item in value)
         assert found is not None
         return [found]
@@ -175,11 +175,11 @@ def _part(key: str, value: Any, depth: int) -> list[Condition]:
     if key == "$has":
         hops = _hops([value] if isinstance(value, Mapping) else value, depth)
         if not hops:
-            raise InputError("“$has” takes the edges that are to be followed.", hint=_HINT)
+            raise InputError("“$has” takes the edges that are to be followed.", hint=SUCH_AS)
         return [Has(hops)]
     if key == "$matching":
         if not isinstance(value, str):
-            raise InputError("“$matching” takes a text.", hint=_HINT)
+            raise InputError("“$matching” takes a text.", hint=SUCH_AS)
         return [Matching(value)]
     if key == "$conflicted":
         return [Conflicted(() if value is True else _list({key: value}, key, _name))]
@@ -190,12 +190,18 @@ def _part(key: str, value: Any, depth: int) -> list[Condition]:
 
 def _field(field: Name, value: Any) -> list[Condition]:
     if not (isinstance(value, Mapping) and value and all(key in (*OPERATORS, "in") for key in value)):
+        strange = next((key for key in value if not key[:1].isalnum()), None) if isinstance(value, Mapping) else None
+        if strange is not None:
+            raise InputError(
+                f"“{strange[:80]}” doesn't compare.",
+                hint=f'Use {", ".join(OPERATORS)} or in; for an object as a value {{"field": {{"=": {{…}}}}}}.',
+            )
         return [Compare(field, "=", wanted(_plain(value)))]
     found: list[Condition] = []
     for operator, right in value.items():
         if operator == "in":
             if not isinstance(right, (list, tuple)) or not right:
-                raise InputError("“in” takes a list of values.", hint=_HINT)
+                raise InputError("“in” takes a list of values.", hint=SUCH_AS)
             found.append(In(field, tuple(wanted(_plain(item)) for item in right)))
         elif right is None and operator not in ("=", "!="):
             raise InputError(f"Nothing is {operator} null.", hint='{"field": null} or {"field": {"!=": null}}.')
@@ -214,7 +220,7 @@ def _hops(data: Any, depth: int) -> tuple[Hop, ...]:
     if data is None:
         return ()
     if not isinstance(data, (list, tuple)) or len(data) > HOPS_MAX:
-        raise InputError(f"The edges to follow are a list of at most {HOPS_MAX}.", hint=_HINT)
+        raise InputError(f"The edges to follow are a list of at most {HOPS_MAX}.", hint=SUCH_AS)
     return tuple(_hop(hop, depth) for hop in data)
 
 

@@ -109,7 +109,7 @@ class _Parser:
     # -- the query and its clauses -------------------------------------------------------------------------
 
     def query(self) -> Query:
-        source = self._name("a facet, such as plugin.facet")
+        source = self._name("a facet or a concept")
         where: Condition | None = None
         hops: list[Hop] = []
         parts: dict[str, Any] = {}
@@ -210,13 +210,13 @@ class _Parser:
     def _hop(self, condition: Callable[[], Condition]) -> Hop:
         """``condition`` reads what stands after a “where” of the edge; what follows the target is the caller's."""
         outward = self._next("an arrow").text == "->"
-        edge = self._name("an edge, such as plugin.edge")
+        edge = self._name("the name of an edge")
         edge_where = condition() if self._follows("where") else None
         target = None
         token = self._peek()
         if token is not None and token.kind == "arrow" and (token.text == "->") == outward:
             self._at += 1
-            name = self._name("where the edge leads, such as plugin.facet")
+            name = self._name("a facet or a concept")
             target = None if name == ANYTHING else name
         return Hop(edge, outward, target, None, edge_where)
 

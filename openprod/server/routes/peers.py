@@ -25,6 +25,11 @@ class SessionQuery(Payload):
 
 class EditsQuery(Payload):
     limit: Annotated[int, Field(ge=1, le=1000)] = 50
+    alone: Annotated[bool, Field(description="Only this device's own that are on no other device.")] = False
+
+
+class NearbyQuery(Payload):
+    seconds: Annotated[float, Field(ge=0.5, le=30, description="How long to listen.")] = 4.0
 
 
 class Reached(Payload):
@@ -60,6 +65,8 @@ class MemberRecord(DeviceRecord):
     leads: bool
     here: bool
     connected: bool
+    hub: Annotated[bool, Field(description="Always on; never leads")]
+    role: Annotated[str, Field(description="viewer, editor or owner; empty while nobody has let anybody in")]
 
 
 class NewcomerRecord(DeviceRecord):
@@ -95,6 +102,23 @@ class MineRecord(Payload):
     devices: int
 
 
+class CopyRecord(Payload):
+    """A whole copy on its way: ``came`` of ``bytes`` are here, ``taken`` of its ``bundles`` verified and taken in."""
+
+    came: int
+    bytes: int
+    taken: int
+    bundles: int
+
+
+class ClockRecord(Payload):
+    """This device's clock against the gathering's time."""
+
+    verdict: Literal["fine", "warn", "correct", "read-only"]
+    offset_ms: Annotated[int, Field(description="What the others' clocks say more; whole seconds")]
+    sentence: Annotated[str, Field(description="For people; empty while fine")]
+
+
 class EventRecord(Payload):
     at: str
     sentence: str
@@ -108,12 +132,17 @@ class SessionAnswer(Payload):
     leader: str
     leads: bool
     term: int
+    addresses: Annotated[list[str], Field(description="Where others call this device")]
+    alone: Annotated[int, Field(description="This device's own bundles that are on no other, as far as is known")]
     joining: Annotated[str, Field(description="calling, deciding, joined, failed or empty")]
     problem: str
+    hub: Annotated[bool, Field(description="Whether this node is a hub: always on, never leads")]
     members: list[MemberRecord]
     plans: list[PlanRecord]
     newcomers: list[NewcomerRecord]
     mine: MineRecord
+    copy_: Annotated[CopyRecord | None, Field(alias="copy")]
+    clock: ClockRecord
     events: list[EventRecord]
     link: str = ""
     code: Annotated[str, Field(description="To be spoken: for one device, for a minute. Empty while locked.")] = ""
@@ -125,10 +154,30 @@ class EditRecord(Payload):
     here: bool
     on_leader: bool
     devices: int
+    at: str
+    message: str
+    intent: str
 
 
 class EditsAnswer(Payload):
     edits: list[EditRecord]
+    alone: Annotated[int, Field(description="This device's own bundles that are on no other, as far as is known")]
+
+
+class NearbyRecord(Payload):
+    """Only said, by whoever is on the network. ``known``: it hosts a production that this device has been in."""
+
+    device: str
+    name: Annotated[str, Field(description="As this device met it; empty for one that it never met")]
+    addresses: list[str]
+    known: bool
+    workspace: str | None
+    gathering: str | None
+
+
+class NearbyAnswer(Payload):
+    devices: list[NearbyRecord]
+    problem: Annotated[str, Field(description="Why this device can't look around; empty if it can")]
 
 
 def _peers(asked: Asked) -> PeerService:
@@ -139,46 +188,65 @@ def _peers(asked: Asked) -> PeerService:
 
 async def session(asked: Asked) -> dict[str, Any]:
     query: SessionQuery = asked.query
-    if query.after is None:
-        return _peers(asked).status()
-    return await _peers(asked).changed(query.after, query.wait)
+    peers = _peers(asked)
+    if query.after is not None:
+        await peers.changed(query.after, query.wait)
+    return await _answer(peers)
+
+
+async def _answer(peers: PeerService, more: dict[str, Any] | None = None) -> dict[str, Any]:
+    alone = await peers.alone()
+    return {**peers.status(), "alone": alone, **(more or {})}
 
 
 async def edits(asked: Asked) -> dict[str, Any]:
     query: EditsQuery = asked.query
-    return {"edits": await _peers(asked).edits(query.limit)}
+    return await _peers(asked).edits(query.limit, alone=query.alone)
+
+
+async def nearby(asked: Asked) -> dict[str, Any]:
+    query: NearbyQuery = asked.query
+    return await _peers(asked).nearby(query.seconds)
 
 
 async def host(asked: Asked) -> dict[str, Any]:
     request: HostRequest = asked.body
-    return await _peers(asked).host(
+    peers = _peers(asked)
+    found = await peers.host(
         role=request.role, listen=request.listen, port=request.port, addresses=request.addresses
-    )
+    )  # fmt: skip
+    return await _answer(peers, {name: found[name] for name in ("link", "code")})
 
 
 async def join(asked: Asked) -> dict[str, Any]:
     request: JoinRequest = asked.body
-    return await _peers(asked).join(
+    peers = _peers(asked)
+    await peers.join(
         request.link, yes=request.yes, listen=request.listen, port=request.port, addresses=request.addresses
     )
+    return await _answer(peers)
 
 
 async def approve(asked: Asked) -> dict[str, Any]:
     request: PlanRequest = asked.body
-    return _peers(asked).approve(request.plan)
+    _peers(asked).approve(request.plan)
+    return await _answer(_peers(asked))
 
 
 async def decline(asked: Asked) -> dict[str, Any]:
     request: PlanRequest = asked.body
-    return _peers(asked).decline(request.plan)
+    _peers(asked).decline(request.plan)
+    return await _answer(_peers(asked))
 
 
 async def leave(asked: Asked) -> dict[str, Any]:
-    return await _peers(asked).leave()
+    await _peers(asked).leave()
+    return await _answer(_peers(asked))
 
 
 async def end(asked: Asked) -> dict[str, Any]:
-    return await _peers(asked).end()
+    await _peers(asked).end()
+    return await _answer(_peers(asked))
 
 
 CALLS = (
@@ -194,9 +262,18 @@ CALLS = (
         method="GET",
         path="/session/edits",
         handle=edits,
-        does="The latest bundles, newest first: here, on the leader, on how many other devices",
+        does="The latest bundles, newest first: here, on the leader, on how many other devices; those on none else",
         query=EditsQuery,
         gives=EditsAnswer,
+    ),
+    Call(
+        method="GET",
+        path="/session/nearby",
+        handle=nearby,
+        does="Devices on this network that host; nothing is asked of them and nothing is told to them",
+        role="owner",
+        query=NearbyQuery,
+        gives=NearbyAnswer,
     ),
     Call(
         method="POST",

@@ -17,14 +17,21 @@ _UNTIL = "coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'ids_un
 
 
 class Oplog(Statements):
+    _last: tuple[int, str, int] | None = None
+    """(number, log, seq) of the last bundle, where that is known: asked for at every commit."""
+
+    def _undone(self) -> None:
+        self._last = None
+
     def add_bundle(self, row: BundleRow, body: bytes, signature: bytes) -> None:
         """Raises StorageError for one that doesn't come after all that are here, and after those of its log."""
-        newest = self._row("SELECT number, log, seq FROM bundle ORDER BY number DESC LIMIT 1")
+        newest = self._last or self._row("SELECT number, log, seq FROM bundle ORDER BY number DESC LIMIT 1")
         if newest != (row.number - 1, row.log, row.seq - 1):
             if (newest is not None and row.number <= newest[0]) or row.seq <= self.logs_of(row.log)[0]:
                 raise StorageError(f"{self.path} can't be used: bundle {row.id} is there already, or comes too late.")
             self._execute("INSERT INTO run VALUES (?,?,?)", (row.number, row.log, row.seq))
         self._execute("INSERT INTO bundle VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", (*row, body, signature))
+        self._last = (row.number, row.log, row.seq)
         if row.number % IDS_AT_ONCE == 0:
             self._execute(f"INSERT INTO bundle_id SELECT substr(id, 1, 12), number FROM bundle WHERE number > {_UNTIL}")
             self._execute("INSERT OR REPLACE INTO meta VALUES ('ids_until', ?)", (row.number,))

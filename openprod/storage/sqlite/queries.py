@@ -62,7 +62,7 @@ class SqliteAnswers:
             for sql in (*(select for _name, select in compiled.sets), compiled.sql):
                 steps += [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", compiled.parameters)]
         indexes = sorted({found[1] for line in steps if (found := _INDEX.search(line))})
-        before = [f"CREATE TEMP TABLE {name} (id); INSERT INTO {name} {select};" for name, select in compiled.sets]
+        before = [f"CREATE TEMP TABLE {name}; INSERT INTO {name} {select};" for name, select in compiled.sets]
         return Explained("\n".join([*before, compiled.sql]), dict(compiled.parameters), steps, indexes)
 
     # -- what the engine looks up for a plan ---------------------------------------------------------------
@@ -239,16 +239,19 @@ def _shown(value: Any) -> Any:
 @contextmanager
 def _sets(connection: sqlite3.Connection, compiled: Compiled) -> Iterator[None]:
     for name, select in compiled.sets:
-        connection.execute(f"CREATE TEMP TABLE {name} (id)")
+        connection.execute(f"CREATE TEMP TABLE {name}")
         connection.execute(f"INSERT INTO temp.{name} {select}", compiled.parameters)
     yield
     for name, _select in compiled.sets:
-        connection.execute(f"DROP TABLE temp.{name}")
+        connection.execute(f"DROP TABLE temp.{name.partition(' ')[0]}")
 
 
 @contextmanager
 def _given(connection: sqlite3.Connection, texts: Texts) -> Iterator[None]:
     """The contents of collaborative texts, as values like others."""
+    if not texts:
+        yield
+        return
     connection.executemany(
         "INSERT INTO query_text VALUES (?, ?, ?, ?)",
         (
@@ -258,8 +261,7 @@ def _given(connection: sqlite3.Connection, texts: Texts) -> Iterator[None]:
         ),
     )
     yield
-    if texts:
-        connection.execute("DELETE FROM query_text")
+    connection.execute("DELETE FROM query_text")
 
 
 @contextmanager
@@ -273,14 +275,17 @@ def _then(connection: sqlite3.Connection, past: Past | None) -> Iterator[None]:
     connection.executemany("INSERT INTO changed VALUES (?, ?, 0)", past.values.items())
     connection.executemany("INSERT INTO changed VALUES (?, NULL, 1)", ((id,) for id in past.unborn))
     connection.execute(
-        "CREATE TEMP TABLE register AS SELECT r.root, r.entity, r.field, r.sought,"
-        " CASE WHEN c.id IS NULL THEN r.value ELSE c.value END AS value"
+        "CREATE TEMP TABLE register (root TEXT, field TEXT, entity TEXT, id INTEGER, value TEXT, sought INTEGER,"
+        " PRIMARY KEY (root, field, entity, id)) WITHOUT ROWID"
+    )
+    connection.execute(
+        "INSERT INTO temp.register SELECT r.root, r.field, r.entity, r.id,"
+        " CASE WHEN c.id IS NULL THEN r.value ELSE c.value END, r.sought"
         " FROM main.register r LEFT JOIN temp.changed c ON c.id = r.id"
         f" WHERE r.root IN ({marks}) AND r.entity <> '' AND (c.id IS NULL OR NOT c.unborn)",
         sorted(past.roots),
     )
     for sql in (
-        "CREATE INDEX temp.register_by_field ON register (root, field, entity) WHERE entity <> ''",
         "CREATE INDEX temp.register_by_entity ON register (entity, root)",
         "CREATE INDEX temp.register_by_value ON register (root, field, substr(value, 1, 40)) WHERE sought",
         "CREATE INDEX temp.register_gone ON register (root, entity)"

@@ -35,9 +35,8 @@ class Reader:
         finally:
             await connection.close()
 
-    async def bundles(self) -> AsyncIterator[tuple[int, str, int, bytes, bytes, bytes]]:
-        """(number, log, seq, hash, body, signature) of every bundle, in order of arrival."""
-        after = 0
+    async def bundles(self, *, after: int = 0) -> AsyncIterator[tuple[int, str, int, bytes, bytes, bytes]]:
+        """(number, log, seq, hash, body, signature) of every bundle beyond that number, in order of arrival."""
         while True:
             with translated(self._path):
                 cursor = await self._connection.execute(

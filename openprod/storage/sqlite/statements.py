@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -13,11 +13,12 @@ from openprod.storage.sqlite.connection import FAULTS, connect, explain
 class _Transaction:
     """A durable write transaction. A class, as it is entered for every commit: a generator costs several times more."""
 
-    __slots__ = ("_connection", "_path")
+    __slots__ = ("_connection", "_path", "_undone")
 
-    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: str, undone: Callable[[], None]) -> None:
         self._connection = connection
         self._path = path
+        self._undone = undone
 
     def __enter__(self) -> None:
         try:
@@ -32,6 +33,7 @@ class _Transaction:
                 return
             except sqlite3.Error as fault:
                 error = fault
+        self._undone()
         if self._connection.in_transaction:
             with suppress(sqlite3.Error):  # what went wrong first is what is told
                 self._connection.execute("ROLLBACK")
@@ -80,4 +82,7 @@ class Statements:
             raise explain(error, self.path) from error
 
     def transaction(self) -> _Transaction:
-        return _Transaction(self._connection, self.path)
+        return _Transaction(self._connection, self.path, self._undone)
+
+    def _undone(self) -> None:
+        """A transaction didn't come about: what is remembered of the file may not be so."""

@@ -109,7 +109,7 @@ class SqliteStorage(Oplog, TextTables):
     def registers_valued(self, root: str, field: str, value: str) -> list[RegisterRow]:
         rows = self._rows(
             # The index holds the first 40 characters of each value: long values would swell it.
-            f"SELECT {_REGISTER} FROM register WHERE root = ?1 AND field = ?2 AND sought"
+            f"SELECT {_REGISTER} FROM register INDEXED BY register_by_value WHERE root = ?1 AND field = ?2 AND sought"
             " AND value = ?3 AND substr(value, 1, 40) = substr(?3, 1, 40)",
             (root, field, value),
         )
@@ -128,9 +128,17 @@ class SqliteStorage(Oplog, TextTables):
 
     def put_registers(self, rows: Sequence[RegisterRow]) -> None:
         self._executemany(
-            "INSERT INTO register VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO UPDATE SET"
+            f"INSERT INTO register ({_REGISTER}) VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO UPDATE SET"
             " client = excluded.client, clock = excluded.clock, forked = excluded.forked, value = excluded.value",
             rows,
+        )
+
+    def change_registers(self, rows: Sequence[RegisterRow]) -> None:
+        self._executemany(
+            # The table itself, by its own key: `id` would be looked up in an index first.
+            "UPDATE register INDEXED BY sqlite_autoindex_register_1 SET client = ?, clock = ?, forked = ?, value = ?"
+            " WHERE root = ? AND field = ? AND entity = ? AND id = ?",
+            [(*row[6:10], row.root, row.field, row.entity, row.id) for row in rows],
         )
 
     def next_register(self) -> int:

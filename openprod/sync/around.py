@@ -1,4 +1,4 @@
-"""What can be seen of other devices on the network, as `openprod discover` tells it."""
+"""What can be seen of other devices on the network, as people are told it."""
 
 from __future__ import annotations
 
@@ -8,22 +8,19 @@ from typing import Any
 
 import anyio
 
-from openprod.errors import Unreachable
 from openprod.sync import known
-from openprod.sync.discovery import HINT, Discovery, Found, own_addresses, today
+from openprod.sync.discovery import Discovery, Found, own_addresses, today
 
 
-async def listen(seconds: float, interfaces: Sequence[str] = ()) -> list[Found]:
-    """Raises Unreachable when this device couldn't listen at all."""
+async def listen(seconds: float, interfaces: Sequence[str] = ()) -> tuple[list[Found], str]:
+    """(who is there, why this device can't look around or "")."""
     discovery = Discovery(interfaces=(lambda: list(interfaces)) if interfaces else own_addresses)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(discovery.run)
         await anyio.sleep(seconds)
         found, problem = discovery.found(), discovery.problem
         tasks.cancel_scope.cancel()
-    if problem and not found:
-        raise Unreachable(problem, hint=HINT)
-    return found
+    return found, problem
 
 
 def productions(folder: Path) -> dict[str, known.KnownDevices]:
