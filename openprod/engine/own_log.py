@@ -131,3 +131,9 @@ class OwnLog(ABC):
             if row is not None and row.log in found:
                 found[row.log] = min(found[row.log], row.seq - 1)
         return {name: seq for name, seq in found.items() if seq}
+
+
+def forget_left(log: OwnLog) -> None:
+    """People have been told."""
+    with log.storage.transaction():
+        log.storage.set_meta(LEFT, "")

@@ -30,7 +30,7 @@ from openprod.engine.high_water import HighWater
 from openprod.engine.identity import Identity
 from openprod.engine.lower import Lowering
 from openprod.engine.managing import Managing
-from openprod.engine.own_log import LEFT
+from openprod.engine.own_log import LEFT, forget_left
 from openprod.engine.queries_answer import Queries
 from openprod.engine.reading import Reading
 from openprod.engine.resolve import UNSET, Deciding
@@ -163,12 +163,7 @@ class Workspace(Reading, Managing, Timing):
             with suppress(Denied):  # whoever may only look writes nothing, and is told all the same
                 empty = Writes(plan=lambda _: {}, actor=self.actor, intent="restored", message=left, kept=True)
                 await self._write(empty)
-
-            def told(committer: Committer) -> None:
-                with committer.storage.transaction():
-                    committer.storage.set_meta(LEFT, "")
-
-            await self._worker.call(told)
+            await self._worker.call(forget_left)
 
     def _announce(self, event: Committed) -> None:
         if any(document == layout.CORE for document, _update in event.updates) and event.entities:
