@@ -61,17 +61,18 @@ async def _come_in(code: str, at: str, yes: bool) -> str:
 
 
 async def _look(own: str) -> tuple[str, ...]:
-    """Addresses of the one device nearby that hosts: a code is one guess, so no other may be asked for it."""
+    """Addresses of the one device nearby that a code is open on: it is one guess, so no other may be asked for it."""
     discovery = Discovery()
     until = time.monotonic() + _LOOK_S
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(discovery.run)
         with anyio.move_on_after(_LOOK_S):
-            while not _others(discovery, own):
+            while not any(one.code for one in _others(discovery, own)):
                 await discovery.changed()
             await anyio.sleep(min(_SETTLE_S, max(0.0, until - time.monotonic())))
-        found, problem = _others(discovery, own), discovery.problem
+        hosting, problem = _others(discovery, own), discovery.problem
         tasks.cancel_scope.cancel()
+    found = [one for one in hosting if one.code] or hosting
     if not found:
         if problem:
             raise Unreachable(problem, hint=HINT)

@@ -65,11 +65,14 @@ def tell_link(found: dict[str, Any], *, as_json: bool = False) -> None:
     sys.stdout.flush()
 
 
-async def welcome(node: Node, revision: int) -> None:
-    """Ask at this terminal about those who know the code, for as long as the node runs."""
+async def welcome(node: Node, found: Any) -> None:
+    """Say at this terminal what happens, and ask about those who know the code, for as long as the node runs."""
     while True:
-        found = await node.get("session", after=revision, wait=_WAIT_S)
-        revision = found["revision"]
+        before = found["events"]
+        found = await node.get("session", after=found["revision"], wait=_WAIT_S)
+        for event in found["events"]:
+            if event not in before:
+                note(event["sentence"])
         for one in found["newcomers"]:
             question = f"{printable(newcomer(one))} wants to join. Let it in?"
             yes = await to_thread.run_sync(partial(click.confirm, question, err=True), abandon_on_cancel=True)

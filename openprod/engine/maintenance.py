@@ -22,6 +22,7 @@ from openprod.engine.commit import Committer
 from openprod.engine.describe import Describer
 from openprod.engine.drafts import Submission
 from openprod.engine.identity import Identity
+from openprod.engine.own_log import LEFT, RESTORED
 from openprod.errors import DamagedFile, InputError, OpenprodError, WrongFile
 from openprod.storage.sqlite.comparing import differences
 from openprod.storage.sqlite.connection import translated
@@ -164,6 +165,7 @@ def _prepare(database: Path, source: Path) -> dict[str, str]:
         with storage.transaction():
             # Whoever goes on from this copy writes a log of its own.
             storage.set_meta("log", "")
+            storage.set_meta(LEFT, RESTORED)
         return {"id": workspace, "name": storage.meta("name") or ""}
     finally:
         storage.close()

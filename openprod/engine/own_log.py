@@ -18,6 +18,14 @@ CLOCK = "clock"
 """Meta: milliseconds that no timestamp given or taken in has passed yet."""
 LEFT = "left"
 """Meta: what people haven't been told yet about a log that was left for another."""
+RESTORED = (
+    "Restored from a backup. It goes on here under a log of its own; what was made since comes back with a merge from "
+    "another laptop."
+)
+_MET = (
+    "Another device holds what this one had written and doesn't hold: this is an older copy, or a copy that went on "
+    "beside another. It goes on here under a log of its own; what is missing comes back with a merge."
+)
 _GOES_ON = "It goes on here; what is missing comes back with a merge from another laptop or from the newer copy."
 
 
@@ -102,6 +110,7 @@ class OwnLog(ABC):
             self._finish(draft)
         self.log = f"{self.device}-{self._random(4).hex()}"
         self.storage.set_meta("log", self.log)
+        self.storage.set_meta(LEFT, _MET)
         self._seq, self._previous, self._said = 0, b"", {}
         self._vector = self._seen()
 
@@ -123,3 +132,9 @@ class OwnLog(ABC):
             if row is not None and row.log in found:
                 found[row.log] = min(found[row.log], row.seq - 1)
         return {name: seq for name, seq in found.items() if seq}
+
+
+def forget_left(log: OwnLog) -> None:
+    """People have been told."""
+    with log.storage.transaction():
+        log.storage.set_meta(LEFT, "")

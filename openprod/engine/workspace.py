@@ -9,7 +9,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,7 +30,7 @@ from openprod.engine.high_water import HighWater
 from openprod.engine.identity import Identity
 from openprod.engine.lower import Lowering
 from openprod.engine.managing import Managing
-from openprod.engine.own_log import LEFT
+from openprod.engine.own_log import LEFT, forget_left
 from openprod.engine.queries_answer import Queries
 from openprod.engine.reading import Reading
 from openprod.engine.resolve import UNSET, Deciding
@@ -39,7 +39,7 @@ from openprod.engine.timing import Timing
 from openprod.engine.tokens import Grant, Tokens
 from openprod.engine.views import Views
 from openprod.engine.worker import Worker
-from openprod.errors import Busy, InputError, NotFound, WrongFile
+from openprod.errors import Busy, Denied, InputError, NotFound, WrongFile
 from openprod.storage.sqlite.connection import translated
 from openprod.storage.sqlite.storage import SqliteStorage
 from openprod.yjs import layout
@@ -160,13 +160,10 @@ class Workspace(Reading, Managing, Timing):
         left = await self._worker.call(lambda committer: committer.storage.meta(LEFT) or "")
         if left:
             self.notice = left
-            await self._write(Writes(plan=lambda _: {}, actor=self.actor, intent="restored", message=left, kept=True))
-
-            def told(committer: Committer) -> None:
-                with committer.storage.transaction():
-                    committer.storage.set_meta(LEFT, "")
-
-            await self._worker.call(told)
+            with suppress(Denied):  # whoever may only look writes nothing, and is told all the same
+                empty = Writes(plan=lambda _: {}, actor=self.actor, intent="restored", message=left, kept=True)
+                await self._write(empty)
+            await self._worker.call(forget_left)
 
     def _announce(self, event: Committed) -> None:
         if any(document == layout.CORE for document, _update in event.updates) and event.entities:

@@ -14,6 +14,7 @@ Read in this order; each module says the rest.
 ``peer``        all of that for one node with many connections: **what a host talks to**
 ``bootstrap``   a whole copy for a newcomer: its list, and which chunks to ask for
 ``replica``     the only part that touches the engine; called on the workspace's thread
+``happened``    what people can read of it
 ``pairing``     links and one-time secrets; ``spoken``: codes that are said aloud
 ==============  =======================================================================================
 

@@ -35,7 +35,7 @@ class Admission:
             return "This device was removed from the production."
         if paired or device in self.roles or here(device) or (not self._founded and device in self._known):
             return ""
-        return "This device isn't known there. Ask for a link."
+        return "This device isn't known here. Ask for a link."
 
     async def may_invite(self, role: str) -> bool:
         """Whether this device may let others in; founds the production if nobody has."""

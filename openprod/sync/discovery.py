@@ -8,6 +8,7 @@ a TXT record of less than 200 bytes::
     s  id of the gathering, "" before there is one
     t  its term
     p  recognition: HMAC of the day, the device and the port, by whose key members of the production know it again
+    c  1 while a spoken code of this device's is open, and left out otherwise: whom to tell the code
 
 No name of a person, a device or a production; a stranger can't tell which production it is, nor link days by ``p``.
 Nothing of this is proved: it says where to call, and the greeting says who answers.
@@ -60,13 +61,14 @@ HINT: Final = (
 
 
 class Announcement(NamedTuple):
-    """``workspace`` isn't announced: only its members recognise it."""
+    """``workspace`` isn't announced: only its members recognise it. ``code``: a spoken code is open here."""
 
     device: str
     port: int
     workspace: str
     gathering: str = ""
     term: int = 0
+    code: bool = False
 
 
 class Found(NamedTuple):
@@ -78,6 +80,7 @@ class Found(NamedTuple):
     term: int
     port: int
     recognition: bytes
+    code: bool = False
 
     def is_of(self, workspace: str, day: int) -> bool:
         """Whether somebody who knows this workspace announced it; the clocks may be on two sides of midnight."""
@@ -102,7 +105,7 @@ def txt(announced: Announcement, day: int) -> dict[str, str]:
     known = recognition(announced.workspace, day, announced.device, announced.port)
     return {
         "v": "1", "d": announced.device, "s": announced.gathering, "t": str(announced.term),
-        "p": base64.urlsafe_b64encode(known).rstrip(b"=").decode(),
+        "p": base64.urlsafe_b64encode(known).rstrip(b"=").decode(), **({"c": "1"} if announced.code else {}),
     }  # fmt: skip
 
 
@@ -126,7 +129,7 @@ def read_txt(properties: dict[bytes, bytes | None], addresses: Sequence[str], po
     if not fits or not port or not addresses:
         return None
     places = tuple(f"{address}:{port}" for address in addresses[:ADDRESSES_MAX])
-    return Found(device, places, gathering, int(term), port, known)
+    return Found(device, places, gathering, int(term), port, known, properties.get(b"c") == b"1")
 
 
 def own_addresses() -> list[str]:

@@ -17,7 +17,7 @@ Pure: times come in, messages and wishes go out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from enum import Enum
 from typing import Final, NamedTuple, TypeAlias, TypeGuard
 
@@ -29,7 +29,7 @@ from openprod.sync.stretches import Course
 SUSPECT_MS: Final = 4_000
 DEAD_MS: Final = 8_000
 WAIT_MS: Final = 1_500
-PULL_MS: Final = 1_000
+PULL_MS: Final = 4_000
 DEFER_MS: Final = 3_000
 DIAL_MS: Final = 1_000
 SPARE_MS: Final = 10_000
@@ -135,6 +135,11 @@ class Election:
         wishes: list[Wish] = [Tell(End(self.gathering, self.term))] if self.role is Role.LEADER else []
         self._forget()
         return [*wishes, Changed()]
+
+    def moves_to(self, address: str) -> list[Wish]:
+        """Whom this one follows hears of it with the next greeting."""
+        self.entry = msgspec.structs.replace(self.entry, address=address)
+        return self._enrol(self.entry) if self.role is Role.LEADER else []
 
     def _forget(self) -> None:
         self.gathering, self.role, self.roster, self.course = "", Role.NONE, [], Course()
@@ -311,10 +316,19 @@ class Election:
     def _rank_of(self, device: str) -> int:
         return next((at for at, one in enumerate(self.roster) if one.device == device), len(self.roster))
 
+    def may_count_on(self, coming: Collection[str], calling: Collection[str]) -> bool:
+        """Whether a connection with somebody of the gathering is about to stand: ``coming`` are greeting each other,
+        ``calling`` haven't answered yet. Two on slow machines would otherwise each lead before they have met.
+        """
+        here = {one.device for one in self.roster if not one.away}
+        return any(device in here for device in coming) or any(
+            device in here and device != self.leader for device in calling
+        )
+
     # -- time ----------------------------------------------------------------------------------------------
 
     def tick(self, now: int, *, pulling: bool) -> list[Wish]:
-        """Once a second. ``pulling``: something is still coming in."""
+        """Once a second. ``pulling``: as ``may_count_on`` says."""
         wishes = self.awake(now)
         self._ticked = now
         if self.role is Role.LEADER:

@@ -114,9 +114,14 @@ class Host(Protocol):
     def ask(self, connection: Connection, coming: Coming) -> None: ...
     def heard(self, connection: Connection, message: msgspec.Struct) -> None: ...
     def noticed(self, notice: Notice) -> None: ...
-    def ended(self, connection: Connection, code: str, sentence: str) -> None: ...
+    def ended(self, connection: Connection, code: str, sentence: str, *, theirs: bool) -> None:
+        """``theirs``: as the other side said."""
+
     def said(self, sentence: str) -> None: ...
     def connect(self, device: str) -> None: ...
+    def calling(self) -> set[str]:
+        """Devices that are being called."""
+
     def moved(self) -> None:
         """Something in what is shown may be another."""
 
@@ -150,7 +155,7 @@ class Hosting:
                 await self._blobs.look()
                 while True:
                     await anyio.sleep(TICK_S)
-                    self.do(self.peer.tick(now()))
+                    self.do(self.peer.tick(now(), self._host.calling()))
                     self._host.ticked()
                     await self.copying.tick()
                     if self.peer.joined:
@@ -228,8 +233,8 @@ class Hosting:
                         if not connection.joined:
                             # The other may have joined, and send content, while this side is still comparing.
                             await connection.asked.join()
-                except Closed:
-                    self._gone(connection)
+                except Closed as error:
+                    self._gone(connection, str(error))
                     # What came before the end counts: last edits, or the record that ends a membership.
                     with anyio.move_on_after(FLUSH_S):
                         await connection.asked.join()
@@ -241,11 +246,13 @@ class Hosting:
             self._open.discard(connection)
             connection.over.set()
 
-    def _gone(self, connection: Connection) -> None:
+    def _gone(self, connection: Connection, why: str = "") -> None:
         if self.connections.pop(connection.number, None) is not None:
             self._let_go_of(connection)
-            self.do(self.peer.closed(connection.number, now()))
-            self._host.ended(connection, "closed", "The connection was lost.")
+            self.do(self.peer.closed(connection.number, now(), why))
+            self._host.ended(
+                connection, "malformed" if why else "closed", why or "The connection was lost.", theirs=False
+            )
 
     def _let_go_of(self, connection: Connection) -> None:
         self._blobs.gone(connection.number)
@@ -267,7 +274,9 @@ class Hosting:
                 if (connection := self.connections.pop(effect.connection, None)) is not None:
                     connection.end()
                     self._let_go_of(connection)
-                    self._host.ended(connection, effect.code, effect.sentence)
+                    if effect.code == "not_admitted":
+                        connection.device = effect.device  # it has proved that
+                    self._host.ended(connection, effect.code, effect.sentence, theirs=effect.theirs)
             elif isinstance(effect, Connect):
                 self._host.connect(effect.device)
             elif isinstance(effect, Notice):
@@ -374,7 +383,7 @@ class Hosting:
         found, offered, left = await self.workspace.on_thread(look)
         self.do(self.peer.compared(connection.number, found, offered, now()))
         if left:
-            await self._left_log()
+            await self._left_log(connection)
 
     async def _take_in(
         self, connection: Connection, bundles: Sequence[SignedBundle], intake: Intake
@@ -406,7 +415,7 @@ class Hosting:
             self.tips.update(taken.tips)
             self.do(self.peer.took(number, taken.tips, taken.known, size, now()))
         if taken.left_log:
-            await self._left_log()
+            await self._left_log(connection)
         return taken.fault
 
     def _announce(self, events: Sequence[Committed]) -> None:
@@ -416,9 +425,9 @@ class Hosting:
         finally:
             self._announcing = False
 
-    async def _left_log(self) -> None:
-        self._host.said("This is an older copy of what this device wrote: it goes on under a new log.")
+    async def _left_log(self, connection: Connection) -> None:
         await self.workspace.relearn()
+        self._host.said(f"{connection.name}: {self.workspace.notice}")
 
 
 def _tips_and_heads(committer: Committer) -> tuple[dict[str, Tip], list[bytes]]:

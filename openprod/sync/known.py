@@ -47,6 +47,16 @@ class KnownDevices:
         one = self._devices.get(device)
         return [place for text in (one.addresses if one else ()) if (place := parse(text)) is not None]
 
+    def name_of(self, device: str) -> str:
+        """What it was called, or the beginning of its id."""
+        one = self._devices.get(device)
+        return one.name if one and one.name else device[:8]
+
+    def places(self, device: str, said: list[str]) -> list[tuple[str, int]]:
+        """Where to call a device: where it is said to be, then where it was."""
+        found = [place for text in said if (place := parse(text)) is not None]
+        return list(dict.fromkeys([*found[:ADDRESSES_MAX], *self.addresses(device)]))
+
     def add(self, device: str, name: str, addresses: list[str]) -> None:
         """Raises nothing: what can't be written is told to the log, and known until the end."""
         before = self._devices.get(device)

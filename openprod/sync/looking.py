@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,6 +9,7 @@ import anyio
 
 from openprod.engine.workspace import Workspace
 from openprod.sync import around, showing
+from openprod.sync.happened import Happened
 from openprod.sync.hosting import Hosting
 from openprod.sync.nearby import Nearby
 from openprod.sync.plans import Coming
@@ -29,7 +29,7 @@ class Looking:
     _addresses: list[str]
     _nearby: Nearby
     _plans: dict[int, Coming]
-    _events: deque[dict[str, str]]
+    _happened: Happened
     _joining: str
     _problem: str
     _closing: bool
@@ -47,7 +47,7 @@ class Looking:
             "problem": self._problem,
             "plans": [showing.plan(one) for one in self._plans.values()],
             "newcomers": self._nearby.newcomers,
-            "events": list(self._events),
+            "events": list(self._happened.events),
         }
         if found != self._shown:
             self._revision += 1

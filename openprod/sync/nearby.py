@@ -75,6 +75,11 @@ class Nearby:
             self._said(error.sentence)
             return ""
 
+    @property
+    def takes_code(self) -> bool:
+        """Whether a code is open."""
+        return self._codes.is_open
+
     def withdraw(self) -> None:
         self._codes.withdraw()
 

@@ -19,7 +19,7 @@ it tells                              it does
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
@@ -36,6 +36,7 @@ from openprod.sync.session import PeerSession
 from openprod.sync.stretches import is_behind
 
 CONNECTIONS_MAX: Final = 64
+_COMING: Final = frozenset({State.GREETING, State.PROVING, State.COMPARING})
 STORED_MAX: Final = 200
 
 
@@ -45,12 +46,13 @@ class Transmit(NamedTuple):
 
 
 class Disconnect(NamedTuple):
-    """Once what was transmitted before has gone out."""
+    """Once what was transmitted before has gone out. ``theirs``: the other side said so."""
 
     connection: int
     device: str
     code: str
     sentence: str
+    theirs: bool = False
 
 
 class Connect(NamedTuple):
@@ -164,6 +166,13 @@ class Peer:
         self._connect(device)
         return self._take()
 
+    def moves_to(self, address: str) -> list[Effect]:
+        """This device can be called there from now on."""
+        if address != self.config.address:
+            self.config = msgspec.structs.replace(self.config, address=address)
+            self._do(self.election.moves_to(address))
+        return self._take()
+
     # -- connections ---------------------------------------------------------------------------------------
 
     def opened(
@@ -190,8 +199,11 @@ class Peer:
         )  # fmt: skip
         self._links[connection] = _Link(session, caller, expected)
         if len(self._links) > CONNECTIONS_MAX:
-            self._handle(connection, session.refuse("full", "Too many devices are connected."), now)
-        else:
+            # Strangers who say nothing keep nobody out: of those that have proved nothing, the oldest goes.
+            unproven = next(at for at, link in self._links.items() if not link.device)
+            full = self._links[unproven].session.refuse("full", "Too many devices are connected.")
+            self._handle(unproven, full, now)
+        if connection in self._links:
             self._handle(connection, session.start(now), now)
         return self._take()
 
@@ -202,16 +214,18 @@ class Peer:
             self._handle(connection, link.session.receive(frame, now), now)
         return self._take()
 
-    def closed(self, connection: int, now: Now) -> list[Effect]:
-        """The connection is gone, whoever ended it."""
-        self._gone(connection, now, "closed", "The connection was lost.", left=False)
+    def closed(self, connection: int, now: Now, why: str = "") -> list[Effect]:
+        """The connection is gone, whoever ended it. ``why``: a sentence, where more is known."""
+        self._gone(connection, now, "closed", why or "The connection was lost.", left=False)
         return self._take()
 
-    def tick(self, now: Now) -> list[Effect]:
+    def tick(self, now: Now, calling: Collection[str] = ()) -> list[Effect]:
+        """``calling``: devices that are being called, and where nobody has answered yet."""
         self._do(self.election.awake(now.mono))
         for connection, link in list(self._links.items()):
             self._handle(connection, link.session.tick(now), now)
-        pulling = any(link.session.state in (State.PROVING, State.COMPARING) for link in self._links.values())
+        coming = [link.session.device or link.target for link in self._links.values() if link.session.state in _COMING]
+        pulling = self.election.may_count_on(coming, calling)
         self._do(self.election.tick(now.mono, pulling=pulling))
         self._judge_clock()
         for connection, link in list(self._links.items()):
@@ -311,7 +325,8 @@ class Peer:
             if isinstance(output, Send):
                 self._out.append(Transmit(connection, output.frame))
             elif isinstance(output, Closed):
-                self._out.append(Disconnect(connection, link.session.device, output.code, output.sentence))
+                told = Disconnect(connection, link.session.device, output.code, output.sentence, output.theirs)
+                self._out.append(told)
                 self._gone(connection, now, output.code, output.sentence, left=output.theirs and output.code == "left")
             elif isinstance(output, Proven):
                 if self._is_second(connection, link, output, now):
@@ -392,7 +407,7 @@ class Peer:
             return
         if any(other.device == link.device and other.session.state is State.JOINED for other in self._links.values()):
             return
-        if link.device in self.election.joined:
+        if link.device in self.election.joined and code not in ("second", "spare"):
             self._out.append(Notice("lost", link.device, sentence))
         self._do(self.election.lost(link.device, now.mono, left=left))
 

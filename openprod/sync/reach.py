@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import ifaddr
 
 from openprod.errors import OpenprodError, Unreachable
+from openprod.sync.known import KnownDevices
 from openprod.sync.transport import Channel, Transport
 
 EVERYWHERE = "0.0.0.0"
@@ -21,6 +22,16 @@ async def reach(network: Transport, places: Sequence[tuple[str, int]], pin: byte
         except OpenprodError as failed:
             error = failed
     raise error
+
+
+async def reach_any(network: Transport, known: KnownDevices) -> tuple[Channel, str]:
+    """(a connection to a device that was here before, which). Raises Unreachable."""
+    for one in known.all():
+        try:
+            return await reach(network, known.addresses(one.device)), one.device
+        except OpenprodError:
+            continue
+    raise Unreachable("None of the devices that were here before answers.", hint="Ask somebody for a link.")
 
 
 def own_addresses(listen: str) -> list[str]:

@@ -167,6 +167,15 @@ def _touched(committer: Committer, numbers: set[int]) -> list[Touched]:
     return found
 
 
+def call_it(committer: Committer, name: str) -> bool:
+    """What people call the production, in a copy that has no name yet; whether it hadn't. Raises StorageError."""
+    if committer.storage.meta("name"):
+        return False
+    with committer.storage.transaction():
+        committer.storage.set_meta("name", name)
+    return True
+
+
 class Intaken(NamedTuple):
     """``tips``: of the branches that grew, by branch; ``known``: how far; ``fault``: what was wrong, if anything.
 

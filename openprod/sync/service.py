@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections import deque
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -18,28 +17,27 @@ import anyio
 import msgspec
 from anyio.abc import TaskGroup
 
-from openprod.core.clock import time_text
-from openprod.engine.commit import Committer
 from openprod.engine.workspace import Workspace
-from openprod.errors import Denied, InputError, NotFound, OpenprodError, Stale, Unreachable
-from openprod.sync import certificates, known, pairing
+from openprod.errors import Denied, InputError, NotFound, OpenprodError, Stale
+from openprod.sync import certificates, known, pairing, replica
 from openprod.sync import messages as m
 from openprod.sync.admission import Admission
 from openprod.sync.clocks import FINE, ClockReport, Verdict
 from openprod.sync.discovery import Announcement
+from openprod.sync.election import Role
+from openprod.sync.happened import Happened
 from openprod.sync.hosting import Connection, Hosting, now
 from openprod.sync.looking import Looking
 from openprod.sync.nearby import Nearby
 from openprod.sync.outputs import Proven
 from openprod.sync.peer import Notice, PeerConfig
 from openprod.sync.plans import Coming
-from openprod.sync.reach import EVERYWHERE, own_addresses, reach
+from openprod.sync.reach import EVERYWHERE, own_addresses, reach, reach_any
 from openprod.sync.spoken import Me
 from openprod.sync.standing import Standing
 from openprod.sync.transport import PAIRING, Channel, Listening, Transport, WebSocketTransport
 
 PORT: Final = 8041
-EVENTS_MAX: Final = 100
 CALL_AGAIN_MS: Final = 3_000
 COOL_MS: Final = 300_000
 GOODBYE_S: Final = 5.0
@@ -66,7 +64,7 @@ class PeerService(Looking):
         self._is_private = False
         self._scope: anyio.CancelScope | None = None
         self._starting = anyio.Lock()
-        self._addresses: list[str] = []
+        self._listen, self._given, self._addresses = EVERYWHERE, list[str](), list[str]()
         self._invitations = _invitations()
         who = workspace.identity
         self._nearby = Nearby(
@@ -76,7 +74,7 @@ class PeerService(Looking):
         )  # fmt: skip
         self._joining = self._problem = ""
         self._plans: dict[int, Coming] = {}
-        self._events: deque[dict[str, str]] = deque(maxlen=EVENTS_MAX)
+        self._happened = Happened()
         self._cooling: dict[str, int] = {}
         self._called: dict[str, int] = {}
         self._calling: set[str] = set()
@@ -130,15 +128,17 @@ class PeerService(Looking):
         self, link: str = "", *, yes: bool = False, listen: str = EVERYWHERE, port: int | None = None,
         addresses: Sequence[str] = (),
     ) -> dict[str, Any]:  # fmt: skip
-        """Call whoever made the link, or without one the devices that were here before. What comes then is asked about
-        (``status``: plans), unless ``yes``.
+        """Call whoever made the link, or without one those who were here before; in a gathering, those of it who went
+        on by themselves, also after a declined plan. What comes is asked about (``status``: plans), unless ``yes``.
 
-        Raises InputError, Unreachable, Untrusted; Stale while in a gathering.
+        Raises InputError, Unreachable, Untrusted; Stale while in a gathering, for another one or where another leads.
         """
         target = pairing.parse_link(link) if link else None
         if target is not None and target.workspace != self.workspace.id:
             raise InputError("That link is for another production.", hint="Join into a new folder.")
         hosting = await self._open(listen, port, addresses)
+        if hosting.peer.gathering and target is None:
+            return self._look_again(hosting)
         if hosting.peer.gathering:
             raise Stale("This device is in a gathering already.", hint="Leave it first: openprod leave.")
         self._joining, self._problem = "calling", ""
@@ -148,7 +148,7 @@ class PeerService(Looking):
                 channel = await reach(self._network, places, target.certificate)
                 expected, secret = target.device, target.key
             else:
-                channel, expected = await self._find()
+                channel, expected = await reach_any(self._network, self._known)
                 secret = b""
         except OpenprodError as error:
             self._fail(error.sentence)
@@ -156,6 +156,14 @@ class PeerService(Looking):
             raise
         self._cooling.clear()
         self._serve(channel, caller=True, secret=secret, expected=expected, wanted=True, yes=yes)
+        return self.status()
+
+    def _look_again(self, hosting: Hosting) -> dict[str, Any]:
+        if not hosting.peer.leads:
+            raise Stale("Another device leads here, and looks for the others.", hint="Do it there, or leave first.")
+        self._cooling.clear()
+        self._called.clear()
+        self.ticked()
         return self.status()
 
     def approve(self, plan: str) -> dict[str, Any]:
@@ -213,6 +221,10 @@ class PeerService(Looking):
         secret = self._invitations.make(note=role)
         return pairing.link(self._addresses, self._device, self._network.certificate, secret, self.workspace.id)
 
+    def _find_addresses(self, listening: Listening) -> None:
+        """Where others may call this device now: it may be on another network than before."""
+        self._addresses = self._given or [known.text(one, listening.port) for one in own_addresses(self._listen)]
+
     # -- listening and calling -----------------------------------------------------------------------------
 
     @property
@@ -232,8 +244,8 @@ class PeerService(Looking):
                 if port is not None:
                     raise
                 listening = await self._network.listen(listen, 0, self._accepted)
-            places = [known.text(one, listening.port) for one in own_addresses(listen)]
-            self._addresses = list(addresses) or places
+            self._listen, self._given = listen, list(addresses)
+            self._find_addresses(listening)
             identity = self.workspace.identity
             config = PeerConfig(
                 workspace=self.workspace.id, key=bytes(identity.key.verify_key),
@@ -263,7 +275,9 @@ class PeerService(Looking):
         if hosting is None or listening is None or not hosting.peer.gathering or self._is_private:
             return None
         peer = hosting.peer
-        return Announcement(self._device, listening.port, self.workspace.id, peer.gathering, peer.election.term)
+        return Announcement(
+            self._device, listening.port, self.workspace.id, peer.gathering, peer.election.term, self._nearby.takes_code
+        )
 
     async def _stop(self, hosting: Hosting | None) -> None:
         """Let all go, once what they were told has gone out, and listen no more."""
@@ -308,19 +322,13 @@ class PeerService(Looking):
 
         tasks.start_soon(serve)
 
-    async def _find(self) -> tuple[Channel, str]:
-        """(a connection to a device that was here before, which)."""
-        for one in self._known.all():
-            try:
-                return await reach(self._network, self._known.addresses(one.device)), one.device
-            except OpenprodError:
-                continue
-        raise Unreachable("None of the devices that were here before answers.", hint="Ask somebody for a link.")
-
     def connect(self, device: str) -> None:
         """Called by the peer: not reaching it needs no answer."""
         if self._tasks is not None and device not in self._calling:
             self._tasks.start_soon(self._call, device, False, False)
+
+    def calling(self) -> set[str]:
+        return self._calling
 
     async def _call(self, device: str, wanted: bool, yes: bool) -> None:
         self._calling.add(device)
@@ -337,8 +345,7 @@ class PeerService(Looking):
     def _places(self, device: str) -> list[tuple[str, int]]:
         roster = self._hosting.peer.election.roster if self._hosting is not None else []
         said = [text for one in roster if one.device == device for text in one.address.split()]
-        found = [place for text in said if (place := known.parse(text)) is not None]
-        return list(dict.fromkeys([*found[: known.ADDRESSES_MAX], *self._known.addresses(device)]))
+        return self._known.places(device, said)
 
     def ticked(self) -> None:
         """A leader calls those who were here: a half that went on by itself is found so when the network heals."""
@@ -348,6 +355,9 @@ class PeerService(Looking):
         self._known.note(self._stored, self._device)
         self._note_standing(hosting)
         self.moved()
+        if self._listening is not None:
+            self._find_addresses(self._listening)
+            hosting.do(hosting.peer.moves_to(known.joined(self._addresses)))
         if not hosting.peer.leads:
             return
         at = now().mono
@@ -386,15 +396,24 @@ class PeerService(Looking):
         if self._standing is not None:
             connection.yes = True  # whoever made this a hub has said so once and for all
         self._known.add(proven.device, proven.name, [])
+        return self._elsewhere(connection, proven)
+
+    def _elsewhere(self, connection: Connection, proven: Proven) -> str:
+        """Halves come together by their leaders: the others follow. "" where this connection may be the one."""
+        hosting, tasks = self._hosting, self._tasks
+        if hosting is None or tasks is None or not connection.caller or proven.resumes or proven.hub:
+            return ""
+        if proven.gathering and hosting.peer.election.role is Role.FOLLOWER:
+            return _ELSEWHERE
         leader = proven.history[0].leader if proven.history and proven.gathering else ""
-        if connection.caller and not (proven.resumes or proven.hub) and leader not in ("", proven.device, self._device):
-            places = self._places(leader)
-            if places and self._tasks is not None:
-                # Halves come together by their leaders: the others follow.
-                self._tasks.start_soon(self._call, leader, connection.wanted, connection.yes)
-                connection.wanted = False
-                return _ELSEWHERE
-        return ""
+        if leader in ("", proven.device, self._device) or not self._places(leader):
+            return ""
+        if not connection.wanted:
+            hosting.do(hosting.peer.want(leader))
+            return _ELSEWHERE
+        tasks.start_soon(self._call, leader, True, connection.yes)
+        connection.wanted = False
+        return _ELSEWHERE
 
     def ask(self, connection: Connection, coming: Coming) -> None:
         hosting = self._hosting
@@ -415,15 +434,7 @@ class PeerService(Looking):
 
     async def _name(self, name: str) -> None:
         """A newcomer's copy is called what the others call it."""
-
-        def store(committer: Committer) -> bool:
-            if committer.storage.meta("name"):
-                return False
-            with committer.storage.transaction():
-                committer.storage.set_meta("name", name)
-            return True
-
-        if await self.workspace.on_thread(store):
+        if await self.workspace.on_thread(lambda committer: replica.call_it(committer, name)):
             await self.workspace.relearn()
 
     def noticed(self, notice: Notice) -> None:
@@ -435,7 +446,7 @@ class PeerService(Looking):
             connection = hosting.connections.get(notice.connection)
             if connection is not None and connection.wanted:
                 self._joining = "joined"
-            self.said(f"{self._name_of(notice.device)} is here." if notice.what == "joined" else "")
+            self.said(f"{self._known.name_of(notice.device)} is here." if notice.what == "joined" else "")
             hosting.do(
                 hosting.peer.say(m.About(self.workspace.name, hosting.held), now(), connection=notice.connection)
             )
@@ -443,21 +454,22 @@ class PeerService(Looking):
             self.said(notice.sentence or "This device's clock agrees with the others'.")
             self._keep_time(hosting.peer.clocks.report)
         elif notice.what == "lost":
-            self.said(f"{self._name_of(notice.device)} is gone: {notice.sentence}")
+            self.said(f"{self._known.name_of(notice.device)} is gone: {notice.sentence}")
         for one in hosting.peer.election.roster:
             if one.device != self._device:
                 self._known.add(one.device, one.name, one.address.split())
         self._note_standing(hosting)
 
-    def ended(self, connection: Connection, code: str, sentence: str) -> None:
+    def ended(self, connection: Connection, code: str, sentence: str, *, theirs: bool) -> None:
         self._plans.pop(connection.number, None)
         device = connection.device or connection.expected
         if code in _FINAL and device:
             self._cooling[device] = now().mono + COOL_MS
         if connection.wanted and not connection.joined:
             self._fail(sentence)
-        elif not connection.joined and code in _FINAL and sentence != _ELSEWHERE:
-            self.said(f"{connection.name or 'A device'} didn't come in: {sentence}")
+        elif not connection.joined and sentence != _ELSEWHERE:
+            who = connection.name or self._known.name_of(device) or f"A device at {connection.channel.remote}"
+            self.said(self._happened.ended(who, code, sentence, now(), theirs=theirs))
         self.moved()
 
     def _fail(self, sentence: str) -> None:
@@ -466,7 +478,7 @@ class PeerService(Looking):
 
     def said(self, sentence: str) -> None:
         if sentence:
-            self._events.append({"at": time_text(now().wall), "sentence": sentence})
+            self._happened.said(sentence, now())
             self.moved()
 
     def moved(self) -> None:
@@ -482,9 +494,6 @@ class PeerService(Looking):
             self._begin(hosting)  # whoever led ended it for all; a hub is there for the next
         elif over and self._tasks is not None:
             self._tasks.start_soon(self._stop, hosting)
-
-    def _name_of(self, device: str) -> str:
-        return next((one.name for one in self._known.all() if one.device == device and one.name), device[:8])
 
 
 def _invitations() -> pairing.Invitations:

@@ -207,12 +207,16 @@ class Codes:
         self._ends_ms, self._knocks = self._now_ms() + CODE_MS, 0
         return self._code
 
+    @property
+    def is_open(self) -> bool:
+        return bool(self._code) and self._now_ms() < self._ends_ms and self._knocks < KNOCKS_MAX
+
     def withdraw(self) -> None:
         self._code = ""
 
     def knocked(self) -> str:
         """The code for one exchange, or "" when none is open."""
-        if self._now_ms() >= self._ends_ms or self._knocks >= KNOCKS_MAX:
+        if not self.is_open:
             self._code = ""
         self._knocks += 1
         return self._code

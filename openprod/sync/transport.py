@@ -23,6 +23,7 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.connection import Connection
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed, WebSocketException
+from websockets.frames import CloseCode
 from websockets.typing import Subprotocol
 
 from openprod.errors import InputError, Unreachable, Untrusted
@@ -43,7 +44,7 @@ _quiet.setLevel(logging.CRITICAL)  # strangers who send garbage are no news
 
 
 class Closed(Exception):
-    """The connection has ended, for whatever reason."""
+    """The connection has ended. Says why where that is more than that it did."""
 
 
 class Channel(Protocol):
@@ -101,10 +102,11 @@ class _WebSocket:
         try:
             frame = await self._socket.recv()
         except ConnectionClosed as error:
-            raise Closed from error
+            too_large = error.sent is not None and error.sent.code == CloseCode.MESSAGE_TOO_BIG
+            raise Closed("A message is larger than any this program sends." if too_large else "") from error
         if not isinstance(frame, bytes):
             await self.close()
-            raise Closed
+            raise Closed("A message isn't one of ours.")
         return frame
 
     async def close(self) -> None:

@@ -36,11 +36,16 @@ class Ended:
 
 @dataclass(frozen=True)
 class Laptop:
-    """A device with a person. ``folder`` is where relative paths start."""
+    """A device with a person. ``folder`` is where relative paths start; ``place``: the network namespace it is in."""
 
     folder: Path
     person: str
+    place: str = ""
     clock_ahead_s: int = 0
+
+    def command(self, *arguments: str | Path) -> list[str]:
+        where = ["ip", "netns", "exec", self.place] if self.place else []
+        return [*where, *PROGRAM, *map(str, arguments)]
 
     @property
     def environment(self) -> dict[str, str]:
@@ -57,7 +62,7 @@ class Laptop:
 
     def run(self, *arguments: str | Path) -> Ended:
         done = subprocess.run(
-            [*PROGRAM, *map(str, arguments)],
+            self.command(*arguments),
             cwd=self.folder, env=self.environment, capture_output=True, check=False, encoding="utf-8",
             timeout=SECONDS_MAX, stdin=subprocess.DEVNULL,
         )  # fmt: skip
@@ -73,7 +78,7 @@ class Laptop:
     def start(self, *arguments: str | Path, asks: bool = False) -> subprocess.Popen[str]:
         """``asks``: it may ask at its terminal, and is answered through ``stdin``."""
         return subprocess.Popen(
-            [*PROGRAM, *map(str, arguments)],
+            self.command(*arguments),
             cwd=self.folder, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
             stdin=subprocess.PIPE if asks else subprocess.DEVNULL,
         )  # fmt: skip

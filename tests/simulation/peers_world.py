@@ -31,6 +31,7 @@ NAMES = ("alex", "blake", "casey", "drew")
 ENTITIES = ("cue_1", "cue_2", "cue_3")
 CONTENT = (m.Ops, m.Live, m.Piece)
 APART_MS = 12_000
+CALL_MS = 8_000
 
 
 class Node:
@@ -60,6 +61,7 @@ class Node:
         self.intakes: dict[int, Intake] = {}
         self.latest = Latest()
         self.cooling: dict[str, int] = {}
+        self.calling: dict[str, int] = {}
         self.joining = False
 
     @property
@@ -145,7 +147,7 @@ class PeersWorld:
         self.at(1_000, lambda: self._tick(node))
         if not node.awake:
             return
-        self.do(node, node.peer.tick(node.now))
+        self.do(node, node.peer.tick(node.now, {one for one, until in node.calling.items() if until > self.now}))
         node.joining = node.joining and not node.peer.gathering
         self._discover(node)
 
@@ -168,10 +170,14 @@ class PeersWorld:
 
     def _dial(self, node: Node, device: str) -> None:
         other = self.by_device[device]
+        if node.calling.get(device, 0) > self.now:
+            return
+        node.calling[device] = self.now + CALL_MS
 
         def connect() -> None:
             if not self.reaches(node.name, other.name):
-                return
+                return  # nobody says so: the call takes its time
+            node.calling.pop(device, None)
             wire = Wire(len(self.wires) + 1, node.name, other.name)
             self.wires[wire.number] = wire
             for end, caller in ((other, False), (node, True)):

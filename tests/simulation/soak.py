@@ -17,7 +17,7 @@ from tests.simulation.long_run import walk
 
 def one(seed: int, steps: int) -> None:
     """A walk on one desk and, as that costs a tenth, ten on the network."""
-    walk(seed, steps)
+    walk(seed, steps, edges=bool(seed % 2), texts=bool(seed % 3), prose=seed % 4 == 0)
     for other in range(10 * seed, 10 * seed + 10):
         try:
             peers_walk.walk(other, max(40, steps // 4))
@@ -35,7 +35,7 @@ def main() -> int:
     seed, failed = asked.first, []
     while time.monotonic() < end:
         try:
-            walk(seed, asked.steps, edges=bool(seed % 2), texts=bool(seed % 3), prose=seed % 4 == 0)
+            one(seed, asked.steps)
         except Exception:
             failed.append(seed)
             print(f"seed {seed}, {asked.steps} steps:\n{traceback.format_exc()}", flush=True)

@@ -99,6 +99,22 @@ def test_a_killed_leader_is_followed_by_the_oldest_and_does_not_fight_when_it_co
     world.check_settled()
 
 
+@pytest.mark.parametrize("delay_ms", [400, 900, 1_200, 1_600])
+def test_where_everything_takes_long_one_follows_all_the_same(delay_ms: int) -> None:
+    """INV-PEER-5: two that are still greeting each other when the leader is gone don't both lead."""
+    for seed in range(8):
+        world = PeersWorld(seed)
+        world.delay_ms = delay_ms
+        asked = world.asked
+        world.crash("alex")
+        world.sleep("alex", 60_000)
+        world.run(12_000)
+        blake, casey = world.nodes["blake"].peer.election, world.nodes["casey"].peer.election
+        assert blake.leader == casey.leader, f"seed {seed}"
+        assert (blake.role.value, casey.role.value) in (("leader", "follower"), ("follower", "leader")), f"seed {seed}"
+        assert world.asked == asked, f"seed {seed}"
+
+
 def test_a_short_drop_goes_on_without_asking_and_a_split_asks() -> None:
     """INV-PEER-4"""
     world = PeersWorld(3)

@@ -24,11 +24,15 @@ NOTHING = Survey({}, {}, {}, frozenset())
 class Side:
     """One end, and a host that holds ``bundles`` and answers everything at once, but for people."""
 
-    def __init__(self, name: str, *, caller: bool, wall: int = WALL, **config: Any) -> None:
+    def __init__(
+        self, name: str, *, caller: bool, wall: int = WALL, workspace: str = "ws_test", **config: Any
+    ) -> None:  # fmt: skip
         self.key = SigningKey(name.encode().ljust(32, b"."))
         self.public = bytes(self.key.verify_key)
         self.device = device_id(self.public)
         self.wall = wall
+        self.workspace = workspace
+        self.heads: list[bytes] = []
         self.mono = 1000
         self.outputs: list[Output] = []
         self.out: list[bytes] = []
@@ -37,7 +41,7 @@ class Side:
         self.yes = True
         self.session = PeerSession(
             Config(
-                caller=caller, workspace="ws_test", key=self.public, sign=lambda part: self.key.sign(part).signature,
+                caller=caller, workspace=workspace, key=self.public, sign=lambda part: self.key.sign(part).signature,
                 **{"nonce": name.encode().ljust(32, b"n"), "admit": lambda _key, _paired: "", "name": name, **config},
             ),
             self.now,
@@ -53,8 +57,8 @@ class Side:
             previous = self.bundles[-1].hash if self.bundles else b""
             log = f"{self.device}-00000000"
             bundle = Bundle(
-                1, "ws_test", log, seq, previous, {}, "019e6f6f0400-0000-00000000", self.public,
-                Actor("user", "User", "laptop"), "edit", "x" * size, "", [], [],
+                1, self.workspace, log, seq, previous, {}, "019e6f6f0400-0000-00000000", self.public,
+                Actor("user", "User", "laptop"), "edit", "x" * size, "", [], [], self.heads,
             )  # fmt: skip
             signed, digest = sign(bundle, signer(self.key))
             self.bundles.append(Outgoing(seq, log, log, seq, digest, signed))

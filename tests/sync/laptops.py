@@ -27,9 +27,9 @@ SHOW = "show.openprod"
 class Gathered:
     """A laptop with ``show.openprod`` and, while it is up, the node that serves it."""
 
-    def __init__(self, folder: Path, person: str) -> None:
+    def __init__(self, folder: Path, person: str, place: str = "") -> None:
         (folder / person).mkdir(parents=True)
-        self.laptop = Laptop(folder / person, person)
+        self.laptop = Laptop(folder / person, person, place)
         self.folder = self.laptop.folder / SHOW
         self.process: subprocess.Popen[str] | None = None
 
@@ -140,7 +140,10 @@ class Gathered:
         self._commit({"op": "create_entity", "entity": entity, "facets": {"cues.cue": {"label": label}}})
 
     def label(self, entity: str, label: str) -> None:
-        self._commit({"op": "set_field", "entity": entity, "facet": "cues.cue", "field": "label", "value": label})
+        self.set(entity, "label", label)
+
+    def set(self, entity: str, field: str, value: str) -> None:
+        self._commit({"op": "set_field", "entity": entity, "facet": "cues.cue", "field": field, "value": value})
 
     def _commit(self, operation: dict[str, Any]) -> None:
         self.call("POST", "/bundles", {"operations": [operation]})

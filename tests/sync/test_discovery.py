@@ -56,10 +56,10 @@ def announced(term: int = 7) -> Announcement:
 
 def test_what_is_announced_is_small_and_says_no_names() -> None:
     """INV-PAIR-2."""
-    said = txt(announced(10**12), 20_000)
+    said = txt(announced(10**12)._replace(code=True), 20_000)
     record = AsyncServiceInfo(SERVICE, f"x.{SERVICE}", port=1, properties=said).text
     assert len(record) < TXT_BYTES_MAX
-    assert set(said) == {"v", "d", "s", "t", "p"}
+    assert set(said) == {"v", "d", "s", "t", "p", "c"}
     assert WORKSPACE not in repr(record)
 
 
@@ -71,6 +71,8 @@ def test_members_know_it_again_and_strangers_do_not() -> None:
     assert all(found.is_of(WORKSPACE, day) for day in (19_999, 20_000, 20_001))
     assert not found.is_of(WORKSPACE, 20_002)
     assert not found.is_of("ws_other", 20_000)
+    assert not found.code
+    assert read_txt({**said, b"c": b"1"}, ["192.168.1.20"], 8041) == found._replace(code=True)
     # What one device announces isn't another's, and says nothing tomorrow.
     values = {
         recognition(WORKSPACE, day, one, port) for day in (1, 2) for one in ("a" * 16, "b" * 16) for port in (1, 2)

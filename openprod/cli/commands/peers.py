@@ -17,11 +17,13 @@ from openprod.cli.calls import Node, call
 from openprod.cli.hosting import newcomer, reached, tell_link, welcome, with_node
 from openprod.cli.options import folder_argument, json_option, plural
 from openprod.cli.output import note, print_json, print_table, progress, say
+from openprod.cli.times import moment
 from openprod.engine.copying import empty_copy
 from openprod.engine.workspace import DATABASE
 from openprod.errors import Busy, InputError, NotFound, Unreachable
 
 _WAIT_S = 20
+_EVENTS_SHOWN = 12
 
 
 @click.command()
@@ -44,7 +46,7 @@ def host(
         tell_link(found, as_json=as_json)
         if sys.stdin.isatty() and not as_json and not served:
             with suppress(Busy):  # the node has been stopped
-                await welcome(node, found["revision"])
+                await welcome(node, found)
 
     served = serving.run(partial(serving.is_served, folder))
     with_node(folder, port, begin)
@@ -66,6 +68,8 @@ def join(
 ) -> None:
     """Join by a link or a spoken code: into a new folder, or with this device's copy. Without one: those from before.
 
+    In a gathering that a broken network has split, it calls the others again, as also after a declined plan.
+
     Shows who is there and what would come and go, and asks. The node that serves the workspace joins, or one that is
     started here and runs until interrupted.
     """
@@ -84,6 +88,9 @@ def join(
 
     async def begin(node: Node) -> None:
         found = await node.post("session", "join", body=body)
+        if found["in_session"]:
+            note("This device is in a gathering. Those who went on by themselves are called again: openprod peers.")
+            return
         while not found["in_session"]:
             if found["joining"] in ("failed", ""):
                 raise Unreachable(f"Nothing was joined. {found['problem']}".strip())
@@ -124,8 +131,12 @@ def end(folder: Path, as_json: bool) -> None:
 @folder_argument
 @json_option
 def peers(folder: Path, as_json: bool) -> None:
-    """Show who is here, who leads, what waits for a word, and how far your latest edit has come."""
-    _print(call(folder, lambda node: node.get("session")), as_json)
+    """Show who is here, who leads, what waits for a word, how far your latest edit has come, and what happened."""
+    found = call(folder, lambda node: node.get("session"))
+    _print(found, as_json)
+    if not as_json:
+        for event in found["events"][-_EVENTS_SHOWN:]:
+            note(f"{moment(event['at'])}  {event['sentence']}")
 
 
 @click.command()
