@@ -96,11 +96,19 @@ def test_one_person_everywhere(kim: Laptop) -> None:
     kim.done("assert", "ham.openprod", "Person", jane, attendee)
     conflicts = kim.run("conflicts", "ham.openprod", "--kind", "semantic", "--json").json["conflicts"]
     name = next(one for one in conflicts if one["field"] == "name")
+    assert f"openprod resolve ham.openprod {name['id']} --choose VERSION    (or " in kim.done(
+        "conflicts", "ham.openprod"
+    )
     kim.done("resolve", "ham.openprod", name["id"], "--value", '"Jane Doe"')
     assert "name: Jane Doe" in kim.done("entity", "show", "ham.openprod", jane)
     assert "displayName: Jane Doe" in kim.done("entity", "show", "ham.openprod", attendee)
     # Once where they are the same; contacts and attendees alike.
     assert sorted(one["name"] for one in rows(kim, "Person")) == ["J. Doe", "Jane Doe", "Kit Lane", "Sam Poole"]
+    said = [one["message"] for one in kim.run("log", "ham.openprod", "--json").json["bundles"]]
+    assert said[-5:] == [
+        "What may be one contacts.person: same phone", "Merged Person J. Doe into Person Jane Doe",
+        "Split from Person Jane Doe", "One Person: Person Jane Doe, Attendee J. Doe", "Person Jane Doe name",
+    ]  # fmt: skip
     kim.done("unbind", "ham.openprod", attendee)
     assert "displayName: Jane Doe" in kim.done("entity", "show", "ham.openprod", attendee)
     kim.done("unbind", "ham.openprod", "contacts.person")
