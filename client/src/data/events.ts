@@ -12,6 +12,8 @@ export interface EventHandlers {
   /** Connected, at first or again: what happened meanwhile is to be asked for. */
   readonly onOpen: () => void;
   readonly onCommit: (event: CommitEvent) => void;
+  /** Who is here, or what waits for a word, is another. */
+  readonly onSession: () => void;
 }
 
 const RETRY_MS_MIN = 500;
@@ -43,6 +45,7 @@ export async function readEvents(stream: ReadableStream<Uint8Array>, handlers: E
     for (const { event, data } of reader.push(decoder.decode(value, { stream: true }))) {
       const commit = event === "commit" ? readCommit(data) : null;
       if (commit !== null) handlers.onCommit(commit);
+      if (event === "session") handlers.onSession();
     }
   }
 }

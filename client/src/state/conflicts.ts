@@ -30,6 +30,8 @@ export interface Conflicts {
   look(id: string): void;
   show(filter: StatusFilter): void;
   refresh(): void;
+  /** The session is another: who is here, what waits for a word. Counts up. */
+  readonly sessions: ReadonlySignal<number>;
   /** Listen to the node no longer. */
   stop(): void;
   reopen(conflict: Conflict): Promise<Answer>;
@@ -50,6 +52,7 @@ export function createConflicts(api: Api, store: Store | null, workspace: string
   const known = signal<ReadonlyMap<string, Conflict>>(new Map());
   const problem = signal<string | null>(null);
   const commits = signal<Touched>({ entities: [], conflicts: [] });
+  const sessions = signal(0);
   const listed = computed(() => (filter.value === "open" ? open.value : others.value));
 
   let running = false;
@@ -102,7 +105,14 @@ export function createConflicts(api: Api, store: Store | null, workspace: string
     if (Array.isArray(cached) && open.value.length === 0) open.value = cached as Conflict[];
   });
   const listening = new AbortController();
-  void followEvents(api, { onOpen: refresh, onCommit }, listening.signal);
+  const onSession = (): void => {
+    sessions.value += 1;
+  };
+  const onOpen = (): void => {
+    refresh();
+    onSession();
+  };
+  void followEvents(api, { onOpen, onCommit, onSession }, listening.signal);
 
   return {
     open,
@@ -111,6 +121,7 @@ export function createConflicts(api: Api, store: Store | null, workspace: string
     listed,
     problem,
     commits,
+    sessions,
     byId: (id) => known.value.get(id) ?? [...open.value, ...others.value].find((conflict) => conflict.id === id) ?? null,
     look: (id) => {
       api.conflict(id).then(replace, (error: unknown) => {

@@ -12,7 +12,8 @@ export type Panel =
   | { readonly kind: "concepts" }
   | { readonly kind: "concept"; readonly name: string }
   | { readonly kind: "thing"; readonly id: string }
-  | { readonly kind: "duplicates" };
+  | { readonly kind: "duplicates" }
+  | { readonly kind: "together" };
 
 /** A dialog that says something about meaning or identity. */
 export type Asking =

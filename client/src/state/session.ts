@@ -8,6 +8,7 @@ import type { LinkState } from "../domain/saving";
 import { createConflicts, type Conflicts } from "./conflicts";
 import { createPresence, type Presence } from "./presence";
 import { createProduction, type Production } from "./production";
+import { createTogether, type Together } from "./together";
 
 export type Session =
   | { readonly phase: "token"; readonly problem: string }
@@ -19,6 +20,7 @@ export interface Opened {
   readonly production: Production;
   readonly conflicts: Conflicts;
   readonly presence: Presence;
+  readonly together: Together;
   /** Whether this browser keeps the documents for when the node is away. */
   readonly keeps: boolean;
 }
@@ -94,6 +96,11 @@ async function openProduction(
     bonds: production.bonds,
     facets: new Set(info.facets.map((facet) => facet.name)),
   });
+  const together = createTogether(production);
+  conflicts.sessions.subscribe((count) => {
+    if (count > 0) together.refresh();
+  });
+  conflicts.commits.subscribe(together.committed);
   const presence = createPresence(documents, name || info.you.name);
   const connect = (): void => {
     for (const { link } of documents.values()) link.connect();
@@ -107,7 +114,7 @@ async function openProduction(
     if (persisted) connect();
   });
   addEventListener("online", connect);
-  return { production, conflicts, presence, keeps: store !== null };
+  return { production, conflicts, presence, together, keeps: store !== null };
 }
 
 function problemOf(error: unknown): Session {

@@ -16,6 +16,7 @@ import { DuplicatesPanel } from "./identity/DuplicatesPanel";
 import { ThingPanel } from "./identity/ThingPanel";
 import { Inbox } from "./Inbox";
 import { SheetView } from "./SheetView";
+import { TogetherPanel } from "./together/TogetherPanel";
 import { TokenForm } from "./TokenForm";
 import { TopBar } from "./TopBar";
 
@@ -103,6 +104,7 @@ function Desk({ opened }: { readonly opened: Opened }): JSX.Element {
         {shown.kind === "concepts" && <ConceptsPanel opened={opened} />}
         {shown.kind === "concept" && <ConceptPanel key={shown.name} opened={opened} name={shown.name} />}
         {shown.kind === "thing" && <ThingPanel key={shown.id} opened={opened} id={shown.id} onGoTo={goTo} />}
+        {shown.kind === "together" && <TogetherPanel opened={opened} />}
         {shown.kind === "duplicates" && <DuplicatesPanel opened={opened} />}
       </main>
       <Dialogs opened={opened} />
