@@ -127,6 +127,11 @@ export function reachWords(reach: Reach, session: SessionStatus | null): string 
   return reach.devices === 1 ? "on the leader" : `on the leader and ${counted(reach.devices - 1, "other device")}`;
 }
 
+/** "Sound (booth-mini)"; by the start of its id where nobody has said how the device is called. */
+export const memberName = ({ name, device, device_name }: Member): string => `${name || "Somebody"} (${deviceName(device, device_name)})`;
+
+export const deviceName = (device: string, name = ""): string => name || `device ${device.slice(0, 6)}`;
+
 /** How many wait for a person's word. */
 export const waitingCount = (session: SessionStatus | null): number => (session === null ? 0 : session.plans.length + session.newcomers.length);
 

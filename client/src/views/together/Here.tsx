@@ -1,6 +1,6 @@
 /** The devices of the gathering: whose, whether here, who leads; and how far the latest edit has come. */
 import type { JSX } from "preact";
-import { inOrder, reachWords, standing, type SessionMember, type SessionStatus } from "../../domain/together";
+import { deviceName, inOrder, reachWords, standing, type SessionMember, type SessionStatus } from "../../domain/together";
 import type { Opened } from "../../state/session";
 import type { PartProps } from "./TogetherPanel";
 
@@ -32,5 +32,5 @@ export function Here({ opened, session }: PartProps & { readonly session: Sessio
 function deviceOf(opened: Opened, { device, me }: SessionMember): string {
   if (me) return "this device";
   const known = opened.together.members.value?.members.find((member) => member.device === device);
-  return known?.device_name || `device ${device.slice(0, 6)}`;
+  return deviceName(device, known?.device_name);
 }

@@ -1,7 +1,7 @@
 /** The devices that may work on the production, here or not: as what, and who no longer. */
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import { counted, ROLES, type Member } from "../../domain/together";
+import { counted, deviceName, memberName, ROLES, type Member } from "../../domain/together";
 import { humanise } from "../../domain/schema";
 import { Dialog } from "../../ui/Dialog";
 import { Icon } from "../../ui/Icon";
@@ -22,12 +22,13 @@ export function MembersList({ opened, busy, act }: PartProps): JSX.Element {
       {!found.founded && <p class="hint">Nobody was let in yet: whoever has a copy may change it. Rules begin with the first device that is let in.</p>}
       <ul class="devices">
         {found.members.map((member) => {
-          const name = `${member.name || "Somebody"} (${member.device_name})`;
+          const name = memberName(member);
+          const device = deviceName(member.device, member.device_name);
           const me = member.device === found.device;
           return (
             <li key={member.device} data-device={member.device}>
               <span class="device-name">
-                <b>{member.name || "Somebody"}</b> <span class="lines-inline">{me ? `${member.device_name}, this device` : member.device_name}</span>
+                <b>{member.name || "Somebody"}</b> <span class="lines-inline">{me ? `${device}, this device` : device}</span>
               </span>
               {owner && !me ? (
                 <span class="row">
@@ -56,7 +57,7 @@ export function MembersList({ opened, busy, act }: PartProps): JSX.Element {
       </ul>
       {found.removed.length > 0 && <p class="hint">{counted(found.removed.length, "device was", "devices were")} removed: {found.removed.map((id) => id.slice(0, 6)).join(", ")}.</p>}
       {removing.value !== null && (
-        <Dialog title={`Remove ${removing.value.name || "somebody"} (${removing.value.device_name})?`} onClose={close}>
+        <Dialog title={`Remove ${memberName(removing.value)}?`} onClose={close}>
           <p>Its next connection is refused. What it did so far stays; what it does without knowing of this is held for your review. It keeps its own copy.</p>
           <div class="buttons">
             <button type="button" onClick={close}>
@@ -69,7 +70,7 @@ export function MembersList({ opened, busy, act }: PartProps): JSX.Element {
               onClick={() => {
                 const member = removing.value;
                 close();
-                if (member !== null) void act((api) => api.removeMember(member.device), `${member.name} (${member.device_name}) is no member any more.`);
+                if (member !== null) void act((api) => api.removeMember(member.device), `${memberName(member)} is no member any more.`);
               }}
             >
               Remove

@@ -50,6 +50,12 @@ export function TogetherPanel({ opened }: { readonly opened: Opened }): JSX.Elem
         {problem.value}
       </p>
       {session === null && <p class="hint">{online ? "Asking the node…" : "Who is here shows once the node answers."}</p>}
+      {session !== null && together.members.value?.removed.includes(session.me.device) === true && (
+        <p class="barred" data-testid="removed">
+          <b>This device was removed from the production.</b> It keeps its copy, and the others no longer take what it
+          changes. An owner can let it in again with a new link.
+        </p>
+      )}
       {session !== null && session.clock !== undefined && session.clock.sentence !== "" && <p class="barred">{session.clock.sentence}</p>}
       {session !== null && waitingCount(session) > 0 && <Waiting {...parts} session={session} />}
       {session !== null && !session.in_session && <ComeTogether {...parts} session={session} />}
