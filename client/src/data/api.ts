@@ -2,7 +2,7 @@
 import type { Conflict, StatusFilter } from "../domain/conflicts";
 import type { History } from "../domain/history";
 import type { MergePreview, Operation, Proposal, SameField, Suggestions } from "../domain/identity";
-import { readFacets, type FacetView } from "../domain/schema";
+import { readEdges, readFacets, type EdgeView, type FacetView } from "../domain/schema";
 import type { Edit, Held, Invitation, Member, Members, SessionStatus } from "../domain/together";
 import type { Value } from "../domain/values";
 
@@ -11,6 +11,7 @@ export interface WorkspaceInfo {
   readonly name: string;
   readonly documents: readonly string[];
   readonly facets: readonly FacetView[];
+  readonly edges: readonly EdgeView[];
   /** Who the access token stands for. */
   readonly you: { readonly name: string; readonly role: string };
 }
@@ -32,6 +33,19 @@ export class ApiError extends Error {
   get unreachable(): boolean {
     return this.status === 0;
   }
+}
+
+/** An edge as one of its ends sees it. */
+export interface Relation {
+  readonly id: string;
+  readonly edge: string;
+  readonly from: string | null;
+  readonly to: string | null;
+  readonly label: string;
+  readonly direction: "out" | "in";
+  /** How people call the other end. */
+  readonly title: string;
+  readonly properties: Readonly<Record<string, Value>>;
 }
 
 type Json = Record<string, unknown>;
@@ -72,6 +86,11 @@ export class Api {
   /** Take the standing decision back. */
   reopen(id: string): Promise<unknown> {
     return this.call("POST", `/conflicts/${encodeURIComponent(id)}/reopen`, {});
+  }
+
+  /** The relations of an entity, both ways. */
+  async edges(entity: string): Promise<readonly Relation[]> {
+    return ((await this.call("GET", `/entities/${encodeURIComponent(entity)}`)) as { edges: Relation[] }).edges;
   }
 
   history(entity: string): Promise<History> {
@@ -214,6 +233,7 @@ export function readWorkspace(json: unknown): WorkspaceInfo | null {
     name: typeof name === "string" ? name : id,
     documents: Array.isArray(documents) ? documents.filter((d) => typeof d === "string") : ["core"],
     facets: readFacets(plugins),
+    edges: readEdges(plugins),
     you: { name: text(person["name"]), role: text(person["role"]) },
   };
 }

@@ -15,6 +15,7 @@ import { Dialogs } from "./identity/Dialogs";
 import { DuplicatesPanel } from "./identity/DuplicatesPanel";
 import { ThingPanel } from "./identity/ThingPanel";
 import { Inbox } from "./Inbox";
+import { RelationsPanel } from "./RelationsPanel";
 import { SheetView } from "./SheetView";
 import { TogetherPanel } from "./together/TogetherPanel";
 import { TokenForm } from "./TokenForm";
@@ -100,6 +101,9 @@ function Desk({ opened }: { readonly opened: Opened }): JSX.Element {
         {shown.kind === "conflict" && <ConflictView key={shown.id} opened={opened} id={shown.id} onGoTo={goTo} />}
         {shown.kind === "history" && (
           <HistoryView key={shown.entity} opened={opened} entity={shown.entity} title={shown.title} />
+        )}
+        {shown.kind === "relations" && (
+          <RelationsPanel key={shown.entity} opened={opened} entity={shown.entity} title={shown.title} onGoTo={goTo} />
         )}
         {shown.kind === "concepts" && <ConceptsPanel opened={opened} />}
         {shown.kind === "concept" && <ConceptPanel key={shown.name} opened={opened} name={shown.name} />}

@@ -114,9 +114,9 @@ function FieldHistory({ field, say, opened, reached }: FieldProps): JSX.Element 
               <time dateTime={version.at} title={whenExactly(version.at)}>
                 {when(version.at, new Date())}
               </time>
+              <EditReach opened={opened} reach={reached.get(version.bundle)} />
               <div>
                 <span class="chip">{statusWords(version.status)}</span>{" "}
-                <EditReach opened={opened} reach={reached.get(version.bundle)} />{" "}
                 {version.decision === true && "decided, "}
                 {knowingWords(version, field, say)}
               </div>

@@ -11,9 +11,8 @@ import type { PartProps } from "./TogetherPanel";
 /** By itself so far. */
 export function ComeTogether({ opened, busy, act, session }: PartProps & { readonly session: SessionStatus }): JSX.Element {
   const { together } = opened;
-  const link = useSignal("");
   const locked = busy || together.barred.value !== "";
-  const calling = session.joining === "calling";
+  const underWay = session.joining === "calling" || session.joining === "deciding";
   const owner = opened.production.info.you.role === "owner";
   return (
     <section class="part" aria-label="Come together">
@@ -21,56 +20,76 @@ export function ComeTogether({ opened, busy, act, session }: PartProps & { reado
         <b>This device works by itself.</b> Everything is kept here. Put several laptops together on one network and each edit
         goes to all of them; nothing moves before you say so.
       </p>
-      <p role="status" class="status">
-        {calling ? "Calling the other device…" : session.joining === "deciding" && session.plans.length === 0 ? "You said yes. The other side is asked too." : ""}
+      <p role="status" class="status" data-testid="joining">
+        {joiningWords(session)}
       </p>
       {session.joining === "failed" && (
         <p class="problem" role="alert">
           Nothing was joined. {session.problem}
         </p>
       )}
-      {owner && (
+      {owner && underWay && (
+        <div class="buttons start">
+          <button type="button" disabled={locked} data-testid="give-up" onClick={() => void act((api) => api.depart("leave"), "Nothing was joined.")}>
+            Give up
+          </button>
+        </div>
+      )}
+      {owner && !underWay && (
         <>
           <div class="buttons start">
             <button
               type="button"
               class="primary"
-              disabled={locked || calling}
+              disabled={locked}
               data-testid="host"
               onClick={() => void act(async (api) => void (together.invitation.value = await api.host("editor")))}
             >
               Host: let others join
             </button>
-            <button type="button" disabled={locked || calling} data-testid="rejoin" onClick={() => void act((api) => api.join(""))}>
+            <button type="button" disabled={locked} data-testid="rejoin" onClick={() => void act((api) => api.join(""))}>
               Join those from before
             </button>
           </div>
-          <form
-            onSubmit={(event) => {
-              event.preventDefault();
-              void act((api) => api.join(link.value.trim()));
-            }}
-          >
-            <label for="join-link">A link from somebody who has this production</label>
-            <div class="row">
-              <input
-                id="join-link"
-                autocomplete="off"
-                spellcheck={false}
-                placeholder="openprod://join/…"
-                disabled={locked}
-                value={link.value}
-                onInput={(event) => void (link.value = event.currentTarget.value)}
-              />
-              <button type="submit" disabled={locked || calling || link.value.trim() === ""} data-testid="join">
-                Join
-              </button>
-            </div>
-            <p class="lines">A laptop that has no copy yet joins with “openprod join”, by the link or by three spoken words.</p>
-          </form>
+          <JoinByLink locked={locked} onJoin={(link) => void act((api) => api.join(link))} />
         </>
       )}
     </section>
+  );
+}
+
+function joiningWords({ joining, plans }: SessionStatus): string {
+  if (joining === "calling") return "Calling the other device…";
+  if (joining !== "deciding") return "";
+  return plans.length > 0 ? "It answers: see above what would come." : "You said yes. The other side is asked too.";
+}
+
+function JoinByLink({ locked, onJoin }: { readonly locked: boolean; readonly onJoin: (link: string) => void }): JSX.Element {
+  const link = useSignal("");
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault();
+        onJoin(link.value.trim());
+      }}
+    >
+      <label for="join-link">A link from somebody who has this production</label>
+      <div class="row">
+        <input
+          id="join-link"
+          autocomplete="off"
+          spellcheck={false}
+          placeholder="openprod://join/…"
+          disabled={locked}
+          value={link.value}
+          onInput={(event) => void (link.value = event.currentTarget.value)}
+        />
+        <button type="submit" disabled={locked || link.value.trim() === ""} data-testid="join">
+          Join
+        </button>
+      </div>
+      <p class="lines">A laptop that has no copy yet joins with “openprod join”, by the link or by three spoken words.</p>
+    </form>
   );
 }
 

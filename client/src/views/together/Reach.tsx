@@ -2,6 +2,7 @@
 import type { JSX } from "preact";
 import { reachWords, type Reach } from "../../domain/together";
 import type { Opened } from "../../state/session";
+import { Icon } from "../../ui/Icon";
 
 /** Of this device's latest edit. */
 export function LatestReach({ opened }: { readonly opened: Opened }): JSX.Element | null {
@@ -19,10 +20,12 @@ export function LatestReach({ opened }: { readonly opened: Opened }): JSX.Elemen
 /** Of any edit: null where it isn't known. */
 export function EditReach({ opened, reach }: { readonly opened: Opened; readonly reach: Reach | undefined }): JSX.Element | null {
   const words = reach === undefined ? null : reachWords(reach, opened.together.session.value);
-  if (words === null) return null;
+  if (reach === undefined || words === null) return null;
   return (
-    <span class="chip reach" data-testid="edit-reach">
-      here, {words}
+    <span class={reach.devices === 0 ? "edit-reach none" : "edit-reach"} title={`Here, ${words}`} data-testid="edit-reach">
+      {" · "}
+      <Icon name="devices" /> <span aria-hidden="true">{reach.devices === 0 ? "only here" : reach.devices + 1}</span>
+      <span class="sr-only">here, {words}</span>
     </span>
   );
 }

@@ -35,7 +35,7 @@ export function Waiting({ opened, busy, act, session }: PartProps & { readonly s
                 : "You both changed different things, so there is nothing to choose."}{" "}
               Nothing moves before both sides say yes.
             </p>
-            <Answer {...{ locked, act }} id={plan.id} yes="Approve" no="Decline" about={withWhom(plan)} said="You said yes." />
+            <Answer {...{ locked, act }} id={plan.id} yes="Approve" no="Decline" about={withWhom(plan)} said="You said yes. It happens once the other side has, too." />
           </li>
         ))}
       </ul>
