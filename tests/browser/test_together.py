@@ -1,4 +1,4 @@
-"""Two laptops in their pages, in headless Chromium with a real node each: hosted, joined, apart, back, removed, ended."""
+"""Two laptops in their pages, in headless Chromium, a real node each: hosted, joined, apart, back, removed, ended."""
 
 from __future__ import annotations
 

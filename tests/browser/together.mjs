@@ -122,10 +122,10 @@ try {
   assert.match(await newcomer.getByTestId('approve').getAttribute('aria-label'), /^Let in: Sound/)
   await newcomer.getByTestId('approve').click()
   await came
+  const two = await sound.open() // perhaps before anything has come: the sheets show by themselves
   await standing(one, 'Sound', 'here')
   assert.match(sound.said, /hosted by Alex/)
   assert.equal(await one.getByTestId('invitation').count(), 0)
-  const two = await sound.open()
   await two.getByTestId('together-button').click()
   await standing(two, 'Alex', 'leads')
   await holds(two, 'q1', 'label', 'State 1')
@@ -176,6 +176,15 @@ try {
   await viewer.getByTestId('barred').getByText('needs the owner’s link').waitFor()
   await standing(viewer, 'Sound', 'here')
   for (const id of ['leave', 'end', 'let-in', 'remove-member']) assert.equal(await viewer.getByTestId(id).count(), 0, id)
+  await viewer.getByTestId('inbox-button').click()
+  await viewer.getByTestId('conflict-sentence').first().click()
+  assert.ok(await viewer.getByTestId('choose').first().isDisabled())
+  const { token: scoped } = await alex.call('POST', '/tokens', { label: 'Desk', name: 'Desk', role: 'editor', document: 'cues' })
+  const desk = await alex.open(scoped)
+  await desk.getByTestId('inbox-button').click()
+  await desk.getByText('Whether people disagree isn’t known here.').waitFor()
+  await desk.getByTestId('together-button').click()
+  await desk.getByTestId('barred').getByText(/./).waitFor()
   step('a viewer sees who is here, and no more')
 
   // 7 · removed: let go, and refused in words
@@ -185,6 +194,11 @@ try {
   await two.getByTestId('removed').getByText('This device was removed').waitFor()
   await two.getByTestId('happened').getByText('Alex is gone: This device was removed').waitFor()
   await standing(one, 'Sound', 'away')
+  await two.locator('[data-testid=save-state][data-state=readOnly]').waitFor()
+  await cell(two, 'q2', 'label').click()
+  await two.keyboard.type('Not any more')
+  await two.getByTestId('notice').getByText('This device was removed').waitFor()
+  await holds(two, 'q2', 'label', 'Thunder')
   step('a removed device is told so')
 
   // 8 · ended; away from the node the panel says what it needs
@@ -197,7 +211,7 @@ try {
   step('ended, and away')
 } catch (error) {
   for (const context of browser.contexts()) {
-    for (const page of context.pages()) console.error(await page.locator('.panel').allInnerTexts())
+    for (const page of context.pages()) console.error(await page.locator('body').innerText())
   }
   throw error
 } finally {

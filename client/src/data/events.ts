@@ -6,6 +6,7 @@ export interface CommitEvent {
   readonly bundle: string;
   readonly conflicts: readonly string[];
   readonly entities: readonly string[];
+  readonly documents: readonly string[];
 }
 
 export interface EventHandlers {
@@ -52,9 +53,14 @@ export async function readEvents(stream: ReadableStream<Uint8Array>, handlers: E
 
 function readCommit(data: string): CommitEvent | null {
   try {
-    const { bundle, conflicts, entities } = JSON.parse(data) as Record<string, unknown>;
+    const { bundle, conflicts, entities, documents } = JSON.parse(data) as Record<string, unknown>;
     const texts = (value: unknown): string[] => (Array.isArray(value) ? value.filter((v) => typeof v === "string") : []);
-    return { bundle: typeof bundle === "string" ? bundle : "", conflicts: texts(conflicts), entities: texts(entities) };
+    return {
+      bundle: typeof bundle === "string" ? bundle : "",
+      conflicts: texts(conflicts),
+      entities: texts(entities),
+      documents: texts(documents),
+    };
   } catch {
     return null;
   }

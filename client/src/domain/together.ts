@@ -132,6 +132,16 @@ export const memberName = ({ name, device, device_name }: Member): string => `${
 
 export const deviceName = (device: string, name = ""): string => name || `device ${device.slice(0, 6)}`;
 
+/** Why nothing can be changed on this device, whatever the access token; "" when it can. */
+export function deviceBarred({ founded, device, members, removed }: Members): string {
+  if (!founded) return "";
+  if (removed.includes(device)) return "This device was removed from the production: it looks, and changes nothing.";
+  const mine = members.find((member) => member.device === device);
+  if (mine === undefined) return "This device isn’t a member of the production: it looks, and changes nothing.";
+  const may = mine.role !== "viewer" || Object.values(mine.grants).some((role) => role !== "viewer");
+  return may ? "" : "This device has joined as a viewer: it looks, and changes nothing.";
+}
+
 /** How many wait for a person's word. */
 export const waitingCount = (session: SessionStatus | null): number => (session === null ? 0 : session.plans.length + session.newcomers.length);
 

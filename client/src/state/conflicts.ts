@@ -15,6 +15,7 @@ export interface Answer {
 export interface Touched {
   readonly entities: readonly string[];
   readonly conflicts: readonly string[];
+  readonly documents: readonly string[];
 }
 
 export interface Conflicts {
@@ -51,7 +52,7 @@ export function createConflicts(api: Api, store: Store | null, workspace: string
   const others = signal<readonly Conflict[]>([]);
   const known = signal<ReadonlyMap<string, Conflict>>(new Map());
   const problem = signal<string | null>(null);
-  const commits = signal<Touched>({ entities: [], conflicts: [] });
+  const commits = signal<Touched>({ entities: [], conflicts: [], documents: [] });
   const sessions = signal(0);
   const listed = computed(() => (filter.value === "open" ? open.value : others.value));
 
@@ -113,6 +114,8 @@ export function createConflicts(api: Api, store: Store | null, workspace: string
     onSession();
   };
   void followEvents(api, { onOpen, onCommit, onSession }, listening.signal);
+  // Also where this access may not listen: then the answer says why nothing is known.
+  refresh();
 
   return {
     open,

@@ -1,13 +1,15 @@
 /** Other devices: who is here, what waits for a person's word, how far edits have come; and doing something about it. */
 import { batch, computed, signal, type ReadonlySignal, type Signal } from "@preact/signals";
 import { ApiError, type Api } from "../data/api";
-import { arrivals, barredFor, type Edit, type Held, type Invitation, type Members, type SessionStatus } from "../domain/together";
+import { arrivals, barredFor, deviceBarred, type Edit, type Held, type Invitation, type Members, type SessionStatus } from "../domain/together";
 import { tell } from "./notices";
 import type { Production } from "./production";
 
 export interface Together {
   /** Null until the node has said, and where this access may not know. */
   readonly session: ReadonlySignal<SessionStatus | null>;
+  /** Why this access may not know; "" where it may. */
+  readonly denied: ReadonlySignal<string>;
   readonly members: ReadonlySignal<Members | null>;
   readonly held: ReadonlySignal<readonly Held[]>;
   /** This device's own edits that are on no other device, newest first, as far as the panel shows them. */
@@ -19,8 +21,8 @@ export interface Together {
   /** Whether the panel is open: then all of it is kept up to date. */
   watch(open: boolean): void;
   refresh(): void;
-  /** After a commit: what is alone and how far edits have come is another. */
-  committed(): void;
+  /** After a commit: what is alone is another, or who may do what. */
+  committed(touched: { readonly entities: readonly string[] }): void;
   /** What went wrong, in words; "" when it is done. */
   run(what: (api: Api) => Promise<unknown>, done?: string): Promise<string>;
 }
@@ -29,9 +31,11 @@ export interface Together {
 const PAUSE_MS = 200;
 const ALONE_MAX = 20;
 
-export function createTogether(production: Production): Together {
+/** `barred` is set to why this device may change nothing. */
+export function createTogether(production: Production, barred: Signal<string>): Together {
   const { api, info } = production;
   const session = signal<SessionStatus | null>(null);
+  const denied = signal("");
   const members = signal<Members | null>(null);
   const held = signal<readonly Held[]>([]);
   const alone = signal<readonly Edit[]>([]);
@@ -54,8 +58,9 @@ export function createTogether(production: Production): Together {
 
   const load = async (): Promise<void> => {
     take(await api.session());
-    if (!watched) return;
     members.value = await api.members();
+    barred.value = deviceBarred(members.value);
+    if (!watched) return;
     held.value = members.value.held > 0 && info.you.role !== "viewer" ? await api.held() : [];
     alone.value = (session.value?.alone ?? 0) > 0 ? await api.edits(ALONE_MAX, true) : [];
   };
@@ -70,7 +75,7 @@ export function createTogether(production: Production): Together {
     again = false;
     load()
       .catch((error: unknown) => {
-        if (error instanceof ApiError && error.status === 403) session.value = null;
+        if (error instanceof ApiError && error.status === 403) denied.value = `${error.message} ${error.hint}`.trim();
       })
       .finally(() => {
         setTimeout(() => {
@@ -82,6 +87,7 @@ export function createTogether(production: Production): Together {
 
   return {
     session,
+    denied,
     members,
     held,
     alone,
@@ -92,8 +98,8 @@ export function createTogether(production: Production): Together {
       if (open) refresh();
     },
     refresh,
-    committed: () => {
-      if (watched) refresh();
+    committed: ({ entities }) => {
+      if (watched || entities.length === 0) refresh();
     },
     run: async (what, done = "") => {
       try {

@@ -15,6 +15,7 @@ import { Dialogs } from "./identity/Dialogs";
 import { DuplicatesPanel } from "./identity/DuplicatesPanel";
 import { ThingPanel } from "./identity/ThingPanel";
 import { Inbox } from "./Inbox";
+import { openTogether } from "./panels";
 import { RelationsPanel } from "./RelationsPanel";
 import { SheetView } from "./SheetView";
 import { TogetherPanel } from "./together/TogetherPanel";
@@ -90,10 +91,7 @@ function Desk({ opened }: { readonly opened: Opened }): JSX.Element {
       <Banners opened={opened} />
       <main class="work">
         {facet.value === null ? (
-          <div class="message">
-            <h1>Nothing to show yet</h1>
-            <p>This production has adopted no plugin with a sheet. Adopt one with “openprod plugin adopt”.</p>
-          </div>
+          <NothingYet opened={opened} />
         ) : (
           <SheetView key={facet.value.name} opened={opened} sheet={sheetOf(opened, facet.value)} />
         )}
@@ -113,6 +111,30 @@ function Desk({ opened }: { readonly opened: Opened }): JSX.Element {
       </main>
       <Dialogs opened={opened} />
       <Notices />
+    </div>
+  );
+}
+
+/** No sheet: a newcomer's copy that fills just now, or a production without plugins. */
+function NothingYet({ opened }: { readonly opened: Opened }): JSX.Element {
+  const changed = opened.outdated.value;
+  useEffect(() => {
+    if (changed) location.reload();
+  }, [changed]);
+  const joining = opened.together.session.value?.joining ?? "";
+  return (
+    <div class="message">
+      <h1>Nothing to show yet</h1>
+      {joining === "" || joining === "failed" ? (
+        <p>This production has adopted no plugin with a sheet. Adopt one with “openprod plugin adopt”.</p>
+      ) : (
+        <p role="status">This device is joining others. Their sheets show here as soon as they have come.</p>
+      )}
+      {joining === "deciding" && (
+        <button type="button" class="primary" onClick={openTogether}>
+          See what would come
+        </button>
+      )}
     </div>
   );
 }

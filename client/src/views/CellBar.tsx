@@ -54,7 +54,7 @@ export function CellBar({ opened, sheet, onOpen }: Props): JSX.Element {
       <span class="grow" />
       {conflict !== undefined && (
         <button type="button" class="primary" onClick={onOpen} data-testid="open-conflict">
-          Choose…
+          {opened.production.barred.value === "" ? "Choose…" : "Look…"}
         </button>
       )}
       {relates && (

@@ -122,6 +122,7 @@ function ConceptsButton(): JSX.Element {
 
 function InboxButton({ opened }: { readonly opened: Opened }): JSX.Element {
   const count = opened.conflicts.open.value.length;
+  const unknown = count === 0 && opened.conflicts.problem.value !== null;
   const shown = panel.value.kind === "inbox" || panel.value.kind === "conflict";
   return (
     <button
@@ -132,8 +133,8 @@ function InboxButton({ opened }: { readonly opened: Opened }): JSX.Element {
       onClick={() => (shown ? closePanel() : openInbox())}
     >
       <Icon name="flag" /> Conflicts
-      <span class="badge">{count}</span>
-      <span class="sr-only">open</span>
+      <span class="badge">{unknown ? "?" : count}</span>
+      <span class="sr-only">{unknown ? "not known" : "open"}</span>
     </button>
   );
 }
@@ -151,7 +152,7 @@ function People({ opened }: { readonly opened: Opened }): JSX.Element {
         </span>
       ))}
       <button type="button" class="plain me" onClick={() => void (naming.value = true)} title="Your name, as others see it">
-        {name === "" ? "You" : `${name} (you)`}
+        <span class="person-name">{name === "" ? "You" : `${name} (you)`}</span>
       </button>
       {naming.value && <YourName name={name} onRename={presence.rename} onClose={() => void (naming.value = false)} />}
     </div>

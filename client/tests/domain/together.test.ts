@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import {
-  arrivals, barredFor, inOrder, memberName, planWords, qrPath, reachWords, standing, waitingCount,
+  arrivals, barredFor, deviceBarred, inOrder, memberName, planWords, qrPath, reachWords, standing, waitingCount,
   type Plan, type SessionMember, type SessionStatus,
 } from "../../src/domain/together"; // prettier-ignore
 
@@ -87,6 +87,19 @@ describe("what waits for a word", () => {
     expect(barredFor("owner", "This needs the node, and it is away.")).toContain("needs the node");
     expect(barredFor("editor", "")).toContain("needs the owner’s link");
     expect(barredFor("viewer", "Your access lets you look, not change.")).toContain("needs the owner’s link");
+  });
+});
+
+describe("a device that may change nothing", () => {
+  const device = { device: "a", device_name: "", name: "Alex", role: "viewer", grants: {} };
+  const rules = { founded: true, device: "a", members: [device], removed: [], held: 0 };
+  it("is told why", () => {
+    expect(deviceBarred({ ...rules, founded: false, members: [] })).toBe("");
+    expect(deviceBarred(rules)).toContain("joined as a viewer");
+    expect(deviceBarred({ ...rules, members: [{ ...device, grants: { cues: "editor" } }] })).toBe("");
+    expect(deviceBarred({ ...rules, members: [{ ...device, role: "editor" }] })).toBe("");
+    expect(deviceBarred({ ...rules, members: [], removed: ["a"] })).toContain("was removed");
+    expect(deviceBarred({ ...rules, members: [] })).toContain("isn’t a member");
   });
 });
 

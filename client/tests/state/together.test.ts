@@ -58,8 +58,9 @@ function until(test: () => boolean): Promise<void> {
 describe("several devices", () => {
   let node: Node;
   let together: Together;
+  const barred = signal("");
   const open = (url: string, role: string): Together =>
-    createTogether({ api: new Api("secret", url), info: { you: { name: "", role } }, barred: signal("") } as unknown as Production);
+    createTogether({ api: new Api("secret", url), info: { you: { name: "", role } }, barred: signal("") } as unknown as Production, barred);
 
   beforeEach(async () => {
     node = new Node();
@@ -69,10 +70,10 @@ describe("several devices", () => {
     node.stop();
   });
 
-  it("asks for members and what is held only while somebody looks", async () => {
+  it("says when this device may change nothing, and asks for what is held only while somebody looks", async () => {
     together.refresh();
-    await until(() => together.session.value !== null);
-    expect(node.asked).toEqual(["GET /session"]);
+    await until(() => barred.value.includes("isn’t a member"));
+    expect(node.asked).toEqual(["GET /session", "GET /members"]);
     together.watch(true);
     await until(() => together.held.value.length === 1);
     expect(together.members.value?.held).toBe(1);
@@ -84,7 +85,7 @@ describe("several devices", () => {
     await until(() => together.session.value !== null);
     node.session = { ...base, revision: 2 };
     await until(() => together.session.value?.revision === 2);
-    expect(node.asked).toEqual(["GET /session", "GET /session"]);
+    expect(node.asked.filter((path) => path === "GET /session")).toHaveLength(2);
   });
 
   it("tells the owner who wants to come, and forgets a link once a device has come by it", async () => {

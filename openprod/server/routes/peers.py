@@ -145,7 +145,9 @@ class SessionAnswer(Payload):
     clock: ClockRecord
     events: list[EventRecord]
     link: str = ""
-    qr: Annotated[list[str], Field(description="The link as a QR code: rows of dark (1) and light (0) squares")] = []
+    qr: Annotated[
+        tuple[str, ...], Field(description="The link as a QR code: rows of dark (1) and light (0) squares")
+    ] = ()
     code: Annotated[str, Field(description="To be spoken: for one device, for a minute. Empty while locked.")] = ""
 
 

@@ -45,11 +45,14 @@ export function TogetherPanel({ opened }: { readonly opened: Opened }): JSX.Elem
   const parts: PartProps = { opened, busy: busy.value, act };
   return (
     <Panel title="Together" testId="together" onClose={closePanel}>
-      <Barred reason={together.barred.value} />
+      <Barred reason={session === null ? together.denied.value : together.barred.value} />
       <p class="problem" role="alert" data-testid="together-problem">
         {problem.value}
       </p>
-      {session === null && <p class="hint">{online ? "Asking the node…" : "Who is here shows once the node answers."}</p>}
+      {session === null && together.denied.value === "" && (
+        <p class="hint">{online ? "Asking the node…" : "Who is here shows once the node answers."}</p>
+      )}
+      {session !== null && !online && <p class="hint">What stands here is what this browser last heard.</p>}
       {session !== null && together.members.value?.removed.includes(session.me.device) === true && (
         <p class="barred" data-testid="removed">
           <b>This device was removed from the production.</b> It keeps its copy, and the others no longer take what it
