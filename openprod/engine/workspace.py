@@ -379,9 +379,7 @@ class Workspace(Reading, Managing, Timing):
         self, path: str | Path, *, progress: Callable[[int, int], None] | None = None
     ) -> dict[str, Any]:
         """What merging the file would bring: bundles by author, conflicts to come. Changes nothing."""
-        return await self._worker.call(
-            lambda committer: maintenance.plan_merge(committer, Path(path), self.identity, progress)
-        )
+        return await self._worker.call(lambda on: maintenance.plan_merge(on, Path(path), self.identity, progress))
 
     async def merge(self, path: str | Path, *, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
         """Take the file's bundles in. Raises InvalidFile or Untrusted before anything is taken in."""
@@ -405,9 +403,7 @@ class Workspace(Reading, Managing, Timing):
 
     async def backup(self, path: str | Path, *, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
         """Write a whole copy (database and stored files) as one folder at ``path``, which must not exist."""
-        return await self._worker.call(
-            lambda committer: maintenance.backup(committer, self.folder, Path(path), progress)
-        )
+        return await self._worker.call(lambda on: maintenance.backup(on, self.folder, Path(path), progress))
 
     async def doctor(self, *, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
         async def copy(path: str) -> None:

@@ -4,7 +4,7 @@ import { ApiError, presentConflict, type Api } from "../data/api";
 import { followEvents, type CommitEvent } from "../data/events";
 import type { Store } from "../data/store";
 import type { Bonds } from "../domain/bonds";
-import { flagsOf, type Conflict, type StatusFilter } from "../domain/conflicts";
+import { flagsOf, inReadingOrder, type Conflict, type StatusFilter } from "../domain/conflicts";
 import type { Value } from "../domain/values";
 
 export interface Answer {
@@ -61,9 +61,9 @@ export function createConflicts(api: Api, store: Store | null, workspace: string
 
   const load = async (): Promise<void> => {
     const wanted = filter.value;
-    open.value = await api.conflicts("open");
+    open.value = inReadingOrder(await api.conflicts("open"));
     if (wanted !== "open") {
-      const found = await api.conflicts(wanted);
+      const found = inReadingOrder(await api.conflicts(wanted));
       if (wanted === filter.value) others.value = found;
     }
     problem.value = null;

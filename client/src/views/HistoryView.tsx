@@ -73,7 +73,9 @@ export function HistoryView({ opened, entity, title }: Props): JSX.Element {
   );
 }
 
-const REACHED_MAX = 200;
+/** Looked up once, for what is older; and again whenever something has moved. */
+const REACHED_MAX = 1000;
+const REACHED_AGAIN = 100;
 
 /** How far the latest edits have come, kept up to date while several devices are together. */
 function useReached({ production, together }: Opened): ReadonlyMap<string, Reach> {
@@ -81,8 +83,13 @@ function useReached({ production, together }: Opened): ReadonlyMap<string, Reach
   const revision = together.session.value?.in_session === true ? together.session.value.revision : -1;
   useEffect(() => {
     if (revision === -1) return;
-    // Without an answer nothing is said of it.
-    production.api.edits(REACHED_MAX).then((edits) => void (reached.value = new Map(edits.map((edit) => [edit.bundle, edit]))), () => undefined);
+    production.api.edits(reached.value.size === 0 ? REACHED_MAX : REACHED_AGAIN).then(
+      (edits) => {
+        reached.value = new Map([...reached.value, ...edits.map((edit) => [edit.bundle, edit] as const)]);
+      },
+      // Without an answer nothing is said of it.
+      () => undefined,
+    );
   }, [production, revision, reached]);
   return reached.value;
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { planPaste } from "../../src/domain/paste";
 import { defaultFacet, edgesAt, readEdges, readFacets } from "../../src/domain/schema";
 import { advance, at, extendTo, move, rangeOf, type Extent } from "../../src/domain/selection";
-import { defaultSort, filterRows, sortRows, titleOf, type Row } from "../../src/domain/table";
+import { defaultSort, filterRows, gistOf, sortRows, titleOf, type Row } from "../../src/domain/table";
 import { fromTsv, toTsv } from "../../src/domain/tsv";
 
 const record = {
@@ -32,6 +32,14 @@ describe("schema", () => {
   it("passes over what it doesn't know", () => {
     expect(readFacets({ x: { facets: { y: { fields: { z: 7 } } } }, broken: null })).toHaveLength(1);
     expect(readFacets(undefined)).toEqual([]);
+  });
+});
+
+describe("rows of the same name", () => {
+  it("are told apart by what else stands in them", () => {
+    const same = { list: "LX", number: "42" };
+    expect(gistOf(cue, row("a", { ...same, label: "House to half", up: 90 }))).toBe("House to half · 1:30");
+    expect(gistOf(cue, row("b", same))).toBe("");
   });
 });
 
