@@ -169,7 +169,7 @@ class Workspace(Reading, Managing, Timing):
             await self._worker.call(told)
 
     def _announce(self, event: Committed) -> None:
-        if any(document == layout.CORE for document, _update in event.updates) and event.entities:
+        if any(document == layout.CORE for document, _update in event.updates):
             self._refresh = self._worker.call(lambda committer: Schemas(committer.schemas))
             self._refresh.add_done_callback(self._refreshed)
         self.feed.announce(event)
@@ -203,9 +203,13 @@ class Workspace(Reading, Managing, Timing):
     async def _write(self, submission: Submission) -> Receipt:
         receipt = await self._worker.submit(submission)
         assert receipt is not None
-        if self._refresh is not None and not self._refresh.done():
-            await asyncio.wait([self._refresh])  # whoever wrote finds the schemas that this put in force
+        await self.settled()
         return receipt
+
+    async def settled(self) -> None:
+        """Until whoever wrote, or was told of a commit, finds in ``schemas`` what that put in force."""
+        if self._refresh is not None and not self._refresh.done():
+            await asyncio.wait([self._refresh])
 
     async def commit(
         self, operations: Sequence[Operation], *, message: str = "", actor: Actor | None = None, intent: str = "edit",

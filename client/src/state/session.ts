@@ -137,7 +137,8 @@ function watchWorkspace(info: WorkspaceInfo, api: Api, { commits, sessions }: Co
     );
   };
   effect(() => {
-    if (commits.value.documents.includes("core")) look();
+    const { documents } = commits.value;
+    if (documents.includes("core") || (documents.length > 0 && info.facets.length === 0)) look();
   });
   effect(() => {
     if (sessions.value > 0 && info.facets.length === 0) look();

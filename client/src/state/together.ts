@@ -22,7 +22,7 @@ export interface Together {
   watch(open: boolean): void;
   refresh(): void;
   /** After a commit: what is alone is another, or who may do what. */
-  committed(touched: { readonly entities: readonly string[] }): void;
+  committed(touched: { readonly documents: readonly string[] }): void;
   /** What went wrong, in words; "" when it is done. */
   run(what: (api: Api) => Promise<unknown>, done?: string): Promise<string>;
 }
@@ -98,8 +98,9 @@ export function createTogether(production: Production, barred: Signal<string>): 
       if (open) refresh();
     },
     refresh,
-    committed: ({ entities }) => {
-      if (watched || entities.length === 0) refresh();
+    committed: ({ documents }) => {
+      // A change of who is a member touches no document.
+      if (watched || documents.length === 0) refresh();
     },
     run: async (what, done = "") => {
       try {
