@@ -152,6 +152,8 @@ try {
   for (const text of ['Blackout', 'Blackout, slowly']) await type(one, 'q3', 'label', text)
   await type(two, 'q3', 'label', 'Restore')
   await one.getByTestId('reach').getByText('on no other device yet').waitFor()
+  await one.getByTestId('alone').getByText('2 edits of this device are only here').waitFor()
+  await two.getByTestId('alone').getByText('1 edit of this device is only here').waitFor()
   step('left, and each goes on')
 
   // 5 · back: both are shown what would happen, both say yes

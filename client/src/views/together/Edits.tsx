@@ -39,8 +39,8 @@ export function HeldForReview({ opened, busy, act }: PartProps): JSX.Element {
   const held = together.held.value;
   const count = together.members.value?.held ?? 0;
   if (count === 0) return <></>;
-  const locked = busy || together.barred.value !== "";
-  const owner = production.info.you.role === "owner";
+  const locked = busy || production.barred.value !== "";
+  const mayLetIn = production.info.you.role !== "viewer";
   return (
     <section aria-labelledby="held" data-testid="held">
       <h3 id="held">Held for review</h3>
@@ -61,7 +61,7 @@ export function HeldForReview({ opened, busy, act }: PartProps): JSX.Element {
                 {one.message !== "" && <span class="said"> “{one.message}”</span>}
               </div>
             </div>
-            {owner && (
+            {mayLetIn && (
               <button
                 type="button"
                 disabled={locked}
@@ -74,7 +74,7 @@ export function HeldForReview({ opened, busy, act }: PartProps): JSX.Element {
           </li>
         ))}
       </ul>
-      {owner && held.length > 1 && (
+      {mayLetIn && held.length > 1 && (
         <div class="buttons start">
           <button type="button" disabled={locked} data-testid="let-all-in" onClick={() => void act((api) => api.letIn([]), "Let in, on every device.")}>
             Let all in
