@@ -203,6 +203,7 @@ class Node:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._stop_on_signal)
             tasks.start_soon(self._peers.run)
+            tasks.start_soon(self._events.follow_session, self._peers.changed)
             try:
                 await server.serve(sockets=[listener])
             except BaseException as error:
@@ -228,8 +229,8 @@ class Node:
             self._server.force_exit = self._server.should_exit
             self._server.should_exit = True
         self._forget_revoked()
-        self._peers.close()
         self._events.close()
+        self._peers.close()
         self._gateway.close()
 
 

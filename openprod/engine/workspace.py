@@ -166,7 +166,7 @@ class Workspace(Reading, Managing, Timing):
             await self._worker.call(forget_left)
 
     def _announce(self, event: Committed) -> None:
-        if any(document == layout.CORE for document, _update in event.updates) and event.entities:
+        if any(document == layout.CORE for document, _update in event.updates):
             self._refresh = self._worker.call(lambda committer: Schemas(committer.schemas))
             self._refresh.add_done_callback(self._refreshed)
         self.feed.announce(event)
@@ -200,9 +200,13 @@ class Workspace(Reading, Managing, Timing):
     async def _write(self, submission: Submission) -> Receipt:
         receipt = await self._worker.submit(submission)
         assert receipt is not None
-        if self._refresh is not None and not self._refresh.done():
-            await asyncio.wait([self._refresh])  # whoever wrote finds the schemas that this put in force
+        await self.settled()
         return receipt
+
+    async def settled(self) -> None:
+        """Until whoever wrote, or was told of a commit, finds in ``schemas`` what that put in force."""
+        if self._refresh is not None and not self._refresh.done():
+            await asyncio.wait([self._refresh])
 
     async def commit(
         self, operations: Sequence[Operation], *, message: str = "", actor: Actor | None = None, intent: str = "edit",
@@ -376,9 +380,7 @@ class Workspace(Reading, Managing, Timing):
         self, path: str | Path, *, progress: Callable[[int, int], None] | None = None
     ) -> dict[str, Any]:
         """What merging the file would bring: bundles by author, conflicts to come. Changes nothing."""
-        return await self._worker.call(
-            lambda committer: maintenance.plan_merge(committer, Path(path), self.identity, progress)
-        )
+        return await self._worker.call(lambda on: maintenance.plan_merge(on, Path(path), self.identity, progress))
 
     async def merge(self, path: str | Path, *, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
         """Take the file's bundles in. Raises InvalidFile or Untrusted before anything is taken in."""
@@ -402,9 +404,7 @@ class Workspace(Reading, Managing, Timing):
 
     async def backup(self, path: str | Path, *, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
         """Write a whole copy (database and stored files) as one folder at ``path``, which must not exist."""
-        return await self._worker.call(
-            lambda committer: maintenance.backup(committer, self.folder, Path(path), progress)
-        )
+        return await self._worker.call(lambda on: maintenance.backup(on, self.folder, Path(path), progress))
 
     async def doctor(self, *, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
         async def copy(path: str) -> None:

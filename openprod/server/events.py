@@ -1,11 +1,11 @@
-"""Commits as server-sent events: encoded once, put into every listener's bounded queue."""
+"""Commits, and changes of the session, as server-sent events: encoded once, put into every listener's bounded queue."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 import anyio
 
@@ -14,6 +14,7 @@ from openprod.server.answers import encode
 
 QUEUE_EVENTS_MAX: Final = 1024
 KEEPALIVE_S: Final = 15.0
+_FOLLOW_S: Final = 3600.0
 HELLO: Final = b"retry: 1000\n: listening\n\n"
 ALIVE: Final = b": still here\n\n"
 
@@ -60,6 +61,7 @@ class EventHub:
         self._listeners: set[Listener] = set()
         self._queue_events_max = queue_events_max
         self._keepalive_s = keepalive_s
+        self._closed = False
         self._unsubscribe = feed.subscribe(self._committed)
 
     @property
@@ -105,6 +107,7 @@ class EventHub:
 
     def close(self) -> None:
         """End every stream."""
+        self._closed = True
         self._unsubscribe()
         for listener in self._listeners:
             listener.close()
@@ -121,7 +124,19 @@ class EventHub:
             "intent": event.intent, "conflicts": event.conflicts, "entities": event.entities,
             "documents": sorted({document for document, _update in event.updates}),
         }  # fmt: skip
-        frame = b"event: commit\ndata: " + encode(data) + b"\n\n"
+        self._tell("commit", data)
+
+    async def follow_session(self, changed: Callable[[int, float], Awaitable[dict[str, Any]]]) -> None:
+        """Tell of every other session than the one before, until cancelled. ``changed``: that of a ``PeerService``."""
+        revision = (await changed(-1, 0))["revision"]
+        while not self._closed:
+            found = (await changed(revision, _FOLLOW_S))["revision"]
+            if found != revision:
+                revision = found
+                self._tell("session", {"revision": revision})
+
+    def _tell(self, name: str, data: dict[str, Any]) -> None:
+        frame = b"event: " + name.encode() + b"\ndata: " + encode(data) + b"\n\n"
         for listener in list(self._listeners):
             listener.put(frame)
             if listener.closed:

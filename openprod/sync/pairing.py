@@ -114,6 +114,14 @@ def qr(text: str) -> str:
     return out.getvalue()
 
 
+def qr_rows(text: str) -> list[str]:
+    """A QR code as rows of dark (1) and light (0) squares, without a quiet zone; none for what is too long."""
+    try:
+        return ["".join(map(str, row)) for row in segno.make_qr(text, error="L").matrix]
+    except ValueError:
+        return []
+
+
 def _unpacked(text: str) -> bytes:
     # Python's decoder leaves out what isn't of its alphabet: two links would then be one.
     if len(text) > 2 * _PACKED_BYTES or not re.fullmatch(r"[A-Za-z0-9_-]*", text):

@@ -251,6 +251,22 @@ try {
   await jordan.getByText('Nothing has been said to be one yet').waitFor()
   await holds(jordan, 'john', 'name', 'Jon Smith')
   step('a facet is unbound')
+
+  // 11 · what a row is related to
+  await jordan.keyboard.press('Escape')
+  await cell(jordan, 'jane', 'name').click()
+  await jordan.getByTestId('open-relations').click()
+  await jordan.getByTestId('relations').getByText('Jane Doe isn’t related to anything yet.').waitFor()
+  await jordan.getByTestId('relations').getByLabel('Member of…').fill('choir')
+  await jordan.locator('.found [data-entity=choir]').click()
+  await jordan.locator('[data-testid=relation-list] [data-other=choir]').getByText('Choir').waitFor()
+  assert.deepEqual((await api('GET', '/entities/jane')).edges.map(({ edge, to }) => [edge, to]), [['contacts.member_of', 'choir']])
+  await jordan.getByTestId('remove-edge').click()
+  await jordan.locator('dialog').getByText('“Jane Doe').waitFor()
+  await confirm(jordan)
+  await jordan.locator('[data-testid=relation-list] li').waitFor({ state: 'detached' })
+  assert.deepEqual((await api('GET', '/entities/jane')).edges, [])
+  step('a relation is drawn and taken away')
 } finally {
   await browser.close()
   node.child.kill('SIGTERM')

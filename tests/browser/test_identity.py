@@ -23,6 +23,7 @@ STEPS = [
     "away from the node it shows the same",
     "split again, everything back",
     "a facet is unbound",
+    "a relation is drawn and taken away",
 ]
 
 

@@ -14,6 +14,7 @@ import pytest
 from openprod.core.bundles import SignedBundle, read, sign, signer
 from openprod.core.operations import SetField
 from openprod.engine import exchange
+from openprod.engine.copying import empty_copy
 from openprod.engine.workspace import Workspace
 from openprod.errors import InputError, InvalidFile, OpenprodError, Untrusted
 from tests.engine.laptops import ROOT, Program, carry, cue, disagree, identity, laptop
@@ -43,6 +44,32 @@ def test_there_and_back(tmp_path: Path) -> None:
                 await carry(sam, robin, tmp_path)
                 assert await sam.state_hash() == await robin.state_hash()
                 assert (await sam.conflicts()) == (await robin.conflicts())
+
+    asyncio.run(check())
+
+
+def test_schemas_that_come_among_others_are_in_force_once_that_is_told(tmp_path: Path) -> None:
+    """One group of bundles, the adoption not the last of them: a page that asks at the first event finds it."""
+
+    async def check() -> None:
+        async with laptop(tmp_path / "a") as sam:
+            await sam.commit([start("10:30")])
+            await sam.pack(tmp_path / "all.pack")
+            empty_copy(tmp_path / "b", sam.id)
+            async with Workspace.open(tmp_path / "b", identity_=identity("robin")) as robin:
+                assert not robin.schemas
+                told: list[asyncio.Task[bool]] = []
+
+                async def found() -> bool:
+                    await robin.settled()
+                    return "cues" in robin.schemas
+
+                robin.feed.subscribe(
+                    lambda event: told.append(asyncio.ensure_future(found())) if event.intent == "adopt" else None
+                )
+                await robin.merge(tmp_path / "all.pack")
+                assert told
+                assert all([await one for one in told])
 
     asyncio.run(check())
 

@@ -48,6 +48,28 @@ async def test_a_commit_is_told(served: Served) -> None:
     assert third["conflicts"] == [conflict["id"]]
 
 
+async def test_another_session_is_told_and_following_ends_with_the_hub() -> None:
+    hub = EventHub(Feed())
+    heard = hub.listen(allowed=lambda: True)
+    await anext(heard)
+    revisions = iter([3, 3, 4])  # the second time nothing came while it waited
+    asked: list[int] = []
+    told: list[bytes] = []
+
+    async def changed(after: int, _wait_s: float) -> dict[str, Any]:
+        asked.append(after)
+        revision = next(revisions, None)
+        if revision is None:
+            told.append(await anext(heard))
+            hub.close()
+        return {"revision": revision or 4}
+
+    with anyio.fail_after(TIMEOUT_S):
+        await hub.follow_session(changed)
+    assert told == [b'event: session\ndata: {"revision":4}\n\n']
+    assert asked == [-1, 3, 3, 4]
+
+
 async def test_a_stream_ends_when_its_token_is_withdrawn(served: Served) -> None:
     with anyio.fail_after(TIMEOUT_S):
         async with served["viewer"].stream("GET", "/events") as response:

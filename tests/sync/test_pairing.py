@@ -24,6 +24,7 @@ from openprod.sync.pairing import (
     link,
     parse_link,
     qr,
+    qr_rows,
 )
 from tests.sync.conversation import Conversation, Side
 
@@ -125,6 +126,16 @@ def test_a_code_for_cameras_is_text_of_one_width() -> None:
     assert len(lines) > 15
     with pytest.raises(InputError):
         qr("x" * 10_000)
+
+
+def test_the_squares_for_a_page_are_those_of_the_terminal() -> None:
+    rows = qr_rows(LINK)
+    assert {len(row) for row in rows} == {len(rows)}
+    assert set("".join(rows)) == {"0", "1"}
+    # Finder patterns stand in three corners.
+    for row, column in ((0, 0), (0, len(rows) - 7), (len(rows) - 7, 0)):
+        assert [line[column : column + 7] for line in rows[row : row + 7]][:2] == ["1111111", "1000001"]
+    assert qr_rows("x" * 10_000) == []
 
 
 # -- one-time secrets --------------------------------------------------------------------------------------

@@ -2,7 +2,8 @@
 import type { Conflict, StatusFilter } from "../domain/conflicts";
 import type { History } from "../domain/history";
 import type { MergePreview, Operation, Proposal, SameField, Suggestions } from "../domain/identity";
-import { readFacets, type FacetView } from "../domain/schema";
+import { readEdges, readFacets, type EdgeView, type FacetView } from "../domain/schema";
+import type { Edit, Held, Invitation, Member, Members, SessionStatus } from "../domain/together";
 import type { Value } from "../domain/values";
 
 export interface WorkspaceInfo {
@@ -10,6 +11,7 @@ export interface WorkspaceInfo {
   readonly name: string;
   readonly documents: readonly string[];
   readonly facets: readonly FacetView[];
+  readonly edges: readonly EdgeView[];
   /** Who the access token stands for. */
   readonly you: { readonly name: string; readonly role: string };
 }
@@ -31,6 +33,19 @@ export class ApiError extends Error {
   get unreachable(): boolean {
     return this.status === 0;
   }
+}
+
+/** An edge as one of its ends sees it. */
+export interface Relation {
+  readonly id: string;
+  readonly edge: string;
+  readonly from: string | null;
+  readonly to: string | null;
+  readonly label: string;
+  readonly direction: "out" | "in";
+  /** How people call the other end. */
+  readonly title: string;
+  readonly properties: Readonly<Record<string, Value>>;
 }
 
 type Json = Record<string, unknown>;
@@ -73,6 +88,11 @@ export class Api {
     return this.call("POST", `/conflicts/${encodeURIComponent(id)}/reopen`, {});
   }
 
+  /** The relations of an entity, both ways. */
+  async edges(entity: string): Promise<readonly Relation[]> {
+    return ((await this.call("GET", `/entities/${encodeURIComponent(entity)}`)) as { edges: Relation[] }).edges;
+  }
+
   history(entity: string): Promise<History> {
     return this.call("GET", `/history/${encodeURIComponent(entity)}`) as Promise<History>;
   }
@@ -106,6 +126,55 @@ export class Api {
   deleteEntities(entities: readonly string[], message: string): Promise<unknown> {
     const operations = entities.map((entity) => ({ op: "delete_entity", entity }));
     return this.commit(operations, message);
+  }
+
+  session(): Promise<SessionStatus> {
+    return this.call("GET", "/session") as Promise<SessionStatus>;
+  }
+
+  /** The latest edits, newest first; with `alone` only those that are on no other device. */
+  async edits(limit: number, alone = false): Promise<readonly Edit[]> {
+    const query = new URLSearchParams({ limit: String(limit), ...(alone ? { alone: "true" } : {}) });
+    return ((await this.call("GET", `/session/edits?${query}`)) as { edits: Edit[] }).edits;
+  }
+
+  /** Let one device more in; begins a gathering where there is none. */
+  host(role: string): Promise<SessionStatus & Invitation> {
+    return this.call("POST", "/session/host", { role }) as Promise<SessionStatus & Invitation>;
+  }
+
+  /** An empty link calls those who were here before. */
+  join(link: string): Promise<SessionStatus> {
+    return this.call("POST", "/session/join", { link }) as Promise<SessionStatus>;
+  }
+
+  /** A person's word on a plan, or on a newcomer by its device. */
+  answerPlan(what: "approve" | "decline", plan: string): Promise<SessionStatus> {
+    return this.call("POST", `/session/${what}`, { plan }) as Promise<SessionStatus>;
+  }
+
+  depart(how: "leave" | "end"): Promise<SessionStatus> {
+    return this.call("POST", `/session/${how}`, {}) as Promise<SessionStatus>;
+  }
+
+  members(): Promise<Members> {
+    return this.call("GET", "/members") as Promise<Members>;
+  }
+
+  changeMember({ device, grants }: Member, role: string): Promise<Members> {
+    return this.call("POST", `/members/${encodeURIComponent(device)}`, { role, grants }) as Promise<Members>;
+  }
+
+  removeMember(device: string): Promise<unknown> {
+    return this.call("DELETE", `/members/${encodeURIComponent(device)}`);
+  }
+
+  async held(): Promise<readonly Held[]> {
+    return ((await this.call("GET", "/held")) as { held: Held[] }).held;
+  }
+
+  letIn(bundles: readonly string[]): Promise<unknown> {
+    return this.call("POST", "/held", { bundles });
   }
 
   /** The stream of server-sent events; the caller reads the body. */
@@ -164,6 +233,7 @@ export function readWorkspace(json: unknown): WorkspaceInfo | null {
     name: typeof name === "string" ? name : id,
     documents: Array.isArray(documents) ? documents.filter((d) => typeof d === "string") : ["core"],
     facets: readFacets(plugins),
+    edges: readEdges(plugins),
     you: { name: text(person["name"]), role: text(person["role"]) },
   };
 }

@@ -6,12 +6,15 @@ export interface CommitEvent {
   readonly bundle: string;
   readonly conflicts: readonly string[];
   readonly entities: readonly string[];
+  readonly documents: readonly string[];
 }
 
 export interface EventHandlers {
   /** Connected, at first or again: what happened meanwhile is to be asked for. */
   readonly onOpen: () => void;
   readonly onCommit: (event: CommitEvent) => void;
+  /** Who is here, or what waits for a word, is another. */
+  readonly onSession: () => void;
 }
 
 const RETRY_MS_MIN = 500;
@@ -43,15 +46,21 @@ export async function readEvents(stream: ReadableStream<Uint8Array>, handlers: E
     for (const { event, data } of reader.push(decoder.decode(value, { stream: true }))) {
       const commit = event === "commit" ? readCommit(data) : null;
       if (commit !== null) handlers.onCommit(commit);
+      if (event === "session") handlers.onSession();
     }
   }
 }
 
 function readCommit(data: string): CommitEvent | null {
   try {
-    const { bundle, conflicts, entities } = JSON.parse(data) as Record<string, unknown>;
+    const { bundle, conflicts, entities, documents } = JSON.parse(data) as Record<string, unknown>;
     const texts = (value: unknown): string[] => (Array.isArray(value) ? value.filter((v) => typeof v === "string") : []);
-    return { bundle: typeof bundle === "string" ? bundle : "", conflicts: texts(conflicts), entities: texts(entities) };
+    return {
+      bundle: typeof bundle === "string" ? bundle : "",
+      conflicts: texts(conflicts),
+      entities: texts(entities),
+      documents: texts(documents),
+    };
   } catch {
     return null;
   }

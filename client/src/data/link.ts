@@ -33,7 +33,6 @@ export interface LinkOptions {
 const REFUSALS: Readonly<Record<number, string>> = {
   4400: "The node couldn’t read what this page sent. Nothing was changed there. Reload the page.",
   4401: "The access token is missing or wrong. Open the page from the link that the node printed.",
-  4403: "This access token no longer gives access.",
   4404: "The node doesn’t serve this document.",
   4413: "A change was too large for the node. Nothing of it was changed there.",
 };
@@ -70,6 +69,7 @@ export class Link {
       this.update({ synced });
     });
     this.provider.on("closed", ({ code, reason }) => {
+      // 4403 says why in the node's words: access withdrawn, or a device that may not change this production.
       this.update({ refused: REFUSALS[code] ?? (reason || "The node closed the connection for good.") });
     });
     // After the provider's own listener, so that what could be sent has been.

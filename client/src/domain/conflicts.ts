@@ -14,6 +14,18 @@ export type StatusFilter = (typeof STATUSES)[number];
 /** The facet of a conflict about a field of a concept. */
 export const THING = "core.concept_entity";
 
+/** As people go through them: sheet by sheet, row by row ("LX 5" before "LX 40"), each row's fields together. */
+export const inReadingOrder = (conflicts: readonly Conflict[]): Conflict[] =>
+  [...conflicts].sort(
+    (a, b) =>
+      natural.compare(a.facet, b.facet) ||
+      natural.compare(a.title || a.sentence, b.title || b.sentence) ||
+      natural.compare(a.label, b.label) ||
+      natural.compare(a.id, b.id),
+  );
+
+const natural = new Intl.Collator("en", { numeric: true });
+
 /**
  * Open conflicts by the cell they flag. One about a whole entity flags the entity: field "". One that isn't about a
  * facet (relations, what something was merged into) flags the entity wherever it stands: facet "" as well.

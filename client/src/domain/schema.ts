@@ -29,6 +29,18 @@ export interface FacetView {
   readonly frozen: number;
 }
 
+/** A kind of relation. `source` and `target`: a facet's name, or "*" for any. */
+export interface EdgeView {
+  /** `plugin.edge` */
+  readonly name: string;
+  readonly label: string;
+  readonly source: string;
+  readonly target: string;
+  /** At most one of it starts from an entity. */
+  readonly one: boolean;
+  readonly properties: readonly Column[];
+}
+
 const FROZEN_MAX = 3;
 
 type Json = { readonly [key: string]: unknown };
@@ -45,6 +57,28 @@ export function readFacets(plugins: unknown): FacetView[] {
     ),
   );
 }
+
+/** Edges of all plugins, in the schema's order. */
+export function readEdges(plugins: unknown): EdgeView[] {
+  return Object.entries(record(plugins)).flatMap(([plugin, schema]) =>
+    Object.entries(record(record(schema)["edges"])).map(([short, value]) => {
+      const edge = record(value);
+      const end = (facet: string): string => (facet === "*" || facet.includes(".") ? facet : `${plugin}.${facet}`);
+      return {
+        name: `${plugin}.${short}`,
+        label: text(edge["label"], humanise(short).toLowerCase()),
+        source: end(text(edge["source"], "*")),
+        target: end(text(edge["target"], "*")),
+        one: edge["cardinality"] === "one",
+        properties: Object.entries(record(edge["properties"])).map(([field, declared]) => readColumn(field, declared)),
+      };
+    }),
+  );
+}
+
+/** The edges that may start from an entity with these facets, or lead to it. */
+export const edgesAt = (edges: readonly EdgeView[], end: "source" | "target", facets: readonly string[]): EdgeView[] =>
+  edges.filter((edge) => edge[end] === "*" || facets.includes(edge[end]));
 
 function readFacet(name: string, plugin: string, value: unknown): FacetView {
   const facet = record(value);

@@ -74,3 +74,14 @@ export function titleOf(facet: FacetView, row: Row): string {
   const empty = facet.title.replace(/\{[^{}]+\}/g, "").replace(/\s+/g, " ").trim();
   return title === "" || title === empty ? row.entity : title;
 }
+
+const GIST_VALUES = 2;
+
+/** What else stands in a row, for telling it from one that is called the same. */
+export const gistOf = (facet: FacetView, row: Row): string =>
+  facet.columns
+    .filter(({ field }) => !facet.lead.includes(field))
+    .map(({ field, type }) => display(row.values[field], type))
+    .filter((text) => text !== "")
+    .slice(0, GIST_VALUES)
+    .join(" · ");

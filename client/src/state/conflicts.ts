@@ -4,7 +4,7 @@ import { ApiError, presentConflict, type Api } from "../data/api";
 import { followEvents, type CommitEvent } from "../data/events";
 import type { Store } from "../data/store";
 import type { Bonds } from "../domain/bonds";
-import { flagsOf, type Conflict, type StatusFilter } from "../domain/conflicts";
+import { flagsOf, inReadingOrder, type Conflict, type StatusFilter } from "../domain/conflicts";
 import type { Value } from "../domain/values";
 
 export interface Answer {
@@ -15,6 +15,7 @@ export interface Answer {
 export interface Touched {
   readonly entities: readonly string[];
   readonly conflicts: readonly string[];
+  readonly documents: readonly string[];
 }
 
 export interface Conflicts {
@@ -30,6 +31,8 @@ export interface Conflicts {
   look(id: string): void;
   show(filter: StatusFilter): void;
   refresh(): void;
+  /** The session is another: who is here, what waits for a word. Counts up. */
+  readonly sessions: ReadonlySignal<number>;
   /** Listen to the node no longer. */
   stop(): void;
   reopen(conflict: Conflict): Promise<Answer>;
@@ -49,7 +52,8 @@ export function createConflicts(api: Api, store: Store | null, workspace: string
   const others = signal<readonly Conflict[]>([]);
   const known = signal<ReadonlyMap<string, Conflict>>(new Map());
   const problem = signal<string | null>(null);
-  const commits = signal<Touched>({ entities: [], conflicts: [] });
+  const commits = signal<Touched>({ entities: [], conflicts: [], documents: [] });
+  const sessions = signal(0);
   const listed = computed(() => (filter.value === "open" ? open.value : others.value));
 
   let running = false;
@@ -57,9 +61,9 @@ export function createConflicts(api: Api, store: Store | null, workspace: string
 
   const load = async (): Promise<void> => {
     const wanted = filter.value;
-    open.value = await api.conflicts("open");
+    open.value = inReadingOrder(await api.conflicts("open"));
     if (wanted !== "open") {
-      const found = await api.conflicts(wanted);
+      const found = inReadingOrder(await api.conflicts(wanted));
       if (wanted === filter.value) others.value = found;
     }
     problem.value = null;
@@ -102,7 +106,16 @@ export function createConflicts(api: Api, store: Store | null, workspace: string
     if (Array.isArray(cached) && open.value.length === 0) open.value = cached as Conflict[];
   });
   const listening = new AbortController();
-  void followEvents(api, { onOpen: refresh, onCommit }, listening.signal);
+  const onSession = (): void => {
+    sessions.value += 1;
+  };
+  const onOpen = (): void => {
+    refresh();
+    onSession();
+  };
+  void followEvents(api, { onOpen, onCommit, onSession }, listening.signal);
+  // Also where this access may not listen: then the answer says why nothing is known.
+  refresh();
 
   return {
     open,
@@ -111,6 +124,7 @@ export function createConflicts(api: Api, store: Store | null, workspace: string
     listed,
     problem,
     commits,
+    sessions,
     byId: (id) => known.value.get(id) ?? [...open.value, ...others.value].find((conflict) => conflict.id === id) ?? null,
     look: (id) => {
       api.conflict(id).then(replace, (error: unknown) => {

@@ -58,7 +58,7 @@ export function createEditing(production: Production, sheet: Omit<Sheet, "editin
 
   const mayEdit = (column: Column): boolean => {
     if (production.readOnly.value) {
-      tell("Your access lets you look, not change.");
+      tell(production.lookOnly.value);
       return false;
     }
     if (!isEditable(column)) tell(`${column.label} isn’t edited in the sheet.`);
@@ -104,7 +104,7 @@ export function createEditing(production: Production, sheet: Omit<Sheet, "editin
   };
 
   const paste = (text: string): void => {
-    if (production.readOnly.value) return tell("Your access lets you look, not change.");
+    if (production.readOnly.value) return tell(production.lookOnly.value);
     const range = rangeOf(sheet.selection.value);
     const plan = planPaste(fromTsv(text), range, sheet.rows.value, facet.columns);
     const made = new Map<number, string>();
@@ -129,7 +129,7 @@ export function createEditing(production: Production, sheet: Omit<Sheet, "editin
   };
 
   const addRow = (): void => {
-    if (production.readOnly.value) return tell("Your access lets you look, not change.");
+    if (production.readOnly.value) return tell(production.lookOnly.value);
     const entity = newEntity(facet.name);
     const writes: RegisterWrite[] = [{ root: facet.name, key: entity, value: true }];
     for (const [field, value] of startingValues(sheet)) writes.push({ root: facet.name, key: `${entity}/${field}`, value });
@@ -150,7 +150,7 @@ export function createEditing(production: Production, sheet: Omit<Sheet, "editin
       draft.value = null;
     },
     clear: () => {
-      if (production.readOnly.value) return tell("Your access lets you look, not change.");
+      if (production.readOnly.value) return tell(production.lookOnly.value);
       const cells = cellsOf(sheet.selection.value)
         .flat()
         .filter(({ row, column }) => isEditable(column) && (row.values[column.field] ?? null) !== null);

@@ -9,10 +9,12 @@ export type Panel =
   | { readonly kind: "inbox" }
   | { readonly kind: "conflict"; readonly id: string }
   | { readonly kind: "history"; readonly entity: string; readonly title: string }
+  | { readonly kind: "relations"; readonly entity: string; readonly title: string }
   | { readonly kind: "concepts" }
   | { readonly kind: "concept"; readonly name: string }
   | { readonly kind: "thing"; readonly id: string }
-  | { readonly kind: "duplicates" };
+  | { readonly kind: "duplicates" }
+  | { readonly kind: "together" };
 
 /** A dialog that says something about meaning or identity. */
 export type Asking =

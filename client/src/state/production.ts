@@ -20,6 +20,8 @@ export interface Production {
   readonly links: ReadonlySignal<readonly LinkState[]>;
   readonly save: ReadonlySignal<SaveState>;
   readonly readOnly: ReadonlySignal<boolean>;
+  /** Why it is, in a sentence. */
+  readonly lookOnly: ReadonlySignal<string>;
   /** Why nothing can be asked of the node now, in a sentence; "" when it can. */
   readonly barred: ReadonlySignal<string>;
   /** What means what and what is one thing; empty where this page may not see `core`. */
@@ -58,6 +60,7 @@ export function createProduction(
   api: Api,
   documents: ReadonlyMap<string, OpenDocument>,
   links: Signal<readonly LinkState[]>,
+  deviceBarred: ReadonlySignal<string> = signal(""),
 ): Production {
   const tables = new Map<string, Signal<ReadonlyMap<string, Row>>>();
   const stacks = signal<UndoStacks>(noSteps);
@@ -117,7 +120,11 @@ export function createProduction(
     take();
   }
 
-  const readOnly = computed(() => viewer || links.value.some((link) => link.readOnly));
+  const lookOnly = computed(() => {
+    const denied = viewer || links.value.some((link) => link.readOnly);
+    return denied ? "Your access lets you look, not change." : deviceBarred.value;
+  });
+  const readOnly = computed(() => lookOnly.value !== "");
   return {
     info,
     api,
@@ -125,14 +132,15 @@ export function createProduction(
     canonical,
     facet: (name) => facets.get(name) ?? null,
     barred: computed(() => {
-      if (readOnly.value) return "Your access lets you look, not change.";
+      if (readOnly.value) return lookOnly.value;
       const { kind } = saveState(links.value);
       return kind === "offline" || kind === "refused" ? "This needs the node, and it is away." : "";
     }),
     documents,
     links,
-    save: computed(() => saveState(links.value, viewer)),
+    save: computed(() => saveState(links.value, readOnly.value)),
     readOnly,
+    lookOnly,
     undoLabel: computed(() => stacks.value.undo.at(-1)?.label ?? null),
     redoLabel: computed(() => stacks.value.redo.at(-1)?.label ?? null),
     rowsOf,

@@ -1,5 +1,5 @@
 /** From an address with a token to an opened production, with the node or without it. */
-import { signal, type Signal } from "@preact/signals";
+import { effect, signal, type ReadonlySignal, type Signal } from "@preact/signals";
 import { Api, ApiError, readWorkspace, type WorkspaceInfo } from "../data/api";
 import { openDocument } from "../data/documents";
 import { openStore, type Store } from "../data/store";
@@ -8,6 +8,7 @@ import type { LinkState } from "../domain/saving";
 import { createConflicts, type Conflicts } from "./conflicts";
 import { createPresence, type Presence } from "./presence";
 import { createProduction, type Production } from "./production";
+import { createTogether, type Together } from "./together";
 
 export type Session =
   | { readonly phase: "token"; readonly problem: string }
@@ -19,8 +20,11 @@ export interface Opened {
   readonly production: Production;
   readonly conflicts: Conflicts;
   readonly presence: Presence;
+  readonly together: Together;
   /** Whether this browser keeps the documents for when the node is away. */
   readonly keeps: boolean;
+  /** Whether the production has other sheets, or another name, than the page shows until it is loaded again. */
+  readonly outdated: ReadonlySignal<boolean>;
 }
 
 const CACHED_WORKSPACE = "workspace";
@@ -89,11 +93,18 @@ async function openProduction(
     await Promise.all(names.map(async (document) => [document, await openDocument(document, options)] as const)),
   );
   links.value = [...documents.values()].map(({ link }) => link.state);
-  const production = createProduction(info, api, documents, links);
+  const barred = signal("");
+  const production = createProduction(info, api, documents, links, barred);
   const conflicts = createConflicts(api, store, info.id, {
     bonds: production.bonds,
     facets: new Set(info.facets.map((facet) => facet.name)),
   });
+  const together = createTogether(production, barred);
+  conflicts.sessions.subscribe((count) => {
+    if (count > 0) together.refresh();
+  });
+  conflicts.commits.subscribe(together.committed);
+  together.refresh();
   const presence = createPresence(documents, name || info.you.name);
   const connect = (): void => {
     for (const { link } of documents.values()) link.connect();
@@ -107,7 +118,32 @@ async function openProduction(
     if (persisted) connect();
   });
   addEventListener("online", connect);
-  return { production, conflicts, presence, keeps: store !== null };
+  const outdated = watchWorkspace(info, api, conflicts);
+  return { production, conflicts, presence, together, keeps: store !== null, outdated };
+}
+
+/** A plugin is adopted, or a newcomer's copy fills: asked for after commits to `core`, and while nothing is there to show. */
+function watchWorkspace(info: WorkspaceInfo, api: Api, { commits, sessions }: Conflicts): ReadonlySignal<boolean> {
+  const outdated = signal(false);
+  const shown = JSON.stringify(info);
+  const look = (): void => {
+    api.workspace().then(
+      (json) => {
+        const found = readWorkspace(json);
+        if (found !== null && JSON.stringify(found) !== shown) outdated.value = true;
+      },
+      // Not reachable: said elsewhere, and asked again when it is.
+      () => undefined,
+    );
+  };
+  effect(() => {
+    const { documents } = commits.value;
+    if (documents.includes("core") || (documents.length > 0 && info.facets.length === 0)) look();
+  });
+  effect(() => {
+    if (sessions.value > 0 && info.facets.length === 0) look();
+  });
+  return outdated;
 }
 
 function problemOf(error: unknown): Session {

@@ -15,7 +15,10 @@ import { Dialogs } from "./identity/Dialogs";
 import { DuplicatesPanel } from "./identity/DuplicatesPanel";
 import { ThingPanel } from "./identity/ThingPanel";
 import { Inbox } from "./Inbox";
+import { openTogether } from "./panels";
+import { RelationsPanel } from "./RelationsPanel";
 import { SheetView } from "./SheetView";
+import { TogetherPanel } from "./together/TogetherPanel";
 import { TokenForm } from "./TokenForm";
 import { TopBar } from "./TopBar";
 
@@ -88,10 +91,7 @@ function Desk({ opened }: { readonly opened: Opened }): JSX.Element {
       <Banners opened={opened} />
       <main class="work">
         {facet.value === null ? (
-          <div class="message">
-            <h1>Nothing to show yet</h1>
-            <p>This production has adopted no plugin with a sheet. Adopt one with “openprod plugin adopt”.</p>
-          </div>
+          <NothingYet opened={opened} />
         ) : (
           <SheetView key={facet.value.name} opened={opened} sheet={sheetOf(opened, facet.value)} />
         )}
@@ -100,13 +100,41 @@ function Desk({ opened }: { readonly opened: Opened }): JSX.Element {
         {shown.kind === "history" && (
           <HistoryView key={shown.entity} opened={opened} entity={shown.entity} title={shown.title} />
         )}
+        {shown.kind === "relations" && (
+          <RelationsPanel key={shown.entity} opened={opened} entity={shown.entity} title={shown.title} onGoTo={goTo} />
+        )}
         {shown.kind === "concepts" && <ConceptsPanel opened={opened} />}
         {shown.kind === "concept" && <ConceptPanel key={shown.name} opened={opened} name={shown.name} />}
         {shown.kind === "thing" && <ThingPanel key={shown.id} opened={opened} id={shown.id} onGoTo={goTo} />}
+        {shown.kind === "together" && <TogetherPanel opened={opened} />}
         {shown.kind === "duplicates" && <DuplicatesPanel opened={opened} />}
       </main>
       <Dialogs opened={opened} />
       <Notices />
+    </div>
+  );
+}
+
+/** No sheet: a newcomer's copy that fills just now, or a production without plugins. */
+function NothingYet({ opened }: { readonly opened: Opened }): JSX.Element {
+  const changed = opened.outdated.value;
+  useEffect(() => {
+    if (changed) location.reload();
+  }, [changed]);
+  const joining = opened.together.session.value?.joining ?? "";
+  return (
+    <div class="message">
+      <h1>Nothing to show yet</h1>
+      {joining === "" || joining === "failed" ? (
+        <p>This production has adopted no plugin with a sheet. Adopt one with “openprod plugin adopt”.</p>
+      ) : (
+        <p role="status">This device is joining others. Their sheets show here as soon as they have come.</p>
+      )}
+      {joining === "deciding" && (
+        <button type="button" class="primary" onClick={openTogether}>
+          See what would come
+        </button>
+      )}
     </div>
   );
 }

@@ -30,9 +30,17 @@ export function Banners({ opened }: { readonly opened: Opened }): JSX.Element {
           <b>Not connected.</b> {save.reason}
         </p>
       )}
+      {opened.outdated.value && (
+        <p class="banner" role="status" data-testid="outdated">
+          <span>The production’s sheets have changed.</span>
+          <button type="button" onClick={() => location.reload()}>
+            Show them
+          </button>
+        </p>
+      )}
       {save.kind === "readOnly" && (
         <p class="banner" role="status">
-          <b>View only.</b> Your access lets you look, not change. Changes made here aren’t taken by the node.
+          <b>View only.</b> {opened.production.lookOnly.value}
         </p>
       )}
     </div>

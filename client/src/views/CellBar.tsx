@@ -3,6 +3,7 @@ import type { JSX } from "preact";
 import { flagAt } from "../domain/conflicts";
 import { display } from "../domain/format";
 import { cellId } from "../domain/keys";
+import { edgesAt } from "../domain/schema";
 import { sharedWords } from "../state/identity";
 import { panel } from "../state/look";
 import type { Opened } from "../state/session";
@@ -27,6 +28,8 @@ export function CellBar({ opened, sheet, onOpen }: Props): JSX.Element {
   const shared = sharedWords(opened.production, opened.production.bonds.value, place);
   const people = opened.presence.cells.value.get(cellId(facet.name, current.entity, column.field)) ?? [];
   const title = sheet.title(current.entity);
+  const { edges } = opened.production.info;
+  const relates = edgesAt(edges, "source", [facet.name]).length + edgesAt(edges, "target", [facet.name]).length > 0;
   const unit = column.unit === "" ? "" : ` (${column.unit})`;
   return (
     <footer class="cell-bar" data-region="cell">
@@ -51,7 +54,18 @@ export function CellBar({ opened, sheet, onOpen }: Props): JSX.Element {
       <span class="grow" />
       {conflict !== undefined && (
         <button type="button" class="primary" onClick={onOpen} data-testid="open-conflict">
-          Choose…
+          {opened.production.barred.value === "" ? "Choose…" : "Look…"}
+        </button>
+      )}
+      {relates && (
+        <button
+          type="button"
+          data-testid="open-relations"
+          onClick={() => {
+            panel.value = { kind: "relations", entity: current.entity, title };
+          }}
+        >
+          <Icon name="relate" /> Relations
         </button>
       )}
       <button

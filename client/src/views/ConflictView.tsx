@@ -30,6 +30,7 @@ import type { Opened } from "../state/session";
 import { Icon } from "../ui/Icon";
 import { Panel } from "../ui/Panel";
 import { KindAnswers } from "./KindAnswers";
+import { Barred } from "./identity/Barred";
 import { closePanel, openInbox, openThing } from "./panels";
 
 interface Props {
@@ -60,6 +61,8 @@ export function ConflictView({ opened, id, onGoTo }: Props): JSX.Element {
     );
   }
   const { production } = opened;
+  const barred = production.barred.value;
+  const locked = busy.value || barred !== "";
   const facet = production.facet(conflict.facet);
   const column = facet?.columns.find((candidate) => candidate.field === conflict.field) ?? conceptColumn(opened, conflict);
   const send: Send = async (answer, done) => {
@@ -91,15 +94,16 @@ export function ConflictView({ opened, id, onGoTo }: Props): JSX.Element {
           {problem.value}
         </p>
       )}
+      <Barred reason={barred} />
       {offersValues(conflict) ? (
-        <Values {...{ opened, conflict, column, send }} busy={busy.value} />
+        <Values {...{ opened, conflict, column, send }} busy={locked} />
       ) : (
-        <KindAnswers {...{ opened, conflict, facet, column, send, onGoTo }} busy={busy.value} />
+        <KindAnswers {...{ opened, conflict, facet, column, send, onGoTo }} busy={locked} />
       )}
       <Decisions {...{ opened, conflict, column }} />
       {conflict.status === "resolved" && (
         <div class="buttons start">
-          <button type="button" disabled={busy.value} onClick={() => void takeBack()} data-testid="reopen">
+          <button type="button" disabled={locked} onClick={() => void takeBack()} data-testid="reopen">
             <Icon name="undo" /> Take the decision back
           </button>
         </div>

@@ -1,17 +1,19 @@
 /** The history of one entity, field by field: who, when, from which device, knowing what. */
 import { useSignal, useSignalEffect } from "@preact/signals";
 import type { JSX } from "preact";
-import { useRef } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { ApiError } from "../data/api";
 import { deviceWords, nameOf, say } from "../domain/conflicts";
 import { knowingWords, newestFirst, statusWords, type History, type HistoryField, type HistoryVersion } from "../domain/history";
 import type { Column } from "../domain/schema";
 import { when, whenExactly } from "../domain/times";
+import type { Reach } from "../domain/together";
 import type { Value } from "../domain/values";
 import type { Opened } from "../state/session";
 import { Panel } from "../ui/Panel";
 import { Belongs } from "./identity/Belongs";
 import { closePanel } from "./panels";
+import { EditReach } from "./together/Reach";
 
 interface Props {
   readonly opened: Opened;
@@ -23,6 +25,7 @@ export function HistoryView({ opened, entity, title }: Props): JSX.Element {
   const { production, conflicts } = opened;
   const history = useSignal<History | null>(null);
   const problem = useSignal("");
+  const reached = useReached(opened);
 
   const load = (): void => {
     production.api.history(entity).then(
@@ -61,11 +64,34 @@ export function HistoryView({ opened, entity, title }: Props): JSX.Element {
         <FieldHistory
           key={`${field.facet}/${field.field}`}
           field={field}
+          opened={opened}
+          reached={reached}
           say={(version) => (field.field === "" ? presence(version.value) : said(version, columnOf(field)))}
         />
       ))}
     </Panel>
   );
+}
+
+/** Looked up once, for what is older; and again whenever something has moved. */
+const REACHED_MAX = 1000;
+const REACHED_AGAIN = 100;
+
+/** How far the latest edits have come, kept up to date while several devices are together. */
+function useReached({ production, together }: Opened): ReadonlyMap<string, Reach> {
+  const reached = useSignal<ReadonlyMap<string, Reach>>(new Map());
+  const revision = together.session.value?.in_session === true ? together.session.value.revision : -1;
+  useEffect(() => {
+    if (revision === -1) return;
+    production.api.edits(reached.value.size === 0 ? REACHED_MAX : REACHED_AGAIN).then(
+      (edits) => {
+        reached.value = new Map([...reached.value, ...edits.map((edit) => [edit.bundle, edit] as const)]);
+      },
+      // Without an answer nothing is said of it.
+      () => undefined,
+    );
+  }, [production, revision, reached]);
+  return reached.value;
 }
 
 /** A register without a field says whether the entry is there at all. */
@@ -77,9 +103,11 @@ const said = (version: HistoryVersion, column: Column | null): string =>
 interface FieldProps {
   readonly field: HistoryField;
   readonly say: (version: HistoryVersion) => string;
+  readonly opened: Opened;
+  readonly reached: ReadonlyMap<string, Reach>;
 }
 
-function FieldHistory({ field, say }: FieldProps): JSX.Element {
+function FieldHistory({ field, say, opened, reached }: FieldProps): JSX.Element {
   return (
     <section class="field-history">
       <h3>{field.label || field.field || "The entry itself"}</h3>
@@ -93,6 +121,7 @@ function FieldHistory({ field, say }: FieldProps): JSX.Element {
               <time dateTime={version.at} title={whenExactly(version.at)}>
                 {when(version.at, new Date())}
               </time>
+              <EditReach opened={opened} reach={reached.get(version.bundle)} />
               <div>
                 <span class="chip">{statusWords(version.status)}</span>{" "}
                 {version.decision === true && "decided, "}

@@ -44,7 +44,11 @@ export function Inbox({ opened }: { readonly opened: Opened }): JSX.Element {
           </button>
         ))}
       </div>
-      {problem !== null && <p class="hint">{problem} What is shown here is what this browser last heard.</p>}
+      {problem !== null && (
+        <p class="barred" role="status">
+          {problem} {listed.length > 0 ? "What is shown here is what this browser last heard." : "Whether people disagree isn’t known here."}
+        </p>
+      )}
       {listed.length === 0 && problem === null && <p class="hint">{NONE[filter]}</p>}
       <ul class="inbox">
         {listed.map((conflict) => (

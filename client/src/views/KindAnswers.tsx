@@ -4,6 +4,7 @@ import type { JSX } from "preact";
 import { deviceWords, isKept, nameOf, say, subjectOf, type Candidate, type Conflict } from "../domain/conflicts";
 import { parse } from "../domain/format";
 import type { Column, FacetView } from "../domain/schema";
+import { gistOf } from "../domain/table";
 import { when } from "../domain/times";
 import { asking } from "../state/look";
 import type { Opened } from "../state/session";
@@ -108,11 +109,13 @@ function Side({ candidate, conflict, facet, column }: OneProps): JSX.Element {
 }
 
 /** One of the entries that share what should tell them apart: look at it, or give it another. */
-function Duplicate({ candidate, conflict, column, busy, send, onGoTo }: OneProps): JSX.Element {
+function Duplicate({ opened, candidate, conflict, facet, column, busy, send, onGoTo }: OneProps): JSX.Element {
   const text = useSignal("");
   const problem = useSignal("");
   const entity = subjectOf(candidate);
   const label = column?.label ?? conflict.field;
+  const row = facet === null ? undefined : opened.production.rowsOf(facet).value.get(entity);
+  const gist = facet === null || row === undefined ? "" : gistOf(facet, row);
   const renumber = (): void => {
     const parsed = column === null ? { ok: true as const, value: text.value } : parse(text.value, column);
     problem.value = parsed.ok ? "" : parsed.message;
@@ -120,7 +123,10 @@ function Duplicate({ candidate, conflict, column, busy, send, onGoTo }: OneProps
   };
   return (
     <li class="candidate">
-      <div class="candidate-value">{say(candidate.value, column)}</div>
+      <div class="candidate-value">
+        {say(candidate.value, column)}
+        {gist !== "" && <span class="lines">{gist}</span>}
+      </div>
       <Who candidate={candidate} />
       <button type="button" onClick={() => onGoTo(conflict.facet, entity, conflict.field)}>
         Show

@@ -24,6 +24,7 @@ export function SheetTools({ opened, sheet, onCommand, onDelete }: Props): JSX.E
   const undoLabel = production.undoLabel.value;
   const redoLabel = production.redoLabel.value;
   const barred = production.barred.value;
+  const lookOnly = production.lookOnly.value;
   const ask = (kind: "same" | "merge"): void => {
     const { top, bottom } = rangeOf(sheet.selection.value);
     const entities = sheet.rows.value.slice(top, bottom + 1).map(({ entity }) => entity);
@@ -76,10 +77,16 @@ export function SheetTools({ opened, sheet, onCommand, onDelete }: Props): JSX.E
       <button type="button" onClick={() => ask("merge")} disabled={shown === 0 || barred !== ""} title={barred || undefined} data-testid="merge-rows">
         <Icon name="merge" /> Merge…
       </button>
-      <button type="button" onClick={onDelete} disabled={shown === 0} data-testid="delete-rows">
+      <button type="button" onClick={onDelete} disabled={shown === 0 || barred !== ""} title={barred || undefined} data-testid="delete-rows">
         <Icon name="trash" /> Delete…
       </button>
-      <button type="button" onClick={() => onCommand({ do: "addRow" })} title="Ctrl+Enter" data-testid="add-row">
+      <button
+        type="button"
+        onClick={() => onCommand({ do: "addRow" })}
+        disabled={lookOnly !== ""}
+        title={lookOnly || "Ctrl+Enter"}
+        data-testid="add-row"
+      >
         <Icon name="plus" /> Add row
       </button>
     </div>

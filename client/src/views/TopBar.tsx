@@ -5,12 +5,14 @@ import { groupBy } from "../domain/groups";
 import { initials } from "../domain/presence";
 import { saveWords } from "../domain/saving";
 import type { FacetView } from "../domain/schema";
+import { waitingCount } from "../domain/together";
 import { panel, toggleTheme } from "../state/look";
 import type { Opened } from "../state/session";
 import { Dialog } from "../ui/Dialog";
 import { Icon } from "../ui/Icon";
 import { Help } from "./Help";
-import { closePanel, openConcepts, openInbox } from "./panels";
+import { closePanel, openConcepts, openInbox, openTogether } from "./panels";
+import { LatestReach } from "./together/Reach";
 
 interface Props {
   readonly opened: Opened;
@@ -59,7 +61,9 @@ export function TopBar({ opened, facet, onFacet }: Props): JSX.Element {
       <span class={`save ${save.kind}`} role="status" data-testid="save-state" data-state={save.kind}>
         <span class="dot" aria-hidden="true" />
         {saveWords(save)}
+        <LatestReach opened={opened} />
       </span>
+      <TogetherButton opened={opened} />
       <ConceptsButton />
       <InboxButton opened={opened} />
       <button type="button" class="plain" aria-label="Light or dark" title="Light or dark" onClick={toggleTheme}>
@@ -70,6 +74,38 @@ export function TopBar({ opened, facet, onFacet }: Props): JSX.Element {
       </button>
       {help.value && <Help onClose={() => void (help.value = false)} />}
     </header>
+  );
+}
+
+/** How many devices are here, and whether something waits for a word. */
+function TogetherButton({ opened }: { readonly opened: Opened }): JSX.Element {
+  const session = opened.together.session.value;
+  const shown = panel.value.kind === "together";
+  const waiting = waitingCount(session);
+  const here = session?.in_session === true ? session.members.filter((member) => member.here).length : 0;
+  return (
+    <button
+      type="button"
+      class={waiting > 0 ? "inbox-button some" : "inbox-button"}
+      aria-pressed={shown}
+      data-testid="together-button"
+      onClick={() => (shown ? closePanel() : openTogether())}
+    >
+      <Icon name="devices" /> Together
+      {waiting > 0 ? (
+        <>
+          <span class="badge">{waiting}</span>
+          <span class="sr-only">waiting for your word</span>
+        </>
+      ) : (
+        here > 0 && (
+          <>
+            <span class="badge">{here}</span>
+            <span class="sr-only">{here === 1 ? "device here" : "devices here"}</span>
+          </>
+        )
+      )}
+    </button>
   );
 }
 
@@ -86,6 +122,7 @@ function ConceptsButton(): JSX.Element {
 
 function InboxButton({ opened }: { readonly opened: Opened }): JSX.Element {
   const count = opened.conflicts.open.value.length;
+  const unknown = count === 0 && opened.conflicts.problem.value !== null;
   const shown = panel.value.kind === "inbox" || panel.value.kind === "conflict";
   return (
     <button
@@ -96,8 +133,8 @@ function InboxButton({ opened }: { readonly opened: Opened }): JSX.Element {
       onClick={() => (shown ? closePanel() : openInbox())}
     >
       <Icon name="flag" /> Conflicts
-      <span class="badge">{count}</span>
-      <span class="sr-only">open</span>
+      <span class="badge">{unknown ? "?" : count}</span>
+      <span class="sr-only">{unknown ? "not known" : "open"}</span>
     </button>
   );
 }
@@ -115,7 +152,7 @@ function People({ opened }: { readonly opened: Opened }): JSX.Element {
         </span>
       ))}
       <button type="button" class="plain me" onClick={() => void (naming.value = true)} title="Your name, as others see it">
-        {name === "" ? "You" : `${name} (you)`}
+        <span class="person-name">{name === "" ? "You" : `${name} (you)`}</span>
       </button>
       {naming.value && <YourName name={name} onRename={presence.rename} onClose={() => void (naming.value = false)} />}
     </div>

@@ -24,6 +24,10 @@ export const openDuplicates = (): void => {
   panel.value = { kind: "duplicates" };
 };
 
+export const openTogether = (): void => {
+  panel.value = { kind: "together" };
+};
+
 export const closeDialog = (): void => {
   asking.value = { kind: "none" };
 };

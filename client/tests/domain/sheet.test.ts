@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { planPaste } from "../../src/domain/paste";
-import { defaultFacet, readFacets } from "../../src/domain/schema";
+import { defaultFacet, edgesAt, readEdges, readFacets } from "../../src/domain/schema";
 import { advance, at, extendTo, move, rangeOf, type Extent } from "../../src/domain/selection";
-import { defaultSort, filterRows, sortRows, titleOf, type Row } from "../../src/domain/table";
+import { defaultSort, filterRows, gistOf, sortRows, titleOf, type Row } from "../../src/domain/table";
 import { fromTsv, toTsv } from "../../src/domain/tsv";
 
 const record = {
@@ -32,6 +32,14 @@ describe("schema", () => {
   it("passes over what it doesn't know", () => {
     expect(readFacets({ x: { facets: { y: { fields: { z: 7 } } } }, broken: null })).toHaveLength(1);
     expect(readFacets(undefined)).toEqual([]);
+  });
+});
+
+describe("rows of the same name", () => {
+  it("are told apart by what else stands in them", () => {
+    const same = { list: "LX", number: "42" };
+    expect(gistOf(cue, row("a", { ...same, label: "House to half", up: 90 }))).toBe("House to half · 1:30");
+    expect(gistOf(cue, row("b", same))).toBe("");
   });
 });
 
@@ -124,5 +132,27 @@ describe("pasting", () => {
   });
   it("ignores columns beyond the last", () => {
     expect(planPaste([["1", "2", "3"]], range(0, 3), rows, cue.columns).writes).toHaveLength(1);
+  });
+});
+
+describe("relations that a schema declares", () => {
+  const edges = readEdges({
+    cues: { edges: { part_of: { source: "part", target: "cue", cardinality: "one" }, called_in: { label: "called in", source: "cue" } } },
+    script: { edges: { speaks_in: { source: "role", target: "scene", properties: { speeches: { type: "integer" } } } } },
+    broken: { edges: 7 },
+  });
+  it("name their ends in full, any where none is said", () => {
+    expect(edges.map(({ name, label, source, target, one }) => [name, label, source, target, one])).toEqual([
+      ["cues.part_of", "part of", "cues.part", "cues.cue", true],
+      ["cues.called_in", "called in", "cues.cue", "*", false],
+      ["script.speaks_in", "speaks in", "script.role", "script.scene", false],
+    ]);
+    expect(edges[2]?.properties[0]).toMatchObject({ field: "speeches", label: "Speeches", type: "integer" });
+  });
+  it("are offered where a row may be their end", () => {
+    const names = (end: "source" | "target", facet: string): string[] => edgesAt(edges, end, [facet]).map(({ name }) => name);
+    expect(names("source", "cues.cue")).toEqual(["cues.called_in"]);
+    expect(names("target", "cues.cue")).toEqual(["cues.part_of", "cues.called_in"]);
+    expect(names("source", "script.scene")).toEqual([]);
   });
 });

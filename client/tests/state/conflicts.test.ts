@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Api } from "../../src/data/api";
 import { noBonds } from "../../src/domain/bonds";
-import type { Conflict } from "../../src/domain/conflicts";
+import { inReadingOrder, type Conflict } from "../../src/domain/conflicts";
 import { cellId } from "../../src/domain/keys";
 import { createConflicts, type Conflicts } from "../../src/state/conflicts";
 
@@ -138,5 +138,13 @@ describe("conflicts, from a node", () => {
     expect(problem).toContain("changed since you looked");
     expect(conflicts.byId("c1")?.sentence).toBe("Three of them now.");
     expect(node.conflicts[0]?.status).toBe("open");
+  });
+});
+
+describe("conflicts in a list", () => {
+  it("stand as the rows do, whatever their ids", () => {
+    const about = (id: string, title: string, label: string): Conflict => ({ ...base, id, title, label });
+    const listed = inReadingOrder([about("a", "LX 40", "Label"), about("b", "LX 5", "Up"), about("c", "LX 5", "Label")]);
+    expect(listed.map(({ id }) => id)).toEqual(["c", "b", "a"]);
   });
 });

@@ -1,4 +1,4 @@
-"""Commits as they happen."""
+"""Commits, and changes of the session, as they happen."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ CALLS = (
         method="GET",
         path="/events",
         handle=listen,
-        does="Server-sent events: `commit` with {bundle, actor, intent, conflicts, entities, documents}. "
-        "A listener that falls behind is closed: connect again and ask for the state anew",
+        does="Server-sent events: `commit` with {bundle, actor, intent, conflicts, entities, documents}; `session` "
+        "with {revision} when `GET /session` would answer something else. A listener that falls behind is closed: "
+        "connect again and ask for the state anew",
         gives_file="text/event-stream",
     ),
 )

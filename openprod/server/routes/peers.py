@@ -145,6 +145,9 @@ class SessionAnswer(Payload):
     clock: ClockRecord
     events: list[EventRecord]
     link: str = ""
+    qr: Annotated[
+        tuple[str, ...], Field(description="The link as a QR code: rows of dark (1) and light (0) squares")
+    ] = ()
     code: Annotated[str, Field(description="To be spoken: for one device, for a minute. Empty while locked.")] = ""
 
 
@@ -210,12 +213,15 @@ async def nearby(asked: Asked) -> dict[str, Any]:
 
 
 async def host(asked: Asked) -> dict[str, Any]:
+    from openprod.sync.pairing import qr_rows  # heavy: only who hosts needs it
+
     request: HostRequest = asked.body
     peers = _peers(asked)
     found = await peers.host(
         role=request.role, listen=request.listen, port=request.port, addresses=request.addresses
     )  # fmt: skip
-    return await _answer(peers, {name: found[name] for name in ("link", "code")})
+    letting = {name: found[name] for name in ("link", "code")}
+    return await _answer(peers, {**letting, "qr": qr_rows(found["link"]) if found["link"] else []})
 
 
 async def join(asked: Asked) -> dict[str, Any]:

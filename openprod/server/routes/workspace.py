@@ -10,6 +10,7 @@ from openprod.server.payloads import StateHashAnswer, WorkspaceAnswer
 
 async def show(asked: Asked) -> dict[str, Any]:
     workspace, grant = asked.workspace, asked.grant
+    await workspace.settled()
     return {
         "id": workspace.id,
         "name": workspace.name,

@@ -1,0 +1,82 @@
+/** What waits for a person's word: newcomers who know the spoken code, and plans of what would come and go. */
+import type { JSX } from "preact";
+import { counted, planWords, type Newcomer, type Plan, type SessionStatus } from "../../domain/together";
+import type { PartProps } from "./TogetherPanel";
+
+export function Waiting({ opened, busy, act, session }: PartProps & { readonly session: SessionStatus }): JSX.Element {
+  const locked = busy || opened.together.barred.value !== "";
+  return (
+    <section class="waiting" aria-labelledby="waiting" data-testid="waiting">
+      <h3 id="waiting">Waits for your word</h3>
+      <ul class="inbox">
+        {session.newcomers.map((one) => (
+          <li key={one.device} class="waits" data-device={one.device} data-testid="newcomer">
+            <p>
+              <b>{one.name}</b> on <b>{one.device_name}</b> knows the code and wants to join. Is that who you told it to?
+            </p>
+            <Answer
+              {...{ locked, act }}
+              id={one.device}
+              yes="Let in"
+              no="Turn away"
+              about={nameOf(one)}
+              said={`${nameOf(one)} may come in.`}
+            />
+          </li>
+        ))}
+        {session.plans.map((plan) => (
+          <li key={plan.id} class="waits" data-testid="plan">
+            <p>
+              <b>{plan.name}</b> is there. {planWords(plan)}
+            </p>
+            <p class="lines">
+              {plan.conflicts > 0
+                ? `Where you both changed the same, both values stay and you choose: ${counted(plan.conflicts, "conflict")} in Conflicts.`
+                : "You both changed different things, so there is nothing to choose."}{" "}
+              Nothing moves before both sides say yes.
+            </p>
+            <Answer {...{ locked, act }} id={plan.id} yes="Approve" no="Decline" about={withWhom(plan)} said="You said yes. It happens once the other side has, too." />
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+const nameOf = ({ name, device_name }: Newcomer): string => `${name} (${device_name})`;
+const withWhom = ({ name }: Plan): string => `what would come from ${name}`;
+
+interface AnswerProps extends Pick<PartProps, "act"> {
+  readonly id: string;
+  readonly locked: boolean;
+  readonly yes: string;
+  readonly no: string;
+  readonly about: string;
+  readonly said: string;
+}
+
+function Answer({ id, locked, act, yes, no, about, said }: AnswerProps): JSX.Element {
+  return (
+    <div class="buttons start">
+      <button
+        type="button"
+        class="primary"
+        disabled={locked}
+        aria-label={`${yes}: ${about}`}
+        data-testid="approve"
+        onClick={() => void act((api) => api.answerPlan("approve", id), said)}
+      >
+        {yes}
+      </button>
+      <button
+        type="button"
+        disabled={locked}
+        aria-label={`${no}: ${about}`}
+        data-testid="decline"
+        onClick={() => void act((api) => api.answerPlan("decline", id), "You said no: nothing has moved.")}
+      >
+        {no}
+      </button>
+    </div>
+  );
+}
