@@ -230,6 +230,17 @@ class _Evaluation:
             return lambda row: all(
                 any(contains(self._value(source, name, row), word) for name in source.fields) for word in words
             )
+        if test.field == ENTITY and (isinstance(test, In) or test.operator in ("=", "!=")):
+            wanted = test.values if isinstance(test, In) else (test.value,)
+            texts = {text for one in wanted for text in spellings(one)}
+            ids = {
+                id
+                for id in (*self._redirects, *self._redirects.values())
+                if json.dumps(id, ensure_ascii=False) in texts
+            }
+            ones = texts | {json.dumps(self._survivor(id), ensure_ascii=False) for id in ids}
+            other = isinstance(test, Compare) and test.operator == "!="
+            return lambda row: (json.dumps(row.entity, ensure_ascii=False) in ones) != other
         return lambda row: _holds(test, self._value(source, test.field, row))
 
     def _conflicted(self, source: Source, test: Conflicted) -> set[str]:

@@ -202,7 +202,7 @@ class World:
             value = wanted(chance.choice([*VALUES, *ENTITIES, "l", "4"]))
             return Compare(field, operator if value is not None or operator == "!=" else "=", value)
         if kind == 4:
-            return In(field, tuple(wanted(chance.choice(VALUES)) for _ in range(chance.randrange(1, 4))))
+            return In(field, tuple(wanted(chance.choice([*VALUES, *ENTITIES])) for _ in range(chance.randrange(1, 4))))
         if kind == 5:
             return Matching(
                 chance.choice(

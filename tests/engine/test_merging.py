@@ -17,6 +17,7 @@ from openprod.core.operations import (
     SetField,
     SplitEntity,
 )
+from openprod.core.queries import parse
 from openprod.core.schema import Facet, Field, Schema
 from openprod.engine.workspace import Workspace
 from openprod.errors import InvalidOperation, NotFound
@@ -91,6 +92,10 @@ async def test_a_merge_is_previewed_applied_and_split_again(tmp_path: Path) -> N
         assert [one["id"] for one in (await ws.entity("jane"))["merged"]] == ["jd"]
         assert [(one["from"], one["to"]) for one in (await ws.entity("jane"))["edges"]] == [("jane", "rehearsal")]
         assert [(one["from"], one["to"]) for one in (await ws.entity("rehearsal"))["edges"]] == [("jane", "rehearsal")]
+        for asked in ("entity = jd", "entity = jane", "entity in (jd, nobody)"):
+            found = await ws.query(parse(f"contacts.person where {asked}"))
+            assert [row[0] for row in found["rows"]] == ["jane"]
+        assert (await ws.query(parse("contacts.person where entity != jd")))["rows"] == []
         # What is said of the one that was absorbed is said of the survivor.
         await ws.commit([SetField(entity="jd", facet="contacts.person", field="phone", value="0456")])
         assert (await person(ws, "jane"))["phone"] == "0456"

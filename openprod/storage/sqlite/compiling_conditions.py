@@ -72,9 +72,23 @@ class Conditions(Rows):
             return self._matching(source, test, row)
         if isinstance(test, Conflicted):
             return f"({row}.entity IN {self._conflicted(source, test)})"
+        if test.field == ENTITY and (isinstance(test, In) or test.operator in ("=", "!=")):
+            return self._is_one_of(test, row)
         if many and isinstance(source, FacetSource) and _is_register(source, test.field):
             return self._among(source, test, row)
         return self._compare(test, self._value(source, test.field, row))
+
+    def _is_one_of(self, test: Compare | In, row: str) -> str:
+        """Whether a thing is one of these, or what one of these was merged into."""
+        wanted = test.values if isinstance(test, In) else (test.value,)
+        texts = list(dict.fromkeys(text for one in wanted for text in spellings(one)))
+        ids = ", ".join(map(self._p, texts)) or "NULL"
+        found = (
+            f"(json_quote({row}.entity) IN ({ids}) OR {row}.entity IN"
+            f" (SELECT survivor FROM redirect WHERE json_quote(entity) IN ({ids})))"
+        )
+        other = isinstance(test, Compare) and test.operator == "!="
+        return f"coalesce({f'NOT {found}' if other else found}, {int(other)})"
 
     def _among(self, source: FacetSource, test: Compare | In, row: str) -> str:
         """A comparison as the set of what has such a value, or of what hasn't."""
