@@ -17,11 +17,14 @@ _UNTIL = "coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'ids_un
 
 
 class Oplog(Statements):
-    _last: tuple[int, str, int] | None = None
-    """(number, log, seq) of the last bundle, where that is known: asked for at every commit."""
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self._undone()
 
     def _undone(self) -> None:
-        self._last = None
+        # Asked for at every commit, and only commits change them.
+        self._last: tuple[int, str, int] | None = None  # number, log, seq of the last bundle, where that is known
+        self._ends: dict[str, tuple[int, bytes]] = {}  # seq and hash of the last of a log, of those that are known
 
     def add_bundle(self, row: BundleRow, body: bytes, signature: bytes) -> None:
         """Raises StorageError for one that doesn't come after all that are here, and after those of its log."""
@@ -32,6 +35,7 @@ class Oplog(Statements):
             self._execute("INSERT INTO run VALUES (?,?,?)", (row.number, row.log, row.seq))
         self._execute("INSERT INTO bundle VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", (*row, body, signature))
         self._last = (row.number, row.log, row.seq)
+        self._ends[row.log] = (row.seq, row.hash)
         if row.number % IDS_AT_ONCE == 0:
             self._execute(f"INSERT INTO bundle_id SELECT substr(id, 1, 12), number FROM bundle WHERE number > {_UNTIL}")
             self._execute("INSERT OR REPLACE INTO meta VALUES ('ids_until', ?)", (row.number,))
@@ -96,8 +100,13 @@ class Oplog(Statements):
 
     def logs_of(self, log: str) -> tuple[int, bytes]:
         """(last seq, its hash) of one log; (0, b"") when it isn't here."""
-        row = self._newest("b.seq, b.hash", log)
-        return (row[0], row[1]) if row else (0, b"")
+        found = self._ends.get(log)
+        if found is None:
+            row = self._newest("b.seq, b.hash", log)
+            found = (row[0], row[1]) if row else (0, b"")
+            if row:
+                self._ends[log] = found
+        return found
 
     def newest_hlc(self, log: str) -> str:
         """The timestamp of a log's last bundle, "" when it is empty."""
