@@ -45,7 +45,7 @@ from websockets.exceptions import ConnectionClosed
 from openprod.core.bundles import SignedBundle, verify
 from openprod.engine import identity
 from openprod.engine.workspace import Workspace
-from openprod.node import read_record
+from openprod.running import read_record
 from openprod.sync import certificates
 
 SHOW: Final = "show.openprod"

@@ -10,25 +10,25 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 import anyio
 import httpx
-import msgspec
 import uvicorn
 from starlette.applications import Starlette
 
 import openprod
 from openprod import settings
-from openprod.engine.workspace import DATABASE, Workspace
-from openprod.errors import InputError, OpenprodError, WrongFile
+from openprod.engine.workspace import Workspace
+from openprod.errors import InputError, OpenprodError
 from openprod.gateway.limits import Limits
 from openprod.gateway.socket import YjsApp
 from openprod.plugin_host.registry import Registry
+from openprod.running import API, NodeRecord, bracketed, is_loopback, reachable, remove_record, served, write_record
 from openprod.server.app import build_app
 from openprod.server.auth import Access
 from openprod.server.events import EventHub
@@ -37,32 +37,10 @@ from openprod.server.transport import InProcessTransport
 from openprod.server.websocket import WebSocketProtocol
 from openprod.storage.sqlite.connection import translated
 
-if TYPE_CHECKING:
-    pass
-
 PORT: Final = 8040
 _GRACE_S: Final = 5
-_ANSWER_S: Final = 2.0
 _LOG_BYTES_MAX: Final = 4 * 1024 * 1024
 _IN_PROCESS = "http://127.0.0.1"
-_API = "/api/v1"
-
-
-class NodeRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """``run/node.json``: how commands reach the node that serves a workspace. Only its owner can read it."""
-
-    pid: int
-    host: str
-    port: int
-    token: str
-
-    @property
-    def url(self) -> str:
-        return f"http://{_bracketed(_reachable(self.host))}:{self.port}"
-
-
-def record_path(folder: str | Path) -> Path:
-    return Path(folder) / "run" / "node.json"
 
 
 def plugins_folder() -> Path:
@@ -115,11 +93,11 @@ async def serve(
 
             def ready() -> None:
                 write_record(folder, NodeRecord(pid=os.getpid(), host=host, port=bound, token=token))
-                url = f"http://{_bracketed(host)}:{bound}"
+                url = f"http://{bracketed(host)}:{bound}"
                 if announce is not None:
                     announce(url)
                 if open_browser is not None:
-                    open_browser(f"http://{_bracketed(_reachable(host))}:{bound}/#token={token}")
+                    open_browser(f"http://{bracketed(reachable(host))}:{bound}/#token={token}")
 
             try:
                 await node.run(listener, ready)
@@ -140,11 +118,6 @@ async def _snapshot(workspace: Workspace) -> None:
         await workspace.snapshot()
     except OpenprodError:
         logging.getLogger("openprod.node").warning("No snapshot at the end", exc_info=True)
-
-
-def run(function: Callable[[], Awaitable[Any]]) -> Any:
-    """Run an async function on the event loop that serving was measured with (uvloop where there is one)."""
-    return anyio.run(function, backend_options={"use_uvloop": os.name != "nt"})
 
 
 class Node:
@@ -299,46 +272,7 @@ def _sweep(run: Path) -> None:
             left.unlink()
 
 
-# -- the record of a running node --------------------------------------------------------------------------
-
-
-def write_record(folder: Path, record: NodeRecord) -> None:
-    """Whole or not at all, and readable by nobody else at any moment. Raises StorageError."""
-    path = record_path(folder)
-    temporary = path.with_name(f".node-{os.getpid()}-{secrets.token_hex(4)}")
-    with translated(str(path)):
-        path.parent.mkdir(exist_ok=True)
-        try:
-            with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(msgspec.json.encode(record))
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-
-
-def read_record(folder: str | Path) -> NodeRecord | None:
-    """None when there is none that can be read."""
-    try:
-        return msgspec.json.decode(record_path(folder).read_bytes(), type=NodeRecord)
-    except (OSError, msgspec.MsgspecError, ValueError):
-        return None
-
-
-def remove_record(folder: str | Path) -> None:
-    """If it is this process's."""
-    record = read_record(folder)
-    if record is not None and record.pid == os.getpid():
-        with suppress(OSError):
-            record_path(folder).unlink()
-
-
 # -- clients for commands ----------------------------------------------------------------------------------
-
-
-async def is_served(folder: str | Path) -> bool:
-    """Whether a node serves the workspace."""
-    record = read_record(folder)
-    return record is not None and await _answers(record)
 
 
 @asynccontextmanager
@@ -350,19 +284,10 @@ async def connect(
 
     Raises WrongFile, Busy and other StorageErrors.
     """
-    folder = Path(folder)
-    if not (folder / DATABASE).is_file():
-        raise WrongFile(f"{folder} isn't an Openprod workspace.", hint="Make one with `openprod new`.")
-    record = read_record(folder)
-    if record is not None and await _answers(record):
-        async with httpx.AsyncClient(
-            base_url=record.url + _API,
-            headers={"authorization": f"Bearer {record.token}"},
-            timeout=httpx.Timeout(_ANSWER_S, read=None, write=None),
-            trust_env=False,
-        ) as client:
+    async with served(folder) as client:
+        if client is not None:
             yield client
-        return
+            return
     async with in_process(folder, tell=tell) as client:
         yield client
 
@@ -378,34 +303,8 @@ async def in_process(
         app = build_app(workspace, access=Access(workspace, token), plugins=installed_plugins)
         async with httpx.AsyncClient(
             transport=InProcessTransport(app),
-            base_url=_IN_PROCESS + _API,
+            base_url=_IN_PROCESS + API,
             headers={"authorization": f"Bearer {token}"},
             timeout=None,
         ) as client:
             yield client
-
-
-async def _answers(record: NodeRecord) -> bool:
-    """Does the node of the record run? Another program may have its port, or another process its number."""
-    try:
-        async with httpx.AsyncClient(timeout=_ANSWER_S, trust_env=False) as client:
-            health = (await client.get(f"{record.url}/healthz")).json()
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError):
-        return False
-    return isinstance(health, dict) and health.get("pid") == record.pid
-
-
-# -- addresses ---------------------------------------------------------------------------------------------
-
-
-def is_loopback(host: str) -> bool:
-    return host.startswith("127.") or host.lower() in ("localhost", "::1")
-
-
-def _reachable(host: str) -> str:
-    """Where to reach a node from its own device."""
-    return {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(host, host)
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

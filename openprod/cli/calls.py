@@ -13,7 +13,7 @@ import httpx
 
 from openprod.cli.output import note, progress
 from openprod.errors import Busy
-from openprod.node import connect, run
+from openprod.running import run, served
 
 T = TypeVar("T")
 
@@ -82,7 +82,12 @@ def call(folder: Path, work: Callable[[Node], Awaitable[T]]) -> T:
     """Run ``work`` with the node of the workspace in ``folder``."""
 
     async def talk() -> T:
-        async with connect(folder, tell=note) as http:
+        async with served(folder) as http:
+            if http is not None:
+                return await work(Node(http))
+        from openprod.node import in_process  # heavy: only where no node serves the workspace
+
+        async with in_process(folder, tell=note) as http:
             return await work(Node(http))
 
     result: T = run(talk)

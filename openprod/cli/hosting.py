@@ -14,6 +14,7 @@ import click
 from anyio import to_thread
 
 from openprod import node as serving
+from openprod import running
 from openprod.cli.calls import Node, Refused
 from openprod.cli.output import note, print_json, printable, say
 
@@ -88,13 +89,13 @@ def with_node(folder: Path, port: int, begin: Work) -> None:
     """``begin`` with the node that serves the workspace; else with one that is started here and goes on after it."""
 
     async def run() -> None:
-        if await serving.is_served(folder):
+        if await running.is_served(folder):
             async with serving.connect(folder) as http:
                 await begin(Node(http))
         else:
             await _serve(folder, begin, port=port)
 
-    serving.run(run)
+    running.run(run)
 
 
 def serve_hub(folder: Path, *, host: str, port: int, body: dict[str, Any]) -> None:
@@ -106,7 +107,7 @@ def serve_hub(folder: Path, *, host: str, port: int, body: dict[str, Any]) -> No
     async def begin(node: Node) -> None:
         tell_link(await node.post("session", "host", body=body))
 
-    serving.run(partial(_serve, folder, begin, host=host, port=port, hub=True))
+    running.run(partial(_serve, folder, begin, host=host, port=port, hub=True))
 
 
 async def _serve(folder: Path, begin: Work, **how: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import traceback
@@ -12,26 +13,6 @@ import click
 import openprod
 from openprod import settings
 from openprod.cli.calls import Refused
-from openprod.cli.commands import (
-    conflicts,
-    demo,
-    derived,
-    discover,
-    edits,
-    exchange,
-    exports,
-    history,
-    identity,
-    imports,
-    members,
-    peers,
-    plugins,
-    query,
-    serve,
-    tokens,
-    upkeep,
-    workspace,
-)
 from openprod.cli.output import print_error
 from openprod.errors import OpenprodError
 
@@ -57,23 +38,49 @@ _HINTS = {
 """What to do next, where the error itself doesn't say."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+_COMMANDS = {
+    "conflicts": "conflicts resolve",
+    "demo": "demo",
+    "derived": "view",
+    "discover": "discover",
+    "edits": "undo redo",
+    "exchange": "have pack merge",
+    "exports": "export",
+    "history": "log history",
+    "identity": "concept bind unbind assert entity duplicates",
+    "imports": "import",
+    "members": "members invite remove held",
+    "peers": "host join leave end peers approve decline",
+    "plugins": "plugin",
+    "query": "query",
+    "serve": "serve",
+    "tokens": "token",
+    "upkeep": "hash doctor rebuild backup",
+    "workspace": "new restore",
+}
+"""{module: its commands}. A module is loaded when one of its commands is called."""
+_MODULES = {name: module for module, names in _COMMANDS.items() for name in names.split()}
+_RESERVED = ("assert", "hash", "import")
+"""Commands whose functions can't be called so in Python."""
+
+
+class _Commands(click.Group):
+    def list_commands(self, context: click.Context) -> list[str]:
+        return sorted(_MODULES)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        module = _MODULES.get(name)
+        if module is None:
+            return None
+        loaded = importlib.import_module(f"openprod.cli.commands.{module}")
+        command: click.Command = getattr(loaded, f"{name}_" if name in _RESERVED else name)
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(openprod.__version__, prog_name="openprod", message="%(prog)s %(version)s")
 def cli() -> None:
     """Edit a production's data together, and never lose an edit unseen."""
-
-
-for command in (
-    demo.demo, workspace.new, serve.serve, imports.import_, exports.export, query.query, derived.view,
-    history.log, history.history, conflicts.conflicts, conflicts.resolve, edits.undo, edits.redo,
-    exchange.have, exchange.pack, exchange.merge,
-    upkeep.hash_, upkeep.doctor, upkeep.rebuild, upkeep.backup, workspace.restore, tokens.token, plugins.plugin,
-    members.members, members.invite, members.remove, members.held,
-    peers.host, peers.join, peers.leave, peers.end, peers.peers, peers.approve, peers.decline,
-    identity.concept, identity.bind, identity.unbind, identity.assert_, identity.entity, identity.duplicates,
-    discover.discover,
-):  # fmt: skip
-    cli.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -24,7 +24,10 @@ def reference() -> str:
 
 
 def _sections(group: click.Group, path: str) -> Iterator[str]:
-    for name, command in sorted(group.commands.items()):
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
         full = f"{path} {name}"
         if isinstance(command, click.Group):
             yield from _sections(command, full)

@@ -11,6 +11,7 @@ import click
 
 from openprod import node
 from openprod.cli.output import note, say
+from openprod.running import run
 
 browser_option = click.option("--no-browser", is_flag=True, help="Don't open the page; its address is printed anyway.")
 
@@ -27,7 +28,7 @@ def serve_folder(folder: Path, *, host: str, port: int, browser: bool) -> None:
         if browser and sys.stdout.isatty():
             threading.Thread(target=_open, args=(address,), daemon=True).start()
 
-    node.run(lambda: node.serve(folder, host, port, announce=announce, open_browser=show_page, tell=note))
+    run(lambda: node.serve(folder, host, port, announce=announce, open_browser=show_page, tell=note))
 
 
 def _open(address: str) -> None:

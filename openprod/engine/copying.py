@@ -17,11 +17,10 @@ from anyio import to_thread
 
 from openprod.core.bundles import BODY_BYTES_MAX, SignedBundle
 from openprod.errors import InputError, Untrusted
-from openprod.storage.sqlite.connection import translated
+from openprod.storage.sqlite.connection import DATABASE, translated
 from openprod.storage.sqlite.reader import Reader
 from openprod.storage.sqlite.storage import SqliteStorage
 
-_DATABASE: Final = "workspace.db"
 _ID = re.compile(r"ws_[0-9A-Za-z]{1,64}")
 _HEAD: Final = struct.Struct(">I64s")
 _WRITE_BYTES: Final = 1024 * 1024
@@ -40,7 +39,7 @@ def empty_copy(folder: Path, workspace: str) -> None:
         raise InputError(f"{folder} exists already and isn't empty.", hint="Choose another folder.")
     with translated(str(folder)):
         folder.mkdir(parents=True, exist_ok=True)
-    storage = SqliteStorage(str(folder / _DATABASE))
+    storage = SqliteStorage(str(folder / DATABASE))
     try:
         with storage.transaction():
             storage.set_meta("workspace", workspace)

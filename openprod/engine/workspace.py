@@ -40,14 +40,12 @@ from openprod.engine.tokens import Grant, Tokens
 from openprod.engine.views import Views
 from openprod.engine.worker import Worker
 from openprod.errors import Busy, Denied, InputError, NotFound, WrongFile
-from openprod.storage.sqlite.connection import translated
+from openprod.storage.sqlite.connection import DATABASE, translated
 from openprod.storage.sqlite.storage import SqliteStorage
 from openprod.yjs import layout
 from openprod.yjs.documents import Write
 
 T = TypeVar("T")
-
-DATABASE = "workspace.db"
 
 
 class Workspace(Reading, Managing, Timing):

@@ -28,9 +28,9 @@ from anyio import to_thread
 from openprod.core.bundles import SignedBundle, bundle_id
 from openprod.engine.commit import Committer
 from openprod.engine.copying import append_oplog, read_oplog
-from openprod.engine.workspace import DATABASE, Workspace
+from openprod.engine.workspace import Workspace
 from openprod.errors import OpenprodError, Stale, StorageError, Unreachable, Untrusted
-from openprod.storage.sqlite.connection import translated
+from openprod.storage.sqlite.connection import DATABASE, translated
 from openprod.sync.bootstrap import Download, check, chunk_bytes, manifest
 from openprod.sync.catchup import Intake
 from openprod.sync.flow import WINDOW_BYTES

@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from openprod.node import read_record
+from openprod.running import read_record
 
 SECONDS_MAX = 60
 PROGRAM = (sys.executable, "-m", "openprod.cli.main")

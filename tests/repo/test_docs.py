@@ -60,8 +60,9 @@ def test_commands_that_pages_name_exist(page: str) -> None:
         command: click.Command = cli
         rest = words[1:]
         while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
-            assert rest[0] in command.commands, " ".join(words)
-            command, rest = command.commands[rest[0]], rest[1:]
+            found = command.get_command(click.Context(command), rest[0])
+            assert found is not None, " ".join(words)
+            command, rest = found, rest[1:]
         options = {name for parameter in command.params for name in parameter.opts} | {"--help", "--version"}
         used = {word.partition("=")[0] for word in rest if re.fullmatch(r"--?[a-z][a-z-]*(=.*)?", word)}
         assert used <= options, " ".join(words)

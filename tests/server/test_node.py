@@ -18,7 +18,7 @@ import httpx
 import pytest
 from websockets.asyncio.client import connect as connect_socket
 
-from openprod import node
+from openprod import node, running
 from openprod.engine.workspace import Workspace
 from openprod.errors import Busy, InputError, WrongFile
 from tests.server.serving import CUES, TIMEOUT_S
@@ -27,12 +27,12 @@ pytestmark = pytest.mark.anyio
 CREATE = {"op": "create_entity", "entity": "cue_1", "facets": {"cues.cue": {"number": "1"}}}
 PROGRAM = """
 import sys
-from openprod import node
+from openprod import node, running
 def announce(url):
     print(url, flush=True)
 def page(address):
     print(address, flush=True)
-node.run(lambda: node.serve(sys.argv[1], port=0, announce=announce, open_browser=page))
+running.run(lambda: node.serve(sys.argv[1], port=0, announce=announce, open_browser=page))
 print("ended", flush=True)
 """
 
@@ -76,8 +76,8 @@ async def ended(process: asyncio.subprocess.Process) -> tuple[str, str]:
 async def test_a_launch_is_announced_recorded_and_ended_by_a_signal(folder: Path) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         async with launched(folder) as (process, url, page):
-            record = json.loads(node.record_path(folder).read_bytes())
-            assert stat.S_IMODE(node.record_path(folder).stat().st_mode) == 0o600
+            record = json.loads(running.record_path(folder).read_bytes())
+            assert stat.S_IMODE(running.record_path(folder).stat().st_mode) == 0o600
             assert url == f"http://127.0.0.1:{record['port']}"
             assert page == f"{url}/#token={record['token']}"
             assert record["pid"] == process.pid
@@ -87,7 +87,7 @@ async def test_a_launch_is_announced_recorded_and_ended_by_a_signal(folder: Path
             process.send_signal(number)
             assert await ended(process) == ("ended\n", "")
             assert process.returncode == 0
-        assert not node.record_path(folder).exists()
+        assert not running.record_path(folder).exists()
 
 
 async def test_the_token_of_a_launch_can_be_fixed(folder: Path) -> None:
@@ -120,12 +120,12 @@ async def test_what_a_killed_node_left_is_ignored_and_replaced(folder: Path) -> 
             receipt = (await client.post("/bundles", json={"operations": [CREATE]})).json()
         process.kill()
         await process.wait()
-    assert node.record_path(folder).exists()
+    assert running.record_path(folder).exists()
     (folder / "run" / "upload-left").write_bytes(b"half a file")
     async with node.connect(folder) as client:
         assert (await client.get("/log")).json()["bundles"][-1]["bundle"] == receipt["bundle"]
     async with launched(folder) as (process, _url, _page):
-        assert json.loads(node.record_path(folder).read_bytes())["pid"] == process.pid
+        assert json.loads(running.record_path(folder).read_bytes())["pid"] == process.pid
         assert not (folder / "run" / "upload-left").exists()
 
 
@@ -140,8 +140,8 @@ async def test_another_program_on_the_recorded_port_is_not_taken_for_the_node(fo
     seen: list[bytes] = []
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as other:
         port = other.sockets[0].getsockname()[1]
-        record = node.NodeRecord(pid=456, host="127.0.0.1", port=port, token="secret")
-        node.write_record(folder, record)
+        record = running.NodeRecord(pid=456, host="127.0.0.1", port=port, token="secret")
+        running.write_record(folder, record)
         async with node.connect(folder) as client:
             assert (await client.get("/workspace")).json()["name"] == "Tests"
     assert len(seen) == 1
@@ -150,8 +150,8 @@ async def test_another_program_on_the_recorded_port_is_not_taken_for_the_node(fo
 
 @pytest.mark.parametrize("text", [b"", b"{", b"[]", b'{"pid": 1}', b"\xff"])
 async def test_a_damaged_record_is_ignored(folder: Path, text: bytes) -> None:
-    node.record_path(folder).parent.mkdir(exist_ok=True)
-    node.record_path(folder).write_bytes(text)
+    running.record_path(folder).parent.mkdir(exist_ok=True)
+    running.record_path(folder).write_bytes(text)
     async with node.connect(folder) as client:
         assert (await client.get("/workspace")).status_code == 200
 
@@ -160,7 +160,7 @@ async def test_one_node_at_a_time(folder: Path) -> None:
     async with launched(folder):
         with pytest.raises(Busy):
             await node.serve(folder, port=0)
-        assert node.read_record(folder) is not None
+        assert running.read_record(folder) is not None
 
 
 async def test_what_cannot_be_served(folder: Path, tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ async def test_trouble_with_announcing_ends_the_node_and_is_told_as_it_is(folder
 
     with pytest.raises(BrokenPipeError), anyio.fail_after(TIMEOUT_S):
         await node.serve(folder, port=0, announce=announce)
-    assert not node.record_path(folder).exists()
+    assert not running.record_path(folder).exists()
 
 
 async def test_commands_without_a_node_see_progress_while_it_happens(folder: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 
-from openprod.node import read_record
+from openprod.running import read_record
 from tests.cli.program import Laptop
 
 SECONDS_MAX = 60

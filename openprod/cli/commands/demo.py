@@ -8,9 +8,9 @@ import click
 
 from openprod.cli.output import note, progress
 from openprod.cli.serving import browser_option, serve_folder
-from openprod.node import run
 from openprod.plugin_host.sample import load_sample
 from openprod.plugin_host.sample_workspace import make_sample
+from openprod.running import run
 
 SAMPLE = "hamlet"
 

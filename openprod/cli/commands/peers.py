@@ -12,15 +12,15 @@ import anyio
 import click
 from anyio import to_thread
 
-from openprod import node as serving
+from openprod import running
 from openprod.cli.calls import Node, call
 from openprod.cli.hosting import newcomer, reached, tell_link, welcome, with_node
 from openprod.cli.options import folder_argument, json_option, plural
 from openprod.cli.output import note, print_json, print_table, progress, say
 from openprod.cli.times import moment
 from openprod.engine.copying import empty_copy
-from openprod.engine.workspace import DATABASE
 from openprod.errors import Busy, InputError, NotFound, Unreachable
+from openprod.storage.sqlite.connection import DATABASE
 
 _WAIT_S = 20
 _EVENTS_SHOWN = 12
@@ -48,7 +48,7 @@ def host(
             with suppress(Busy):  # the node has been stopped
                 await welcome(node, found)
 
-    served = serving.run(partial(serving.is_served, folder))
+    served = running.run(partial(running.is_served, folder))
     with_node(folder, port, begin)
 
 
@@ -107,7 +107,7 @@ def join(
         with suppress(Busy):  # the node has been stopped
             await _show_copy(node, found, patience_s=0 if served else _WAIT_S)
 
-    served = serving.run(partial(serving.is_served, folder))
+    served = running.run(partial(running.is_served, folder))
     with_node(folder, port, begin)
 
 

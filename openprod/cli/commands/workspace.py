@@ -10,7 +10,8 @@ from openprod.cli.options import folder_argument, json_option
 from openprod.cli.output import print_json, progress, say
 from openprod.engine import maintenance
 from openprod.engine.workspace import Workspace
-from openprod.node import installed_plugins, run
+from openprod.node import installed_plugins
+from openprod.running import run
 
 
 @click.command()

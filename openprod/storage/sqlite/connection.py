@@ -12,6 +12,9 @@ from importlib import resources
 
 from openprod.errors import Busy, DamagedFile, DiskFull, NewerFile, ReadOnly, StorageError, WrongFile
 
+DATABASE = "workspace.db"
+"""A workspace's database, in its folder."""
+
 APPLICATION_ID = 0x4F50524F  # "OPRO"
 BUSY_TIMEOUT_S = 5.0
 _MISFIT = re.compile(r"decode to UTF-8|no such (table|column)|has \d+ columns")
