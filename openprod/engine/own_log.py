@@ -134,6 +134,15 @@ class OwnLog(ABC):
         return {name: seq for name, seq in found.items() if seq}
 
 
+def what_was_left(log: OwnLog) -> str:
+    """What to tell people of a log that was left for another, or ""."""
+    left = log.storage.meta(LEFT) or ""
+    if left != RESTORED or any(name.startswith(log.device + "-") for name in log.storage.logs()):
+        return left
+    forget_left(log)  # a device that had written nothing left nothing: its first copy came this way
+    return ""
+
+
 def forget_left(log: OwnLog) -> None:
     """People have been told."""
     with log.storage.transaction():

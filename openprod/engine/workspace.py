@@ -30,7 +30,7 @@ from openprod.engine.high_water import HighWater
 from openprod.engine.identity import Identity
 from openprod.engine.lower import Lowering
 from openprod.engine.managing import Managing
-from openprod.engine.own_log import LEFT, forget_left
+from openprod.engine.own_log import forget_left, what_was_left
 from openprod.engine.queries_answer import Queries
 from openprod.engine.reading import Reading
 from openprod.engine.resolve import UNSET, Deciding
@@ -155,7 +155,7 @@ class Workspace(Reading, Managing, Timing):
 
     async def _tell_what_was_left(self) -> None:
         """An older copy goes on under a new log, and everybody can read since when."""
-        left = await self._worker.call(lambda committer: committer.storage.meta(LEFT) or "")
+        left = await self._worker.call(what_was_left)
         if left:
             self.notice = left
             with suppress(Denied):  # whoever may only look writes nothing, and is told all the same

@@ -116,6 +116,7 @@ class HeartbeatOf2(msgspec.Struct, array_like=True, frozen=True, tag=16):
     direct: bool
     clock_ms: int
     stored: list[Any] = []
+    joined: list[Any] = []
     battery: Annotated[int, msgspec.Meta(ge=0, le=100)] = 100
 
 
@@ -130,7 +131,7 @@ def test_an_old_and_a_new_program_understand_each_other() -> None:
     assert common_version([1], [1, 2]) == 1
     assert common_version([1, 2], [2, 3]) == 2
     assert common_version([1], [2]) is None
-    new = OF_2.encode(HeartbeatOf2(3, LOG[:16], True, 5, [], 40))
+    new = OF_2.encode(HeartbeatOf2(3, LOG[:16], True, 5, [], [], 40))
     assert CODEC.decode(new) == Heartbeat(3, LOG[:16], True, 5, [])
     old = CODEC.encode(Heartbeat(3, LOG[:16], True, 5))
     assert OF_2.decode(old) == HeartbeatOf2(3, LOG[:16], True, 5)
