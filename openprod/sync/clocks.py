@@ -42,8 +42,7 @@ def measure(mine_ms: int, theirs_ms: int) -> ClockReport:
     away = abs(offset)
     if away <= WARN_MS:
         return ClockReport(offset, Verdict.FINE, 0, "")
-    direction = "ahead" if offset < 0 else "behind"
-    said = f"This device's clock is {_span(away)} {direction} of the other's."
+    said = _said(offset)
     if offset < -AHEAD_MS_MAX:
         return ClockReport(
             offset, Verdict.READ_ONLY, 0, f"{said} Set it right; until then nothing can be changed here."
@@ -58,22 +57,27 @@ class Clocks:
 
     The gathering's time is the leader's: a follower measures itself against what the leader tells, the leader against
     the others' clocks, by their median. With one other only, the leader can't know who is right: it goes on by its own
-    clock unless that is far ahead, and then tells the other's time.
+    clock unless that is far ahead, and then tells the other's time. What it told before it led, or before it knew this
+    device's clock, is its own wall clock: nobody goes by that alone.
     """
 
     def __init__(self) -> None:
         self._offsets: dict[str, int] = {}
+        self._leading: set[str] = set()
         self._report = FINE
 
-    def heard(self, device: str, mine_ms: int, theirs_ms: int) -> None:
-        """``mine_ms``: the wall clock."""
+    def heard(self, device: str, mine_ms: int, theirs_ms: int, *, leads: bool = False) -> None:
+        """``mine_ms``: the wall clock. ``leads``: the other tells the gathering's time, and counts this device in."""
         self._offsets[device] = theirs_ms - mine_ms
+        if leads:
+            self._leading.add(device)
+        else:
+            self._leading.discard(device)
 
     def judge(self, here: Collection[str], leader: str) -> ClockReport:
         """``here``: who is connected and joined; ``leader``: "" while this device leads, or nobody does."""
-        self._offsets = {device: offset for device, offset in self._offsets.items() if device in here}
-        others = sorted(self._offsets.values())
-        if leader in self._offsets:
+        others = sorted(offset for device, offset in self._offsets.items() if device in here)
+        if leader in here and leader in self._leading:
             self._report = measure(0, self._offsets[leader])
         elif len(others) > 1:
             places = sorted([0, *others])
@@ -81,7 +85,7 @@ class Clocks:
             self._report = measure(0, min(middle, key=abs))
         elif others:
             found = measure(0, others[0])
-            self._report = found._replace(correction_ms=0)
+            self._report = _told_only(found) if found.verdict is Verdict.CORRECT else found
         else:
             self._report = FINE
         return self._report
@@ -96,6 +100,16 @@ class Clocks:
         if leads:
             return wall_ms + (report.offset_ms if report.verdict is Verdict.READ_ONLY else report.correction_ms)
         return wall_ms
+
+
+def _told_only(report: ClockReport) -> ClockReport:
+    """No other time is used, and none is said to be."""
+    return ClockReport(report.offset_ms, Verdict.WARN, 0, _said(report.offset_ms))
+
+
+def _said(offset_ms: int) -> str:
+    direction = "ahead" if offset_ms < 0 else "behind"
+    return f"This device's clock is {_span(abs(offset_ms))} {direction} of the other's."
 
 
 def _span(ms: int) -> str:

@@ -392,7 +392,8 @@ class Peer:
             for tip in message.tips:
                 logs[tip.log] = max(tip.seq, logs.get(tip.log, 0))
         if isinstance(message, m.Heartbeat):
-            self.clocks.heard(link.device, now.wall, message.clock_ms)
+            leads = message.leader == link.device and self.device in message.joined
+            self.clocks.heard(link.device, now.wall, message.clock_ms, leads=leads)
             for stored in message.stored:
                 self._acknowledged.setdefault(stored.device, {})[stored.log] = stored.seq
         if isinstance(message, (m.Heartbeat, m.Announce, m.Roster, m.End)):

@@ -193,7 +193,7 @@ class PeerService(Looking):
 
     async def end(self) -> dict[str, Any]:
         """Close the gathering for all; only its leader can. Raises Denied."""
-        if self._hosting is not None and self._hosting.peer.gathering and not self._hosting.peer.leads:
+        if self._hosting is not None and not self._hosting.peer.leads:
             raise Denied("Only the device that leads can end it for all.", hint="Leave instead: openprod leave.")
         return await self._depart("end", "You ended it for all.")
 

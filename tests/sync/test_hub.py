@@ -65,10 +65,14 @@ def test_laptops_that_are_never_there_together_exchange_through_it(show: list[Ga
     alex.serve()
     alex.call("POST", "/session/join", {"listen": "127.0.0.1", "port": 0})
     assert alex.plan()["bundles"] == 1
+    with pytest.raises(Refused, match=r"DENIED.*leads"):
+        alex.call("POST", "/session/end")
     alex.approve()
     alex.until(lambda _session: alex.bundles() == hub.bundles(), "what blake made", every_s=0.2)
     alike(alex, hub)
     assert hub.session()["plans"] == []
+    # It gets what blake made as soon as it is connected, and the lead a moment later.
+    alex.until(lambda session: session["leads"], "the lead")
     alex.call("POST", "/session/end")
     hub.until(lambda session: session["in_session"] and len(session["members"]) == 1, "to be there for the next")
 
