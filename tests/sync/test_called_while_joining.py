@@ -12,7 +12,7 @@ import pytest
 
 from openprod.errors import NotFound, Stale
 from openprod.sync.transport import Channel
-from tests.sync.desks import HERE, SECONDS_MAX, Desk, Watched, desk
+from tests.sync.desks import SECONDS_MAX, Desk, Watched, desk
 
 BOTH = [("alex", "blake"), ("blake", "alex")]
 """Whose call stays is decided by the ids: so each is once the one who is called."""
@@ -57,19 +57,20 @@ async def apart(folder: Path, leader: str, other: str) -> AsyncIterator[tuple[De
         await two.holds_what(one)
         await two.peers.leave()
         await one.until(lambda status: sum(it["here"] for it in status["members"]) == 1)
-        await two.peers._open(**{"addresses": (), **HERE})
+        await two.peers._open("127.0.0.1", 0, ())
         one.peers._known.add(two.workspace.identity.device, other, two.peers._addresses)
         yield one, two, network
 
 
-async def approves(one: Desk, other: Desk) -> None:
-    """Whatever plan waits, until the other is in."""
+async def approve(other: Desk, *people: Desk) -> None:
+    """Whatever plan waits for these, until the other is in."""
     async with asyncio.timeout(SECONDS_MAX):
         while not (status := other.peers.status())["in_session"]:
             assert status["joining"] != "failed", status
-            for plan in one.peers.status()["plans"]:
-                with suppress(Stale, NotFound):
-                    one.peers.approve(plan["id"])
+            for one in people:
+                for plan in one.peers.status()["plans"]:
+                    with suppress(Stale, NotFound):
+                        one.peers.approve(plan["id"])
             await other.peers.changed(status["revision"], 0.1)
 
 
@@ -82,13 +83,11 @@ def test_a_join_goes_on_over_the_connection_that_stays(
         async with apart(tmp_path, leader, other) as (one, two, network):
             network.hold = True
             one.peers.connect(two.workspace.identity.device)
-            await two.peers.join(yes=yes, **HERE)
+            await two.peers.join(yes=yes)
             if not yes:
-                await two.until(lambda status: status["joining"] in ("deciding", "failed") and len(status["plans"]) == 1)
-                assert two.peers.status()["joining"] == "deciding", two.peers.status()
-                for plan in two.peers.status()["plans"]:
-                    two.peers.approve(plan["id"])
-            await approves(one, two)
+                asked = await two.until(lambda status: status["joining"] in ("deciding", "failed"))
+                assert asked["joining"] == "deciding", asked
+            await approve(two, one, *([] if yes else [two]))
             await two.until(lambda status: status["joining"] == "joined")
 
     asyncio.run(run())
@@ -101,10 +100,10 @@ def test_a_join_takes_up_the_call_that_is_there(tmp_path: Path, leader: str, oth
             one.peers.connect(two.workspace.identity.device)
             await two.until(lambda status: status["plans"])
             assert two.peers.status()["joining"] == ""
-            await two.peers.join(**HERE)
+            await two.peers.join()
             assert two.peers.status()["joining"] == "deciding"
             two.peers.approve(two.peers.status()["plans"][0]["id"])
-            await approves(one, two)
+            await approve(two, one)
             await two.until(lambda status: status["joining"] == "joined")
 
     asyncio.run(run())

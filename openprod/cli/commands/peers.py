@@ -18,9 +18,7 @@ from openprod.cli.hosting import newcomer, reached, tell_link, welcome, with_nod
 from openprod.cli.options import folder_argument, json_option, plural
 from openprod.cli.output import note, print_json, print_table, progress, say
 from openprod.cli.times import moment
-from openprod.engine.copying import empty_copy
 from openprod.errors import Busy, InputError, NotFound, Stale, Unreachable
-from openprod.storage.sqlite.connection import DATABASE
 
 _WAIT_S = 20
 _EVENTS_SHOWN = 12
@@ -80,10 +78,14 @@ def join(
         from openprod.cli.codes import link_by_code  # heavy: only who joins by code needs it
 
         link = link_by_code(link, at, yes=yes)
-    if link and not (folder / DATABASE).is_file():
-        from openprod.sync.pairing import parse_link  # heavy: only who joins needs it
+    if link:
+        # heavy: only who joins by a link needs them
+        from openprod.engine.copying import empty_copy
+        from openprod.storage.sqlite.connection import DATABASE
+        from openprod.sync.pairing import parse_link
 
-        empty_copy(folder, parse_link(link).workspace)
+        if not (folder / DATABASE).is_file():
+            empty_copy(folder, parse_link(link).workspace)
     body = {"link": link, "yes": yes, "listen": listen, "port": peer_port, "addresses": list(addresses)}
 
     async def begin(node: Node) -> None:
