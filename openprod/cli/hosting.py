@@ -13,7 +13,6 @@ import anyio
 import click
 from anyio import to_thread
 
-from openprod import node as serving
 from openprod import running
 from openprod.cli.calls import Node, Refused
 from openprod.cli.output import note, print_json, printable, say
@@ -89,11 +88,11 @@ def with_node(folder: Path, port: int, begin: Work) -> None:
     """``begin`` with the node that serves the workspace; else with one that is started here and goes on after it."""
 
     async def run() -> None:
-        if await running.is_served(folder):
-            async with serving.connect(folder) as http:
+        async with running.served(folder) as http:
+            if http is not None:
                 await begin(Node(http))
-        else:
-            await _serve(folder, begin, port=port)
+                return
+        await _serve(folder, begin, port=port)
 
     running.run(run)
 
@@ -112,6 +111,8 @@ def serve_hub(folder: Path, *, host: str, port: int, body: dict[str, Any]) -> No
 
 async def _serve(folder: Path, begin: Work, **how: Any) -> None:
     """Until interrupted; ``begin`` once requests are answered."""
+    from openprod import node as serving  # heavy: a command on a running node needs none of it
+
     ready = anyio.Event()
 
     def announce(url: str) -> None:

@@ -96,13 +96,14 @@ class PeerConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Link:
-    """``device``: "" until it is proven; ``target``: whom we called."""
+    """``device``: "" until it is proven; ``target``: whom we called; ``paired``: by a link's secret."""
 
-    __slots__ = ("caller", "device", "entry", "session", "target")
+    __slots__ = ("caller", "device", "entry", "paired", "session", "target")
 
     def __init__(self, session: PeerSession, caller: bool, target: str) -> None:
         self.session, self.caller, self.device, self.target = session, caller, "", target
         self.entry: m.RosterEntry | None = None
+        self.paired = False
 
 
 class Peer:
@@ -130,6 +131,10 @@ class Peer:
     @property
     def joined(self) -> list[str]:
         return sorted(self.election.joined)
+
+    def connections_with(self, device: str) -> list[int]:
+        """Those that stand or are coming; whoever greets as that device may still have to prove it."""
+        return [number for number, link in self._links.items() if link.session.device == device]
 
     def spread(self, log: str, seq: int) -> tuple[bool, int]:
         """(on the leader's disk, on how many other devices), as far as is known here."""
@@ -341,14 +346,17 @@ class Peer:
                 self._out.append(Do(connection, link.device, output))
 
     def _is_second(self, connection: int, link: _Link, proven: Proven, now: Now) -> bool:
-        """Two connections with one device: the one that its lower id called stays; a newer by the same takes over."""
-        link.device = proven.device
+        """Two connections with one device: the one that proved a link's secret stays, else the one that the lower id
+        called; a newer by the same takes over. Both sides see the same.
+        """
+        link.device, link.paired = proven.device, proven.paired
         link.entry = m.RosterEntry(proven.device, proven.name[:60], link.session.their_address, proven.hub)
         for other, old in list(self._links.items()):
             if other == connection or old.device != proven.device:
                 continue
             lower_calls = (self.device < proven.device) == link.caller
-            worse = connection if old.caller != link.caller and not lower_calls else other
+            stays = link.paired if link.paired != old.paired else lower_calls or old.caller == link.caller
+            worse = other if stays else connection
             loser = self._links[worse]
             self._handle(worse, loser.session.leave("second", "There is another connection already."), now)
             if worse == connection:

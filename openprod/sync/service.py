@@ -27,15 +27,14 @@ from openprod.sync.discovery import Announcement
 from openprod.sync.election import Role
 from openprod.sync.happened import Happened
 from openprod.sync.hosting import Connection, Hosting, now
-from openprod.sync.looking import Looking
 from openprod.sync.nearby import Nearby
 from openprod.sync.outputs import Proven
 from openprod.sync.peer import Notice, PeerConfig
-from openprod.sync.plans import Coming
 from openprod.sync.reach import EVERYWHERE, own_addresses, reach, reach_any
 from openprod.sync.spoken import Me
 from openprod.sync.standing import Standing
 from openprod.sync.transport import PAIRING, Channel, Listening, Transport, WebSocketTransport
+from openprod.sync.wanting import WANTED_MS, Wanting
 
 PORT: Final = 8041
 CALL_AGAIN_MS: Final = 3_000
@@ -46,7 +45,7 @@ _FINAL: Final = frozenset({"declined", "not_admitted", "versions", "other_worksp
 _log = logging.getLogger(__name__)
 
 
-class PeerService(Looking):
+class PeerService(Wanting):
     def __init__(
         self, workspace: Workspace, *, home: Path, transport: Transport | None = None, hub: bool = False
     ) -> None:
@@ -73,13 +72,13 @@ class PeerService(Looking):
             now_ms=lambda: now().mono,
         )  # fmt: skip
         self._joining = self._problem = ""
-        self._plans: dict[int, Coming] = {}
+        self._plans = {}
         self._happened = Happened()
         self._cooling: dict[str, int] = {}
         self._called: dict[str, int] = {}
         self._calling: set[str] = set()
         self._was_in = self._closing = False
-        self._revision = 0
+        self._revision = self._wanted_until = 0
         self._shown: dict[str, Any] = {}
         self._moved = anyio.Event()
 
@@ -137,6 +136,7 @@ class PeerService(Looking):
         if target is not None and target.workspace != self.workspace.id:
             raise InputError("That link is for another production.", hint="Join into a new folder.")
         hosting = await self._open(listen, port, addresses)
+        self._wanted_until = now().mono + WANTED_MS
         if hosting.peer.gathering and target is None:
             return self._look_again(hosting)
         if hosting.peer.gathering:
@@ -155,7 +155,10 @@ class PeerService(Looking):
             await self._stop(self._hosting)
             raise
         self._cooling.clear()
-        self._serve(channel, caller=True, secret=secret, expected=expected, wanted=True, yes=yes)
+        if not secret and self._hand_on(expected, yes, proven=True):
+            await channel.close()
+        else:
+            self._serve(channel, caller=True, secret=secret, expected=expected, wanted=True, yes=yes)
         return self.status()
 
     def _look_again(self, hosting: Hosting) -> dict[str, Any]:
@@ -340,7 +343,10 @@ class PeerService(Looking):
             return
         finally:
             self._calling.discard(device)
-        self._serve(channel, caller=True, expected=device, wanted=wanted, yes=yes)
+        if wanted and self._hand_on(device, yes, proven=True):
+            await channel.close()
+        else:
+            self._serve(channel, caller=True, expected=device, wanted=wanted, yes=yes)
 
     def _places(self, device: str) -> list[tuple[str, int]]:
         roster = self._hosting.peer.election.roster if self._hosting is not None else []
@@ -415,19 +421,6 @@ class PeerService(Looking):
         connection.wanted = False
         return _ELSEWHERE
 
-    def ask(self, connection: Connection, coming: Coming) -> None:
-        hosting = self._hosting
-        if hosting is None:
-            return
-        if connection.yes or (connection.paired and not connection.caller and not coming.bundles):
-            # Its person has said so by joining; who gave the link away has said so for a newcomer who brings nothing.
-            hosting.do(hosting.peer.approve(connection.number, coming.id, now()))
-            return
-        if connection.wanted:
-            self._joining = "deciding"
-        self._plans[connection.number] = coming
-        self.moved()
-
     def heard(self, connection: Connection, message: msgspec.Struct) -> None:
         if isinstance(message, m.About) and connection.wanted and message.name and self._tasks is not None:
             self._tasks.start_soon(partial(self._name, message.name[:200]))
@@ -466,15 +459,13 @@ class PeerService(Looking):
         if code in _FINAL and device:
             self._cooling[device] = now().mono + COOL_MS
         if connection.wanted and not connection.joined:
-            self._fail(sentence)
+            unproven = not connection.caller and not connection.device  # whoever that was
+            if not ((code == "second" or unproven) and self._goes_on(device, connection.yes)):
+                self._fail(sentence)
         elif not connection.joined and sentence != _ELSEWHERE:
             who = connection.name or self._known.name_of(device) or f"A device at {connection.channel.remote}"
             self.said(self._happened.ended(who, code, sentence, now(), theirs=theirs))
         self.moved()
-
-    def _fail(self, sentence: str) -> None:
-        self._joining, self._problem = "failed", sentence
-        self.said(f"Joining failed: {sentence}")
 
     def said(self, sentence: str) -> None:
         if sentence:

@@ -13,14 +13,12 @@ import click
 from anyio import to_thread
 
 from openprod import running
-from openprod.cli.calls import Node, call
+from openprod.cli.calls import Node, Refused, call
 from openprod.cli.hosting import newcomer, reached, tell_link, welcome, with_node
 from openprod.cli.options import folder_argument, json_option, plural
 from openprod.cli.output import note, print_json, print_table, progress, say
 from openprod.cli.times import moment
-from openprod.engine.copying import empty_copy
-from openprod.errors import Busy, InputError, NotFound, Unreachable
-from openprod.storage.sqlite.connection import DATABASE
+from openprod.errors import Busy, InputError, NotFound, Stale, Unreachable
 
 _WAIT_S = 20
 _EVENTS_SHOWN = 12
@@ -80,10 +78,14 @@ def join(
         from openprod.cli.codes import link_by_code  # heavy: only who joins by code needs it
 
         link = link_by_code(link, at, yes=yes)
-    if link and not (folder / DATABASE).is_file():
-        from openprod.sync.pairing import parse_link  # heavy: only who joins needs it
+    if link:
+        # heavy: only who joins by a link needs them
+        from openprod.engine.copying import empty_copy
+        from openprod.storage.sqlite.connection import DATABASE
+        from openprod.sync.pairing import parse_link
 
-        empty_copy(folder, parse_link(link).workspace)
+        if not (folder / DATABASE).is_file():
+            empty_copy(folder, parse_link(link).workspace)
     body = {"link": link, "yes": yes, "listen": listen, "port": peer_port, "addresses": list(addresses)}
 
     async def begin(node: Node) -> None:
@@ -97,7 +99,7 @@ def join(
             if found["plans"] and not yes:
                 plan = found["plans"][0]
                 if await to_thread.run_sync(_confirmed, plan, abandon_on_cancel=True):
-                    await node.post("session", "approve", body={"plan": plan["id"]})
+                    await _approve(node, plan["id"])
                 else:
                     await node.post("session", "decline", body={"plan": plan["id"]})
                     raise InputError("Nothing was joined, and nothing has moved.", hint="Join again when you want to.")
@@ -109,6 +111,15 @@ def join(
 
     served = running.run(partial(running.is_served, folder))
     with_node(folder, port, begin)
+
+
+async def _approve(node: Node, plan: str) -> None:
+    """While a person thought, it may have become another one: that is shown and asked about then."""
+    try:
+        await node.post("session", "approve", body={"plan": plan})
+    except Refused as error:
+        if error.code not in (Stale.code, NotFound.code):
+            raise
 
 
 @click.command()
