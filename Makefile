@@ -16,9 +16,11 @@ PAGE_SOURCES := $(shell find client/src client/public client/index.html client/v
 .PHONY: all install page demo wheel test test-python test-client check bench soak lock reference chromium clean
 .DELETE_ON_ERROR:
 
-COMMANDS = tests/cli tests/plugin_host plugins
-WAITING = $(addprefix tests/,browser gateway interop server sync)
-COMPUTING = $(filter-out $(addsuffix /,$(COMMANDS) $(WAITING)),$(sort $(dir $(wildcard tests/*/test_*.py))))
+# What waits for processes and sockets most of the time, in three parts; the rest computes.
+COMMANDS = tests/cli
+PEERS = tests/sync tests/browser
+SERVING = $(addprefix tests/,gateway interop plugin_host server) plugins
+COMPUTING = $(filter-out $(addsuffix /,$(COMMANDS) $(PEERS) $(SERVING)),$(sort $(dir $(wildcard tests/*/test_*.py))))
 
 all: install page
 
@@ -39,11 +41,12 @@ test: test-python test-client
 
 test-python: all $(INTEROP_PACKAGES) chromium
 ifeq ($(ARGS),)
-	@# Three at once: two wait for processes and sockets most of the time, the third computes.
 	@$(PY) -m pytest $(COMMANDS) & commands=$$!; \
-	  $(PY) -m pytest -p no:cacheprovider $(WAITING) & waiting=$$!; \
+	  $(PY) -m pytest -p no:cacheprovider $(PEERS) & peers=$$!; \
+	  $(PY) -m pytest -p no:cacheprovider $(SERVING) & serving=$$!; \
 	  $(PY) -m pytest -p no:cacheprovider $(COMPUTING); computing=$$?; \
-	  wait $$commands; commands=$$?; wait $$waiting; waiting=$$?; exit $$((computing | commands | waiting))
+	  wait $$commands; commands=$$?; wait $$peers; peers=$$?; wait $$serving; serving=$$?; \
+	  exit $$((computing | commands | peers | serving))
 else
 	$(PY) -m pytest $(ARGS)
 endif
