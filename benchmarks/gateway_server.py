@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import socket
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -16,9 +17,9 @@ from openprod.core.schema import Facet, Field, Schema
 from openprod.engine import identity
 from openprod.engine.workspace import Workspace
 from openprod.gateway.socket import YjsApp
-from openprod.server.websocket import WebSocketProtocol
+from openprod.node import Node
 
-NODE = "node"  # uvicorn with the protocol that the node gives it
+NODE = "node"  # the whole of it
 SERVERS = (
     NODE,
     "uvicorn-websockets",
@@ -78,13 +79,16 @@ async def serve(server: str, loop_kind: str, port: int, path: Path) -> None:
     async with Workspace.open(path, identity_=who) as workspace:
         token = await workspace.token_create(label="bench")
         print(token["token"], flush=True)
-        await serve_workspace(server, application(workspace), port)
+        if server == NODE:
+            with socket.create_server(("127.0.0.1", port), backlog=2048) as listener:
+                listener.setblocking(False)
+                await Node(workspace, token="").run(listener, lambda: None)
+        else:
+            await serve_app(server, application(workspace), port)
 
 
-async def serve_workspace(server: str, app: Callable[..., Awaitable[None]], port: int) -> None:
-    if server == NODE:
-        await run_uvicorn(app, WebSocketProtocol, port)
-    elif server.startswith("uvicorn-"):
+async def serve_app(server: str, app: Callable[..., Awaitable[None]], port: int) -> None:
+    if server.startswith("uvicorn-"):
         await run_uvicorn(app, server.removeprefix("uvicorn-"), port)
     elif server == "granian":
         from granian.constants import Interfaces

@@ -1,8 +1,8 @@
 """Stored files between those who have joined: each says which it holds, and asks for what it lacks, by hash.
 
 A few pieces are asked for at a time on a connection: enough to keep it busy, so few that edits never wait behind a
-film. What has come of a file stays on the disk: after a lost connection it goes on there, from whoever has the file.
-Nothing is a stored file before its hash is what its name says.
+film. What has come of a file stays on the disk, but for the last mebibyte: after a lost connection it goes on there,
+from whoever has the file. Nothing is a stored file before its hash is what its name says.
 """
 
 from __future__ import annotations
@@ -26,9 +26,25 @@ NAMES_MAX: Final = 4096
 OFFERED_MAX: Final = 100_000
 AHEAD: Final = 4
 """Pieces under way on a connection."""
-_EMPTY: Final = hashlib.sha256().digest()
+WRITE_BYTES: Final = 1024 * 1024
+"""Pieces are written so many at once: handing one to a thread costs more than writing it."""
 _log = logging.getLogger(__name__)
 Say = Callable[[msgspec.Struct, int | None], None]
+
+
+class _Incoming:
+    """A file that one connection is asked for. ``end``: how much of it is here, on the disk or ``waiting``."""
+
+    __slots__ = ("end", "hash", "size", "waiting")
+
+    def __init__(self, hash: bytes, end: int) -> None:
+        self.hash, self.end, self.size = hash, end, 0
+        self.waiting: list[bytes] = []
+
+    def add(self, data: bytes) -> None:
+        self.waiting.append(data)
+        self.size += len(data)
+        self.end += len(data)
 
 
 class BlobExchange:
@@ -38,8 +54,8 @@ class BlobExchange:
         self._blobs, self._folder, self._say = blobs, folder, say
         self._held: set[bytes] = set()
         self._offered: dict[int, dict[bytes, None]] = {}
-        self._asked: dict[int, bytes] = {}
-        self._ending: set[bytes] = set()
+        self._asked: dict[int, _Incoming] = {}
+        self._busy: set[bytes] = set()  # on their way to the disk
 
     async def look(self) -> None:
         """Tell everybody of files that are here since the last time."""
@@ -66,8 +82,10 @@ class BlobExchange:
             self._ask(connection)
         elif isinstance(message, ChunkWanted):
             self._say(await to_thread.run_sync(self._piece, message), connection)
-        elif isinstance(message, Chunk) and self._asked.get(connection) == message.hash:
-            await self._came(connection, message)
+        elif isinstance(message, Chunk):
+            incoming = self._asked.get(connection)
+            if incoming is not None and incoming.hash == message.hash:
+                await self._came(connection, incoming, message)
 
     # -- inside --------------------------------------------------------------------------------------------
 
@@ -79,38 +97,45 @@ class BlobExchange:
     def _ask(self, connection: int) -> None:
         if connection in self._asked:
             return
-        asked = {*self._asked.values(), *self._ending}
+        asked = {*(one.hash for one in self._asked.values()), *self._busy}
         offered = self._offered.get(connection, {})
         for hash in list(offered):
             if hash in self._held:
                 del offered[hash]
             elif hash not in asked:
-                self._asked[connection] = hash
                 start = self._size(hash)
+                self._asked[connection] = _Incoming(hash, start)
                 for number in range(AHEAD):
                     self._say(ChunkWanted(hash, start + number * PIECE_BYTES_MAX), connection)
                 return
 
-    async def _came(self, connection: int, chunk: Chunk) -> None:
-        hash = chunk.hash
+    async def _came(self, connection: int, incoming: _Incoming, chunk: Chunk) -> None:
+        hash, data = chunk.hash, chunk.data
         try:
-            if len(chunk.data) and await to_thread.run_sync(self._add, chunk):
-                self._say(ChunkWanted(hash, chunk.offset + AHEAD * PIECE_BYTES_MAX), connection)
-                return
-            self._offered.get(connection, {}).pop(hash, None)
-            self._asked.pop(connection, None)
-            self._ending.add(hash)
-            self._ask(connection)  # the next one travels while this one is looked at
-            if not len(chunk.data) and await to_thread.run_sync(self._finish, hash):
-                self._held.add(hash)
-                self._tell([hash], None)
+            if data and chunk.offset == incoming.end and incoming.end + len(data) <= BLOB_BYTES_MAX:
+                incoming.add(data)
+                if incoming.size >= WRITE_BYTES:
+                    self._busy.add(hash)
+                    await to_thread.run_sync(self._write, incoming)
+                if self._asked.get(connection) is incoming:
+                    self._say(ChunkWanted(hash, chunk.offset + AHEAD * PIECE_BYTES_MAX), connection)
+                    return
+            else:
+                self._offered.get(connection, {}).pop(hash, None)
+                self._asked.pop(connection, None)
+                self._busy.add(hash)
+                self._ask(connection)  # the next one travels while this one is looked at
+                if not data and await to_thread.run_sync(self._finish, incoming):
+                    self._held.add(hash)
+                    self._tell([hash], None)
         except OpenprodError as error:
             _log.warning("a stored file can't be taken in: %s", error.sentence)
             self._offered.get(connection, {}).pop(hash, None)
             self._asked.pop(connection, None)
         finally:
-            self._ending.discard(hash)
-        self._ask(connection)
+            self._busy.discard(hash)
+        for other in list(self._offered):
+            self._ask(other)
 
     def _part(self, hash: bytes) -> Path:
         return self._folder / f"blob-{hash.hex()}.part"
@@ -121,26 +146,20 @@ class BlobExchange:
         except OSError:
             return 0
 
-    def _add(self, chunk: Chunk) -> bool:
-        """Whether it is the next piece of its file. Raises StorageError."""
-        part = self._part(chunk.hash)
-        with translated(str(part)):
-            if chunk.offset != self._size(chunk.hash) or chunk.offset + len(chunk.data) > BLOB_BYTES_MAX:
-                return False
-            with open(part, "ab") as file:
-                file.write(chunk.data)
-        return True
+    def _write(self, incoming: _Incoming) -> None:
+        """Raises StorageError."""
+        part = self._part(incoming.hash)
+        with translated(str(part)), open(part, "ab") as file:
+            file.writelines(incoming.waiting)
+        incoming.waiting, incoming.size = [], 0
 
-    def _finish(self, hash: bytes) -> bool:
+    def _finish(self, incoming: _Incoming) -> bool:
         """Whether the file is whole: a piece without data comes after the last one. Raises StorageError."""
-        part = self._part(hash)
+        part = self._part(incoming.hash)
         with translated(str(part)):
-            if not part.exists():
-                if hash != _EMPTY:
-                    return False
-                part.touch()
+            self._write(incoming)
             digest = _digest(part)
-            if digest != hash.hex():
+            if digest != incoming.hash.hex():
                 part.unlink()
                 return False
             _settle(part)

@@ -229,7 +229,7 @@ class Hosting:
                     while True:
                         frame = await channel.receive()
                         self.do(self.peer.received(number, frame, now()))
-                        self._host.moved()
+                        self._host.moved()  # also when nothing is to be done: an acknowledgement, say
                         if not connection.joined:
                             # The other may have joined, and send content, while this side is still comparing.
                             await connection.asked.join()

@@ -16,6 +16,7 @@ from openprod.sync.plans import Coming
 from openprod.sync.standing import Standing
 
 EDITS_MAX: Final = 1000
+SETTLE_S: Final = 0.05
 
 
 class Looking:
@@ -58,10 +59,14 @@ class Looking:
         """The first status after revision ``after``, or the present one when ``wait_s`` are over."""
         with anyio.move_on_after(wait_s):
             while True:
+                if self._moved.is_set():
+                    self._moved = anyio.Event()
                 moved = self._moved
                 if (found := self.status())["revision"] != after or self._closing:
                     return found
                 await moved.wait()
+                # Much is said of every file that comes: none of it is shown more often than people can read.
+                await anyio.sleep(SETTLE_S)
         return self.status()
 
     async def alone(self) -> int:

@@ -474,7 +474,6 @@ class PeerService(Wanting):
 
     def moved(self) -> None:
         self._moved.set()
-        self._moved = anyio.Event()
         hosting = self._hosting
         if hosting is None:
             return
