@@ -17,7 +17,7 @@ from openprod.core.schema import Facet, Field, Schema
 from openprod.engine import identity
 from openprod.engine.workspace import Workspace
 from openprod.gateway.socket import YjsApp
-from openprod.node import Node
+from openprod.node import Node, settle_memory
 
 NODE = "node"  # the whole of it
 SERVERS = (
@@ -82,6 +82,7 @@ async def serve(server: str, loop_kind: str, port: int, path: Path) -> None:
         if server == NODE:
             with socket.create_server(("127.0.0.1", port), backlog=2048) as listener:
                 listener.setblocking(False)
+                settle_memory()
                 await Node(workspace, token="").run(listener, lambda: None)
         else:
             await serve_app(server, application(workspace), port)

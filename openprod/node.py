@@ -92,6 +92,8 @@ async def serve(
             bound = listener.getsockname()[1]
             node = Node(workspace, token=token, host=host, allowed_origins=allowed_origins, hub=hub)
 
+            settle_memory()
+
             def ready() -> None:
                 write_record(folder, NodeRecord(pid=os.getpid(), host=host, port=bound, token=token))
                 url = f"http://{bracketed(host)}:{bound}"
@@ -106,6 +108,17 @@ async def serve(
                 remove_record(folder)
                 with anyio.CancelScope(shield=True):
                     await _snapshot(workspace)
+
+
+def settle_memory() -> None:
+    """Look for garbage rarely from here on: for a process that serves one workspace to its end.
+
+    What was read at the opening stays, and isn't looked through again and again, least of all while an edit is on its
+    way. Commits make many objects that live as long as they do, and hardly a cycle.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
 
 
 def _pass_on(workspace: Workspace, tell: Callable[[str], object] | None) -> None:
@@ -173,7 +186,6 @@ class Node:
             timeout_graceful_shutdown=_GRACE_S,
         )
         server = self._server = _Server(config, ready)
-        _settle_memory()
         failed: Exception | None = None
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._stop_on_signal)
@@ -207,14 +219,6 @@ class Node:
         self._events.close()
         self._peers.close()
         self._gateway.close()
-
-
-def _settle_memory() -> None:
-    """What was read at the opening stays: it isn't looked through for garbage again and again, least of all while an
-    edit is on its way. Commits make many objects that live as long as they do and no cycles, so rounds can be rare."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(10_000, 20, 50)
 
 
 class _Server(uvicorn.Server):
