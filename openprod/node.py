@@ -118,7 +118,7 @@ def settle_memory() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(10_000, 20, 50)
+    gc.set_threshold(5_000, 10, 10)
 
 
 def _pass_on(workspace: Workspace, tell: Callable[[str], object] | None) -> None:
