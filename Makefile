@@ -6,6 +6,9 @@ VENV := .venv
 RUN := $(VENV)/bin
 PY := $(RUN)/python
 
+# Loading the program compiled takes a fraction of compiling it for each command.
+unexport PYTHONDONTWRITEBYTECODE
+
 INSTALLED := $(VENV)/.installed
 CLIENT_PACKAGES := client/node_modules/.installed
 INTEROP_PACKAGES := tests/interop/node_modules/.installed

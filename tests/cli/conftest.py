@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,12 +38,7 @@ def alex(prepared: Path, tmp_path: Path) -> Laptop:
 
 @pytest.fixture(params=["closed", "served"])
 def either(request: pytest.FixtureRequest, alex: Laptop) -> Iterator[Laptop]:
-    """Alex's laptop, once with show.openprod lying there, once with its node running.
-
-    Where time is short (CI), each test has one of the two, by its name: a process for each command takes a second.
-    """
-    if "CI" in os.environ and request.param != ("closed", "served")[sum(request.function.__name__.encode()) % 2]:
-        pytest.skip("the other half of this test has its turn in CI")
+    """Alex's laptop, once with show.openprod lying there, once with its node running."""
     if request.param == "closed":
         yield alex
         return

@@ -1,4 +1,7 @@
-"""Runs the command as people do: real processes, real folders, each person with an identity of their own."""
+"""Runs the command as people do: real processes, real folders, each person with an identity of their own.
+
+Where it can be (tests/cli/warm.py), these processes are copies of one that has loaded the program already.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,12 @@ from typing import Any
 import httpx
 
 from openprod.running import read_record
+from tests.cli import warm
 
 SECONDS_MAX = 60
 PROGRAM = (sys.executable, "-m", "openprod.cli.main")
 ROOT = Path(__file__).parents[2]
+Process = subprocess.Popen[str] | warm.Command
 
 
 @dataclass(frozen=True)
@@ -61,13 +66,14 @@ class Laptop:
         }  # fmt: skip
 
     def run(self, *arguments: str | Path) -> Ended:
-        done = subprocess.run(
-            self.command(*arguments),
-            cwd=self.folder, env=self.environment, capture_output=True, check=False, encoding="utf-8",
-            timeout=SECONDS_MAX, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-        assert "Traceback" not in done.stdout + done.stderr
-        return Ended(done.returncode, done.stdout, done.stderr)
+        process = self.start(*arguments)
+        try:
+            out, err = process.communicate(timeout=SECONDS_MAX)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+        assert "Traceback" not in out + err
+        return Ended(process.wait(), out, err)
 
     def done(self, *arguments: str | Path) -> str:
         """What it printed; it must have worked."""
@@ -75,8 +81,11 @@ class Laptop:
         assert ended.status == 0, ended.err
         return ended.out
 
-    def start(self, *arguments: str | Path, asks: bool = False) -> subprocess.Popen[str]:
+    def start(self, *arguments: str | Path, asks: bool = False) -> Process:
         """``asks``: it may ask at its terminal, and is answered through ``stdin``."""
+        # A wrong clock is set while Python starts.
+        if warm.AVAILABLE and not self.clock_ahead_s:
+            return warm.Command(arguments, self.folder, self.environment, place=self.place, asks=asks)
         return subprocess.Popen(
             self.command(*arguments),
             cwd=self.folder, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
@@ -107,7 +116,7 @@ class Laptop:
 
 @dataclass(frozen=True)
 class Serving:
-    process: subprocess.Popen[str]
+    process: Process
     url: str
     token: str
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 import hashlib
 import json
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from typing import Any
 import httpx
 
 from openprod.running import read_record
-from tests.cli.program import Laptop
+from tests.cli.program import Laptop, Process
 
 SECONDS_MAX = 60
 REACH = ("--listen", "127.0.0.1", "--peer-port", "0", "--port", "0")
@@ -31,7 +30,7 @@ class Gathered:
         (folder / person).mkdir(parents=True)
         self.laptop = Laptop(folder / person, person, place)
         self.folder = self.laptop.folder / SHOW
-        self.process: subprocess.Popen[str] | None = None
+        self.process: Process | None = None
 
     # -- as a process --------------------------------------------------------------------------------------
 

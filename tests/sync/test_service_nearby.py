@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.program import PROGRAM, SECONDS_MAX, Laptop
+from tests.cli.program import SECONDS_MAX, Laptop, Process
 from tests.sync.namespaces import machines
 
 __all__ = ["machines"]
@@ -23,36 +22,24 @@ class Placed:
 
     def __init__(self, place: str, folder: Path, person: str) -> None:
         folder.mkdir()
-        self._before = ["ip", "netns", "exec", place, *PROGRAM]
-        self.laptop = Laptop(folder, person)
-        self.started: list[subprocess.Popen[str]] = []
+        self.laptop = Laptop(folder, person, place)
+        self.started: list[Process] = []
 
     def run(self, *arguments: str) -> Any:
-        done = subprocess.run(
-            [*self._before, *arguments], cwd=self.laptop.folder, env=self.laptop.environment, capture_output=True,
-            check=False, encoding="utf-8", timeout=SECONDS_MAX, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout) if "--json" in arguments else done.stdout
+        out = self.laptop.done(*arguments)
+        return json.loads(out) if "--json" in arguments else out
 
     def start(self, *arguments: str, until: str) -> str:
         """The first line that begins so; the program goes on."""
-        process = subprocess.Popen(
-            [*self._before, *arguments], cwd=self.laptop.folder, env=self.laptop.environment, encoding="utf-8",
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-        self.started.append(process)
+        self.started.append(self.laptop.start(*arguments))
         return "" if not until else self.printed(until)
 
     def printed(self, start: str) -> str:
-        stream = self.started[-1].stdout
-        assert stream is not None
-        seen = []
-        for line in stream:
-            seen.append(line)
+        assert self.started[-1].stdout is not None
+        for line in self.started[-1].stdout:
             if line.startswith(start):
                 return line.strip()
-        raise AssertionError("".join(seen))
+        raise AssertionError(self.started[-1].communicate()[1])
 
     def until(self, holds: Callable[[Any], Any], *arguments: str) -> Any:
         """What a command answers once ``holds`` is true of it."""
