@@ -18,7 +18,13 @@ Limit = Annotated[int, Field(ge=1, le=1000, description="How many at most.")]
 After = Annotated[str | None, Field(max_length=256, description="Continue after this one: the `next` of a page.")]
 
 
-class Payload(BaseModel):
+class Form(BaseModel):
+    """Built when it is first used: a command uses few of them."""
+
+    model_config = ConfigDict(defer_build=True)
+
+
+class Payload(Form):
     model_config = ConfigDict(extra="forbid")
 
 
@@ -149,26 +155,26 @@ class PathRequest(Payload):
 # -- answers -----------------------------------------------------------------------------------------------
 
 
-class ErrorRecord(BaseModel):
+class ErrorRecord(Form):
     code: str
     sentence: str
     hint: str
     details: dict[str, Any]
 
 
-class ErrorAnswer(BaseModel):
+class ErrorAnswer(Form):
     """``conflict``: with STALE, the conflict as it is now."""
 
     error: ErrorRecord
     conflict: ConflictRecord | None = None
 
 
-class Health(BaseModel):
+class Health(Form):
     status: Literal["ready"]
     pid: int
 
 
-class WorkspaceAnswer(BaseModel):
+class WorkspaceAnswer(Form):
     id: str
     name: str
     documents: list[str]
@@ -177,7 +183,7 @@ class WorkspaceAnswer(BaseModel):
     you: Annotated[dict[str, Any], Field(description="Who the token is: user, name, role, document")]
 
 
-class EdgeRecord(BaseModel):
+class EdgeRecord(Form):
     id: str
     edge: str
     source: Annotated[str | None, Field(alias="from")]
@@ -188,25 +194,25 @@ class EdgeRecord(BaseModel):
     properties: dict[str, Any]
 
 
-class Named(BaseModel):
+class Named(Form):
     id: str
     title: str
 
 
-class Membership(BaseModel):
+class Membership(Form):
     facet: str
     concept_entity: str
     title: str
 
 
-class Member(BaseModel):
+class Member(Form):
     facet: str
     entity: str
     title: str
     values: Annotated[dict[str, Any], Field(description="{field of the concept: what this one shows}")]
 
 
-class EntityAnswer(BaseModel):
+class EntityAnswer(Form):
     id: str
     title: str
     deleted: bool
@@ -220,7 +226,7 @@ class EntityAnswer(BaseModel):
     bound: Annotated[list[Member], Field(description="Only of a concept entity: everything that belongs to it")] = []
 
 
-class QueryAnswer(BaseModel):
+class QueryAnswer(Form):
     columns: list[str]
     rows: list[list[Any]]
     as_of: str | None
@@ -229,26 +235,26 @@ class QueryAnswer(BaseModel):
     ] = None
 
 
-class DerivedAnswer(BaseModel):
+class DerivedAnswer(Form):
     label: str
     columns: list[str]
     rows: list[list[Any]]
     as_of: str | None
 
 
-class ConflictPage(BaseModel):
+class ConflictPage(Form):
     conflicts: list[ConflictRecord]
     next: str | None
 
 
-class ResolutionAnswer(BaseModel):
+class ResolutionAnswer(Form):
     bundle: str
     hlc: str
     conflicts: Annotated[list[str], Field(description="Ids of the open conflicts that this touched")]
     conflict: ConflictRecord
 
 
-class BundleRecord(BaseModel):
+class BundleRecord(Form):
     number: int
     bundle: str
     at: str
@@ -265,19 +271,19 @@ class BundleRecord(BaseModel):
     seq: int
 
 
-class LogPage(BaseModel):
+class LogPage(Form):
     bundles: list[BundleRecord]
     next: str | None
 
 
-class FieldHistory(BaseModel):
+class FieldHistory(Form):
     facet: str
     field: str
     label: str
     versions: list[dict[str, Any]]
 
 
-class HistoryAnswer(BaseModel):
+class HistoryAnswer(Form):
     entity: str
     title: str
     fields: list[FieldHistory]
@@ -285,11 +291,11 @@ class HistoryAnswer(BaseModel):
     conflicts: list[ConflictRecord]
 
 
-class StateHashAnswer(BaseModel):
+class StateHashAnswer(Form):
     state_hash: str
 
 
-class TokenRecord(BaseModel):
+class TokenRecord(Form):
     id: str
     label: str
     document: str | None
@@ -303,21 +309,21 @@ class NewToken(TokenRecord):
     token: Annotated[str, Field(description="Shown this once")]
 
 
-class TokensAnswer(BaseModel):
+class TokensAnswer(Form):
     tokens: list[TokenRecord]
 
 
-class RevokedAnswer(BaseModel):
+class RevokedAnswer(Form):
     revoked: str
 
 
-class BlobAnswer(BaseModel):
+class BlobAnswer(Form):
     blob: Annotated[str, Field(description="`blob:<hash>`: what a field holds to refer to it")]
     hash: str
     bytes: int
 
 
-class HaveAnswer(BaseModel):
+class HaveAnswer(Form):
     workspace: str
     have: Annotated[dict[str, int], Field(description="{log: last number}")]
     points: Annotated[
@@ -325,12 +331,12 @@ class HaveAnswer(BaseModel):
     ]
 
 
-class FileAnswer(BaseModel):
+class FileAnswer(Form):
     model_config = ConfigDict(extra="allow")
     file: str
 
 
-class MergePlanAnswer(BaseModel):
+class MergePlanAnswer(Form):
     file: str
     workspace: str
     name: str
@@ -341,12 +347,12 @@ class MergePlanAnswer(BaseModel):
     held: Annotated[int, Field(description="How many bundles would be held for review")]
 
 
-class MergeAnswer(BaseModel):
+class MergeAnswer(Form):
     bundles: int
     open_conflicts: int
 
 
-class ProposalRecord(BaseModel):
+class ProposalRecord(Form):
     operations: list[OperationRecord]
     summary: list[str]
     skipped: list[dict[str, str]]
@@ -354,13 +360,13 @@ class ProposalRecord(BaseModel):
     counts: dict[str, int]
 
 
-class ImportAnswer(BaseModel):
+class ImportAnswer(Form):
     proposal: ProposalRecord
     applied: bool
     receipt: ReceiptRecord | None
 
 
-class ExportRecord(BaseModel):
+class ExportRecord(Form):
     name: Annotated[str, Field(description="plugin.format")]
     label: str
     file: Annotated[str, Field(description="What a single file of it is called")]
@@ -368,16 +374,16 @@ class ExportRecord(BaseModel):
     adopted: Annotated[bool, Field(description="Whether the workspace has adopted its plugin")]
 
 
-class ExportsAnswer(BaseModel):
+class ExportsAnswer(Form):
     exports: list[ExportRecord]
 
 
-class ExportedAnswer(BaseModel):
+class ExportedAnswer(Form):
     files: Annotated[list[str], Field(description="Full paths of what was written")]
     private: bool
 
 
-class PluginsAnswer(BaseModel):
+class PluginsAnswer(Form):
     """``update`` of an installed one: what adopting it would be: "", "free", "migration" or "refused"."""
 
     installed: list[dict[str, Any]]
@@ -386,7 +392,7 @@ class PluginsAnswer(BaseModel):
     problems: list[ErrorRecord]
 
 
-class AdoptionAnswer(BaseModel):
+class AdoptionAnswer(Form):
     """``migration``: what it changes (or changed) in the data, field by field; null when nothing has to be."""
 
     version: str
@@ -398,14 +404,14 @@ class AdoptionAnswer(BaseModel):
     migration: dict[str, Any] | None
 
 
-class SuggestionsAnswer(BaseModel):
+class SuggestionsAnswer(Form):
     concepts: Annotated[list[dict[str, Any]], Field(description="name, fields: {field: {type, label}}")]
     bindings: Annotated[
         list[dict[str, Any]], Field(description="facet, label, concept, fields: {field of the concept: of the facet}")
     ]
 
 
-class DoctorAnswer(BaseModel):
+class DoctorAnswer(Form):
     model_config = ConfigDict(extra="allow")
     healthy: bool
     faults: list[str]
@@ -422,7 +428,7 @@ class MergePreviewQuery(Payload):
     absorbed: Annotated[Id, Field(description="The entity that will stand for this one.")]
 
 
-class ConceptRecord(BaseModel):
+class ConceptRecord(Form):
     concept: str
     label: str
     fields: Annotated[dict[str, dict[str, str]], Field(description="{field: {type, label}}")]
@@ -430,11 +436,11 @@ class ConceptRecord(BaseModel):
     concept_entities: Annotated[int, Field(description="How many there are")]
 
 
-class ConceptsAnswer(BaseModel):
+class ConceptsAnswer(Form):
     concepts: list[ConceptRecord]
 
 
-class ConceptEntityRecord(BaseModel):
+class ConceptEntityRecord(Form):
     id: str
     concept: str
     title: str
@@ -443,21 +449,21 @@ class ConceptEntityRecord(BaseModel):
     conflicts: list[str]
 
 
-class ConceptEntitiesAnswer(BaseModel):
+class ConceptEntitiesAnswer(Form):
     concept_entities: list[ConceptEntityRecord]
 
 
-class SameField(BaseModel):
+class SameField(Form):
     field: str
     state: Literal["same", "fills", "differs"]
     values: Annotated[list[dict[str, Any]], Field(description="{facet, entity, title, value}")]
 
 
-class SamePreview(BaseModel):
+class SamePreview(Form):
     fields: list[SameField]
 
 
-class MergeField(BaseModel):
+class MergeField(Form):
     facet: str
     field: str
     label: str = ""
@@ -466,7 +472,7 @@ class MergeField(BaseModel):
     state: Literal["same", "fills", "differs", "stays"]
 
 
-class MergePreview(BaseModel):
+class MergePreview(Form):
     survivor: Named
     absorbed: Named
     fields: list[MergeField]
@@ -475,7 +481,7 @@ class MergePreview(BaseModel):
     edges: Annotated[list[EdgeRecord], Field(description="Edges that will count for the survivor")]
 
 
-class Proposal(BaseModel):
+class Proposal(Form):
     kind: Literal["merge", "assert"]
     about: str
     by: list[str]
@@ -483,5 +489,5 @@ class Proposal(BaseModel):
     entities: list[Named]
 
 
-class ProposalsAnswer(BaseModel):
+class ProposalsAnswer(Form):
     proposals: list[Proposal]

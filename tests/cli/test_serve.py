@@ -8,13 +8,14 @@ import socket
 import httpx
 import pytest
 
+from openprod.running import NO_CERTIFICATES
 from tests.cli.program import SECONDS_MAX, Laptop, set_start
 from tests.cli.test_commands import the_cue
 
 
 def test_the_line_and_the_address(alex: Laptop) -> None:
     with alex.serving("show.openprod") as node:
-        assert httpx.get(f"{node.url}/healthz", trust_env=False).status_code == 200
+        assert httpx.get(f"{node.url}/healthz", trust_env=False, verify=NO_CERTIFICATES).status_code == 200
         node.process.send_signal(signal.SIGINT)
         out, err = node.process.communicate(timeout=SECONDS_MAX)
         assert (node.process.returncode, out) == (0, "")
@@ -57,5 +58,5 @@ def test_a_fixed_token(alex: Laptop, monkeypatch: pytest.MonkeyPatch) -> None:
         assert node.token == "fixed"
         for token, status in (("fixed", 200), ("no", 401)):
             headers = {"authorization": f"Bearer {token}"}
-            answer = httpx.get(f"{node.url}/api/v1/workspace", headers=headers, trust_env=False)
+            answer = httpx.get(f"{node.url}/api/v1/workspace", headers=headers, trust_env=False, verify=NO_CERTIFICATES)
             assert answer.status_code == status

@@ -40,16 +40,17 @@ class Command:
                  place: str = "", asks: bool = False) -> None:  # fmt: skip
         self.returncode: int | None = None
         request = {
-            "arguments": [*map(str, arguments)], "folder": str(folder), "environment": dict(environment), "place": place,
+            "arguments": [*map(str, arguments)], "folder": str(folder),
+            "environment": dict(environment), "place": place,
         }  # fmt: skip
         given, typed = os.pipe() if asks else (os.open(os.devnull, os.O_RDONLY), None)
         shown, out = os.pipe()
         said, err = os.pipe()
         self.pid = _loaded().begin(request, (given, out, err))
         self._alive = os.pidfd_open(self.pid)
-        self.stdin: IO[str] | None = None if typed is None else open(typed, "w", encoding="utf-8")
-        self.stdout = open(shown, encoding="utf-8")
-        self.stderr = open(said, encoding="utf-8")
+        self.stdin: IO[str] | None = None if typed is None else os.fdopen(typed, "w", encoding="utf-8")
+        self.stdout = os.fdopen(shown, encoding="utf-8")
+        self.stderr = os.fdopen(said, encoding="utf-8")
 
     def poll(self) -> int | None:
         if self.returncode is None:

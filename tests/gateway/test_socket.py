@@ -11,6 +11,7 @@ from pycrdt import Doc, Map
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from openprod.gateway import protocol
+from openprod.running import NO_CERTIFICATES
 from tests.gateway.serving import EMPTY_UPDATE, Served, peer
 
 pytestmark = pytest.mark.anyio
@@ -295,7 +296,7 @@ async def test_pages_of_other_sites_are_kept_out(served: Served) -> None:
 
 
 async def test_a_plain_request_is_told_what_belongs_here(served: Served) -> None:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(trust_env=False, verify=NO_CERTIFICATES) as client:
         answer = await client.get(f"http://127.0.0.1:{served.port}/yjs/-/cues")
     assert answer.status_code == 426
     assert "WebSocket" in answer.text

@@ -20,6 +20,7 @@ from openprod.core.schema import Edge, Facet, Field, Schema
 from openprod.engine import identity
 from openprod.engine.workspace import Workspace
 from openprod.node import Node
+from openprod.running import NO_CERTIFICATES
 from openprod.server.app import BASE, described
 
 TIMEOUT_S = 20
@@ -117,6 +118,7 @@ async def serve(folder: Path, *, client_dist: Path | None = None) -> AsyncIterat
                     headers=headers,
                     timeout=TIMEOUT_S,
                     trust_env=False,
+                    verify=NO_CERTIFICATES,
                     event_hooks={"response": [fits_its_description]},
                 )
             )

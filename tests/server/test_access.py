@@ -14,6 +14,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from openprod.engine.tokens import ROLES
+from openprod.running import NO_CERTIFICATES
 from openprod.server.calls import Call
 from openprod.server.routes import CALLS
 from tests.server.serving import OWNER, TIMEOUT_S, Served, refused
@@ -71,7 +72,7 @@ async def test_a_refusal_names_the_roles(steady: Served) -> None:
     ],
 )
 async def test_wrong_tokens_are_told_the_same(steady: Served, header: str) -> None:
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, verify=NO_CERTIFICATES) as client:
         answer = await client.get(
             steady.url + "/api/v1/workspace", headers={"authorization": header.encode("latin-1")} if header else {}
         )
@@ -88,7 +89,10 @@ async def test_a_token_s_life(served: Served) -> None:
     made = (await served["owner"].post("/tokens", json={"label": "Lighting desk", "name": "Lee"})).json()
     assert made["role"] == "editor"
     async with httpx.AsyncClient(
-        base_url=served.url + "/api/v1", headers={"authorization": f"Bearer {made['token']}"}, trust_env=False
+        base_url=served.url + "/api/v1",
+        headers={"authorization": f"Bearer {made['token']}"},
+        trust_env=False,
+        verify=NO_CERTIFICATES,
     ) as desk:
         assert (await desk.get("/workspace")).json()["you"]["name"] == "Lee"
         listed = (await served["owner"].get("/tokens")).json()["tokens"]
@@ -143,7 +147,7 @@ async def test_local_paths_are_the_owner_s(steady: Served, tmp_path: Any) -> Non
 async def test_another_name_is_not_this_node(steady: Served, host: str) -> None:
     """A page elsewhere whose name was made to point here (DNS rebinding) gets nothing."""
     for path in ("/", "/api/v1/workspace", "/healthz"):
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, verify=NO_CERTIFICATES) as client:
             answer = await client.get(steady.url + path, headers={"host": host, "authorization": f"Bearer {OWNER}"})
         refused(answer, 421, "MISDIRECTED")
     as_named = f"ws://{host or 'nobody.example'}/yjs/-/cues?token={OWNER}"
@@ -154,7 +158,7 @@ async def test_another_name_is_not_this_node(steady: Served, host: str) -> None:
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "localhost:1234", "LOCALHOST"])
 async def test_its_own_names_are(steady: Served, host: str) -> None:
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, verify=NO_CERTIFICATES) as client:
         assert (await client.get(steady.url + "/healthz", headers={"host": host})).status_code == 200
 
 

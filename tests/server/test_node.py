@@ -21,6 +21,7 @@ from websockets.asyncio.client import connect as connect_socket
 from openprod import node, running
 from openprod.engine.workspace import Workspace
 from openprod.errors import Busy, InputError, WrongFile
+from openprod.running import NO_CERTIFICATES
 from tests.server.serving import CUES, TIMEOUT_S
 
 pytestmark = pytest.mark.anyio
@@ -93,7 +94,7 @@ async def test_a_launch_is_announced_recorded_and_ended_by_a_signal(folder: Path
 async def test_the_token_of_a_launch_can_be_fixed(folder: Path) -> None:
     async with launched(folder, OPENPROD_TOKEN="fixed-for-a-script") as (_process, url, _page):
         headers = {"authorization": "Bearer fixed-for-a-script"}
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, verify=NO_CERTIFICATES) as client:
             assert (await client.get(f"{url}/api/v1/workspace", headers=headers)).status_code == 200
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from openprod.running import NO_CERTIFICATES
 from openprod.server.client_files import ClientFiles
 from tests.server.serving import Served, refused, serve
 
@@ -24,7 +25,7 @@ async def page(tmp_path: Path) -> AsyncIterator[tuple[Served, httpx.AsyncClient]
     (tmp_path / "secret.txt").write_text("secret")
     async with (
         serve(tmp_path, client_dist=dist) as served,
-        httpx.AsyncClient(base_url=served.url, trust_env=False) as client,
+        httpx.AsyncClient(base_url=served.url, trust_env=False, verify=NO_CERTIFICATES) as client,
     ):
         yield served, client
 
@@ -71,7 +72,7 @@ async def test_nothing_beside_the_page(page: tuple[Served, httpx.AsyncClient]) -
 
 
 async def test_a_page_that_is_not_built_says_how(served: Served) -> None:
-    async with httpx.AsyncClient(base_url=served.url, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=served.url, trust_env=False, verify=NO_CERTIFICATES) as client:
         answer = await client.get("/")
         assert answer.status_code == 503
         assert "make page" in answer.text

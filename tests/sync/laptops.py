@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from openprod.running import read_record
+from openprod.running import NO_CERTIFICATES, read_record
 from tests.cli.program import Laptop, Process
 
 SECONDS_MAX = 60
@@ -94,6 +94,7 @@ class Gathered:
         assert record is not None, f"{self.laptop.person}'s node is down"
         return httpx.request(
             method, f"{record.url}/api/v1{path}", trust_env=False, timeout=SECONDS_MAX,
+            verify=NO_CERTIFICATES,
             headers={"authorization": f"Bearer {record.token}"}, **what,
         )  # fmt: skip
 

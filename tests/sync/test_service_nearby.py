@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -15,6 +15,17 @@ from tests.sync.namespaces import machines
 
 __all__ = ["machines"]
 SHOW = "show.openprod"
+
+
+def printed(stream: IO[str] | None, start: str) -> None:
+    """Until there is a line that begins so."""
+    assert stream is not None
+    seen = []
+    for line in stream:
+        if line.startswith(start):
+            return
+        seen.append(line)
+    raise AssertionError("".join(seen))
 
 
 class Placed:
@@ -29,17 +40,10 @@ class Placed:
         out = self.laptop.done(*arguments)
         return json.loads(out) if "--json" in arguments else out
 
-    def start(self, *arguments: str, until: str) -> str:
-        """The first line that begins so; the program goes on."""
+    def start(self, *arguments: str) -> Process:
+        """It goes on."""
         self.started.append(self.laptop.start(*arguments))
-        return "" if not until else self.printed(until)
-
-    def printed(self, start: str) -> str:
-        assert self.started[-1].stdout is not None
-        for line in self.started[-1].stdout:
-            if line.startswith(start):
-                return line.strip()
-        raise AssertionError(self.started[-1].communicate()[1])
+        return self.started[-1]
 
     def until(self, holds: Callable[[Any], Any], *arguments: str) -> Any:
         """What a command answers once ``holds`` is true of it."""
@@ -67,15 +71,16 @@ def two(machines: tuple[str, str], tmp_path: Path) -> Iterator[tuple[Placed, Pla
 def test_a_host_is_found_and_lets_in_by_code(two: tuple[Placed, Placed]) -> None:
     alex, blake = two
     alex.run("new", SHOW, "--name", "A Show", "--plugin", "cues")
-    alex.start("host", SHOW, "--port", "0", until="openprod://")
+    printed(alex.start("host", SHOW, "--port", "0").stdout, "openprod://")
     (found,) = blake.until(lambda answer: answer["devices"], "discover", "--seconds", "2")
     assert (found["known"], found["addresses"]) == (False, ["10.77.0.1:8041"])
     code = alex.run("host", SHOW, "--json")["code"]
-    blake.start("join", code, SHOW, "--port", "0", "--yes", until="A Show, hosted by alex")
+    joining = blake.start("join", code, SHOW, "--port", "0", "--yes")
+    printed(joining.stderr, "A Show, hosted by alex")
     (newcomer,) = alex.until(lambda answer: answer["newcomers"], "peers", SHOW)
     assert newcomer["name"] == "blake"
     alex.run("approve", SHOW)
-    blake.printed("Joined: alex")
+    printed(joining.stdout, "Joined: alex")
     members = alex.until(lambda answer: len(answer["members"]) == 2 and answer["members"], "peers", SHOW)
     assert {one["name"] for one in members} == {"alex", "blake"}
     # From now on blake's device knows whose production that is.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from openprod.server.calls import Asked, Call
-from openprod.server.payloads import BundleRecord, Payload
+from openprod.server.payloads import BundleRecord, Form, Payload
 
 RoleName = Literal["viewer", "editor", "owner"]
 Grants = Annotated[
@@ -26,7 +26,7 @@ class ReviewRequest(Payload):
     ] = Field(default_factory=list)
 
 
-class MemberRecord(BaseModel):
+class MemberRecord(Form):
     device: str
     device_name: str
     user: str
@@ -35,7 +35,7 @@ class MemberRecord(BaseModel):
     grants: Grants
 
 
-class MembersAnswer(BaseModel):
+class MembersAnswer(Form):
     founded: Annotated[bool, Field(description="Whether anybody was ever let in; until then there are no rules")]
     anchor: str
     device: Annotated[str, Field(description="This one")]
@@ -44,7 +44,7 @@ class MembersAnswer(BaseModel):
     held: Annotated[int, Field(description="How many bundles wait for review")]
 
 
-class InviteAnswer(BaseModel):
+class InviteAnswer(Form):
     workspace: str
     name: str
     anchor: str
@@ -58,16 +58,16 @@ class HeldRecord(BundleRecord):
     operations: list[dict[str, Any]]
 
 
-class HeldAnswer(BaseModel):
+class HeldAnswer(Form):
     held: list[HeldRecord]
 
 
-class ReviewAnswer(BaseModel):
+class ReviewAnswer(Form):
     accepted: int
     held: Annotated[int, Field(description="How many are left")]
 
 
-class RemovedDevice(BaseModel):
+class RemovedDevice(Form):
     removed: str
 
 
