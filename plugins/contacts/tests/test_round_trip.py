@@ -83,7 +83,7 @@ def workspace(company: list[dict[str, Any]]) -> Snapshot:
     return Snapshot("here", {"contacts.person": {f"person_{n}": person for n, person in enumerate(company)}})
 
 
-@settings(max_examples=150, deadline=None, print_blob=True)
+@settings(max_examples=100, deadline=None, print_blob=True)
 @given(COMPANY, st.sampled_from(["3.0", "4.0"]))
 def test_address_books_come_back_the_same(company: list[dict[str, Any]], version: str) -> None:
     before = workspace(company)
@@ -96,7 +96,7 @@ def test_address_books_come_back_the_same(company: list[dict[str, Any]], version
     assert vcard_in.plan(Source(data, "x.vcf"), after).changes_nothing
 
 
-@settings(max_examples=150, deadline=None, print_blob=True)
+@settings(max_examples=100, deadline=None, print_blob=True)
 @given(COMPANY)
 def test_sheets_come_back_the_same(company: list[dict[str, Any]]) -> None:
     before = workspace(company)
@@ -107,7 +107,7 @@ def test_sheets_come_back_the_same(company: list[dict[str, Any]]) -> None:
     assert sheet_in.plan(Source(data, "x.csv"), after).changes_nothing
 
 
-@settings(max_examples=150, deadline=None, print_blob=True)
+@settings(max_examples=100, deadline=None, print_blob=True)
 @given(COMPANY, COMPANY)
 def test_a_file_read_twice_changes_nothing_whoever_was_there(
     company: list[dict[str, Any]], others: list[dict[str, Any]]
@@ -167,7 +167,7 @@ def test_no_cell_is_a_formula(value: str, cell: str) -> None:
     assert unguarded(cell) == value
 
 
-@settings(max_examples=200, deadline=None, print_blob=True)
+@settings(max_examples=100, deadline=None, print_blob=True)
 @given(COMPANY)
 def test_every_cell_of_a_sheet_is_harmless(company: list[dict[str, Any]]) -> None:
     data = sheet_out.export(workspace(company), {"private": "yes"})["contacts.csv"].decode("utf-8-sig")
