@@ -25,7 +25,17 @@ from pathlib import Path
 from typing import IO, Any
 
 ROOT = Path(__file__).parents[2]
-AVAILABLE = sys.platform == "linux" and hasattr(os, "pidfd_open")
+
+
+def _available() -> bool:
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except (AttributeError, OSError):  # not Linux, or one that forbids it
+        return False
+    return True
+
+
+AVAILABLE = _available()
 _LATER = ("icalendar", "openpyxl", "uvloop", "zeroconf.asyncio")
 """What modules of the program load when they are called."""
 _REQUEST_BYTES_MAX = 1 << 20
@@ -125,7 +135,9 @@ class _Loaded:
             socket.send_fds(self._asking, [json.dumps(request).encode()], [*streams])
             for stream in streams:
                 os.close(stream)
-            return int(self._asking.recv(32))
+            pid = self._asking.recv(32)
+        assert pid, "the process that loads the program has ended; what it said is on stderr"
+        return int(pid)
 
     def end(self) -> None:
         self._asking.close()
