@@ -23,6 +23,8 @@ PREAMBLE_MAX: Final = 10_000
 COMPONENTS_MAX: Final = 50_000
 OCCURRENCES_MAX: Final = 1_000
 YEARS_MAX: Final = 10
+_CYCLE: Final = 400
+_LAST_CYCLE: Final = 9999 - YEARS_MAX - 1
 """How far something that repeats is followed."""
 
 YEAR_MIN, YEAR_MAX = 1000, 9000
@@ -224,15 +226,18 @@ def _ruled(start: Moment, text: str) -> Iterator[dt.datetime]:
     horizon = first + dt.timedelta(days=366 * YEARS_MAX)
     until = _until(start, rule.pop("UNTIL")[0]) if "UNTIL" in rule else None
     count = int(rule.pop("COUNT")[0]) if "COUNT" in rule else None
-    # Bounded whatever the rule says: one that never comes true would be followed to the year 9999.
-    times = rrule.rrulestr(rule.to_ical().decode(), dtstart=first)
+    # A rule that never comes true is followed to the year 9999. Days and weekdays come again every 400 years, so it is
+    # asked about years near that.
+    later = (_LAST_CYCLE - first.year) // _CYCLE * _CYCLE
+    times = rrule.rrulestr(rule.to_ical().decode(), dtstart=first.replace(year=first.year + later))
     assert isinstance(times, rrule.rrule)
+    last = min(until or horizon, horizon)
     number = 0
-    for time in times.replace(until=min(until or horizon, horizon)):
+    for time in times.replace(until=last.replace(year=last.year + later)):
         if number == count or number > OCCURRENCES_MAX:
             return
         number += 1
-        yield time
+        yield time.replace(year=time.year - later)
     if (until is None or until > horizon) and number != count:
         raise _Refused(f"repeats for more than {YEARS_MAX} years")
 
