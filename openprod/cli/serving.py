@@ -9,7 +9,6 @@ from pathlib import Path
 
 import click
 
-from openprod import node
 from openprod.cli.output import note, say
 from openprod.running import run
 
@@ -18,6 +17,7 @@ browser_option = click.option("--no-browser", is_flag=True, help="Don't open the
 
 def serve_folder(folder: Path, *, host: str, port: int, browser: bool) -> None:
     """Until SIGINT or SIGTERM. Raises StorageError or InputError."""
+    from openprod import node  # heavy: the list of commands needs none of it
 
     def announce(url: str) -> None:
         say(f"listening on {url}")

@@ -8,8 +8,6 @@ import click
 
 from openprod.cli.output import note, progress
 from openprod.cli.serving import browser_option, serve_folder
-from openprod.plugin_host.sample import load_sample
-from openprod.plugin_host.sample_workspace import make_sample
 from openprod.running import run
 
 SAMPLE = "hamlet"
@@ -25,6 +23,9 @@ SAMPLE = "hamlet"
 def demo(folder: Path, port: int, no_browser: bool) -> None:
     """Make the sample production, once, and serve it."""
     if not folder.exists():
+        from openprod.plugin_host.sample import load_sample  # heavy: the list of commands needs none of it
+        from openprod.plugin_host.sample_workspace import make_sample
+
         sample = load_sample(SAMPLE)
 
         async def make() -> None:

@@ -1,4 +1,7 @@
-"""`openprod plugin`: what each kind of data in a workspace is."""
+"""`openprod plugin`: what each kind of data in a workspace is.
+
+What works on plugins is loaded by the commands that do: it is heavy, and the list of commands needs none of it.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,6 @@ import click
 from openprod.cli.calls import Node, call
 from openprod.cli.options import folder_argument, json_option
 from openprod.cli.output import cell, note, print_json, print_table, say
-from openprod.node import installed_plugins, plugins_folder
-from openprod.plugin_host.install import install as install_plugin
-from openprod.plugin_host.install import uninstall as uninstall_plugin
-from openprod.plugin_host.lint import lint as lint_plugin
-from openprod.plugin_host.scaffold import scaffold
 
 _SHOWN_MAX = 40
 
@@ -37,6 +35,8 @@ def plugin() -> None:
 @json_option
 def new(name: str, parent: Path, as_json: bool) -> None:
     """Write a new plugin to start from, with a test that passes."""
+    from openprod.plugin_host.scaffold import scaffold
+
     folder = scaffold(name, parent)
     if as_json:
         print_json({"name": name, "folder": str(folder.absolute())})
@@ -53,6 +53,8 @@ def lint(context: click.Context, folder: Path, as_json: bool) -> None:
 
     Nothing of it is run. The exit status is 1 when it would be refused.
     """
+    from openprod.plugin_host.lint import lint as lint_plugin
+
     report = lint_plugin(folder)
     if as_json:
         print_json(report.to_json())
@@ -76,6 +78,9 @@ def install(folder: Path, as_json: bool) -> None:
 
     Its code runs with your rights: install only what you trust. Workspaces get its data by `openprod plugin adopt`.
     """
+    from openprod.node import plugins_folder
+    from openprod.plugin_host.install import install as install_plugin
+
     done = install_plugin(folder, plugins_folder())
     manifest = done.manifest
     if as_json:
@@ -95,6 +100,9 @@ def install(folder: Path, as_json: bool) -> None:
 @json_option
 def uninstall(name: str, as_json: bool) -> None:
     """Remove your own copy of a plugin. What workspaces hold of it stays."""
+    from openprod.node import installed_plugins, plugins_folder
+    from openprod.plugin_host.install import uninstall as uninstall_plugin
+
     version = uninstall_plugin(name, plugins_folder())
     left = installed_plugins().plugins.get(name)
     if as_json:
@@ -135,6 +143,8 @@ def list_(folder: Path | None, as_json: bool) -> None:
 
 def _here() -> dict[str, Any]:
     """Those on this device, whatever workspaces have adopted."""
+    from openprod.node import installed_plugins
+
     registry = installed_plugins()
     installed = [
         {

@@ -8,9 +8,6 @@ import click
 
 from openprod.cli.options import folder_argument, json_option
 from openprod.cli.output import print_json, progress, say
-from openprod.engine import maintenance
-from openprod.engine.workspace import Workspace
-from openprod.node import installed_plugins
 from openprod.running import run
 
 
@@ -21,6 +18,9 @@ from openprod.running import run
 @json_option
 def new(folder: Path, name: str, plugins: tuple[str, ...], as_json: bool) -> None:
     """Create a workspace in a new folder."""
+    from openprod.engine.workspace import Workspace  # heavy: the list of commands needs none of it
+    from openprod.node import installed_plugins
+
     registry = installed_plugins()
     schemas = [registry.schema(plugin) for plugin in dict.fromkeys(plugins)]
 
@@ -45,6 +45,8 @@ def restore(source: Path, folder: Path, as_json: bool) -> None:
 
     The backup is checked first, and stays as it is.
     """
+    from openprod.engine import maintenance
+
     with progress("Restoring"):
         found = maintenance.restore(source, folder)
     if as_json:
