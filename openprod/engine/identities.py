@@ -72,6 +72,18 @@ class Identities:
         row = self._storage.register_at(facet.partition(".")[0], facet, layout.field_key(entity, field))
         return None if row is None or row.value is None else json.loads(row.value)
 
+    def shared_private(self) -> dict[str, dict[str, set[str]]]:
+        """{facet: {entity: its fields that show one value with a field that another facet's schema calls private}}."""
+        found: dict[str, dict[str, set[str]]] = {}
+        for owner in self._bonds.concept_entities:
+            members = self._bonds.members(owner)
+            fields = [(*member, *one) for member in members for one in self._bonds.bindings[member[0]].fields.items()]
+            private = {own for facet, _id, own, field in fields if self._committer.schemas.is_private(facet, field)}
+            for facet, id, own, field in fields:
+                if own in private:
+                    found.setdefault(facet, {}).setdefault(id, set()).add(field)
+        return found
+
     def identity(self, entity: str) -> dict[str, Any]:
         """What an entity stands for and what stands for it."""
         return {

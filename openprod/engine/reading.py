@@ -40,6 +40,10 @@ class Reading:
         """Raises NotFound."""
         return await self._read(lambda views, _committer: views.identities.concept_entities(concept))
 
+    async def shared_private(self) -> dict[str, dict[str, set[str]]]:
+        """{facet: {entity: its fields that are bound together with a private one}}, for exporters."""
+        return await self._read(lambda views, _committer: views.identities.shared_private())
+
     async def preview_same(self, concept: str, entities: Sequence[str]) -> list[dict[str, Any]]:
         """What ``AssertSame`` will do, field by field. Raises NotFound."""
         return await self._read(lambda views, _committer: views.identities.preview_same(concept, list(entities)))

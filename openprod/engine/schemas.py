@@ -151,6 +151,13 @@ class Schemas(dict[str, Schema]):
             *(name for name, field in facet.fields.items() if field.indexed),
         }
 
+    def is_private(self, facet: str, field: str) -> bool:
+        """Whether the schema that stands, adopted or dropped, calls a field private."""
+        plugin, _, short = facet.partition(".")
+        schema = self.get(plugin) or self.dropped.get(plugin)
+        declared = schema.facets.get(short) if schema else None
+        return declared is not None and field in declared.fields and declared.fields[field].private
+
     def label(self, facet: str, field: str) -> str:
         declared = self.field(facet, field)
         return (declared.label if declared and declared.label else field) if field else ""

@@ -36,6 +36,8 @@ class Shared(Readable, Protocol):
 
     async def concept_entities(self, concept: str) -> list[dict[str, Any]]: ...
 
+    async def shared_private(self) -> dict[str, dict[str, set[str]]]: ...
+
     async def revisions(self, facets: Sequence[str], edges: Sequence[str]) -> dict[str, dict[str, Any]]: ...
 
 
@@ -45,7 +47,8 @@ async def export_snapshot(
     """The plugin's entities and edges, titles of what those lead to, and what else ``exporter`` declares it needs.
 
     Without ``private``, fields that its schema calls private (the adopted one or the installed one) aren't in it, and
-    no title is made of them. Raises InputError for a plugin that wasn't adopted.
+    no title is made of them; nor are fields that show one value with another plugin's private field, bound to the same
+    field of a concept. Raises InputError for a plugin that wasn't adopted.
     """
     if manifest.name not in workspace.schemas:
         raise InputError(
@@ -58,17 +61,21 @@ async def export_snapshot(
     taken = await take_snapshot(workspace, facets, edges)
     rows = {facet: {id: dict(fields) for id, fields in taken.entities(facet).items()} for facet in facets}
     drawn = {edge: dict(taken.edges(edge)) for edge in edges}
+    bound = {} if private else await workspace.shared_private()
     if not private:
         schemas = [adopted, *([manifest.schema] if manifest.schema else ())]
         for facet, entities in rows.items():
             hidden = _private(schema.facets[_short(facet)].fields for schema in schemas)
-            for fields in entities.values():
-                _drop(fields, hidden)
+            for id, fields in entities.items():
+                _drop(fields, hidden | bound.get(facet, {}).get(id, set()))
         for edge, views in drawn.items():
             hidden = _private(schema.edges[_short(edge)].properties for schema in schemas)
             for id, view in views.items():
                 views[id] = EdgeView(view.source, view.target, _drop(dict(view.properties), hidden))
     facets_of = await workspace.facets(sorted(_led_to(adopted, rows, drawn)))
+    for id, found in facets_of.items():
+        for facet, fields in found.items():
+            _drop(fields, bound.get(facet, {}).get(id, set()))
     named = {id: _title(workspace.schemas, found) for id, found in facets_of.items()}
     return Snapshot(
         workspace.id,

@@ -17,7 +17,17 @@ from hypothesis import strategies as st
 from pycrdt import Doc, Map
 
 from openprod.core.bundles import Actor
-from openprod.core.operations import AddEdge, CreateEntity, EditText, MergeEntities, SplitEntity
+from openprod.core.concepts import ConceptField
+from openprod.core.operations import (
+    AddEdge,
+    AssertSame,
+    BindFacet,
+    CreateEntity,
+    DefineConcept,
+    EditText,
+    MergeEntities,
+    SplitEntity,
+)
 from openprod.core.proposals import Proposal
 from openprod.engine.workspace import Workspace
 from openprod.errors import InputError, InvalidManifest, LimitExceeded, NotFound
@@ -281,6 +291,42 @@ def test_exporters_get_their_own_data_and_titles_without_what_is_private(
             assert whole.entities("things.thing")["t1"]["wait"] == 777
             assert whole.entities("things.thing")["t1"]["notes"] == "psst"
             assert next(iter(whole.edges("things.placed_in").values())).properties["why"] == "hush"
+
+    asyncio.run(check())
+
+
+def test_what_is_bound_to_another_plugins_private_field_is_private(
+    make_exporter: Callable[..., Path], make_plugin: MakePlugin, tmp_path: Path
+) -> None:
+    """INV-PRIVATE-1: a value doesn't leave by another field that shows it, nor in a title."""
+    manifest = read_manifest(make_exporter())
+    other = SCHEMA.replace('list = { type = "string"', 'list = { private = true, type = "string"').replace("{list} ", "")
+    hushed = read_manifest(make_plugin("hushed", plugin=PLUGIN.replace('"things"', '"hushed"'), schema=other))
+    schemas = [one for one in (manifest.schema, hushed.schema) if one is not None]
+
+    async def check() -> None:
+        await Workspace.create(tmp_path / "w", name="W", schemas=schemas)
+        async with Workspace.open(tmp_path / "w") as workspace:
+            await workspace.commit(
+                [
+                    CreateEntity(entity="a", facets={"things.thing": {"number": "1"}}),
+                    CreateEntity(entity="b", facets={"things.thing": {"list": "open", "number": "2"}}),
+                    CreateEntity(entity="h", facets={"hushed.thing": {"list": "hush"}}),
+                    DefineConcept(concept="Thing", fields={"called": ConceptField(), "no": ConceptField()}),
+                    BindFacet(facet="things.thing", concept="Thing", fields={"called": "list", "no": "number"}),
+                    BindFacet(facet="hushed.thing", concept="Thing", fields={"called": "list"}),
+                    AssertSame(concept="Thing", entities=("a", "h")),
+                    AssertSame(concept="Thing", entities=("b",)),
+                ]
+            )
+            assert (await workspace.rows("things.thing"))["a"]["list"] == "hush"
+            shared = await export_snapshot(workspace, manifest)
+            things = shared.entities("things.thing")
+            assert "list" not in things["a"]
+            assert things["b"]["list"] == "open"
+            assert "hush" not in shared.title("a")
+            whole = await export_snapshot(workspace, manifest, private=True)
+            assert whole.entities("things.thing")["a"]["list"] == "hush"
 
     asyncio.run(check())
 
