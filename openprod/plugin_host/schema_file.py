@@ -39,7 +39,12 @@ RESERVED_FIELDS: Final = frozenset({"entity"})
 """Columns that every answer to a query has."""
 RESERVED_PROPERTIES: Final = frozenset({"from", "to"})
 """What an edge's own ends are kept under."""
+FACETS_MAX: Final = 500
+"""Also of edges."""
 FIELDS_MAX: Final = 500
+"""Of one facet, and properties of one edge."""
+DECLARED_MAX: Final = 5_000
+"""Fields and properties of a whole schema: more wouldn't fit into what a workspace keeps of it."""
 CHOICES_MAX: Final = 1_000
 
 _NAME_HINT = "Names are letters, digits and underscores, and start with a small letter: start_time."
@@ -55,6 +60,7 @@ def read_schema(file: TomlFile, *, plugin: str, version: str, label: str) -> Sch
     """The schema in ``file``. Raises InvalidManifest: the first of what is wrong by file and line, and all of it."""
     with file.part():
         file.only(file.data, frozenset({"facet", "edge"}), ())
+    _bound(file)
     tables = _tables(file, file.data, ("facet",), "facet")
     facets: dict[str, Facet] = dict.fromkeys(_names(file.data, "facet"), Facet())
     for name, table in tables.items():
@@ -73,13 +79,26 @@ def read_schema(file: TomlFile, *, plugin: str, version: str, label: str) -> Sch
     return schema
 
 
+def _bound(file: TomlFile) -> None:
+    """Raises InvalidManifest for more than a schema can hold, before any of it is looked at."""
+    count = 0
+    for key, inner in (("facet", "field"), ("edge", "property")):
+        tables = file.data.get(key)
+        tables = list(tables.values()) if isinstance(tables, dict) else []
+        if len(tables) > FACETS_MAX:
+            raise file.problem(f"this schema has more than {FACETS_MAX} {key}s.", "Make several plugins of it.", key)
+        count += sum(len(_names(table, inner)) for table in tables if isinstance(table, dict))
+    if count > DECLARED_MAX:
+        raise file.problem(
+            f"this schema has more than {DECLARED_MAX:,} fields and properties.", "Make several plugins of it."
+        )
+
+
 def _facet(file: TomlFile, name: str, table: dict[str, Any]) -> Facet:
     where = ("facet", name)
     with file.part():
         file.only(table, _FACET_KEYS, where)
     fields = _fields(file, table, (*where, "field"), _FIELD_KEYS, RESERVED_FIELDS)
-    if len(fields) > FIELDS_MAX:
-        raise file.problem(f"{name} has more than {FIELDS_MAX} fields.", "Make several facets of them.", *where)
     with file.part():
         _renames(file, name, fields)
     with file.part():
@@ -362,6 +381,9 @@ def _tables(file: TomlFile, table: dict[str, Any], where: Where, what: str) -> d
             raise file.problem(
                 f"“{key}” isn't a table.", f"Write [{'.'.join(str(part) for part in where)}.name].", *where
             )
+        if len(where) > 1 and len(value) > FIELDS_MAX:
+            many = "properties" if what == "property" else "fields"
+            raise file.problem(f"{where[1]} has more than {FIELDS_MAX} {many}.", "Make several of it.", *where[:-1])
         for name, inner in value.items():
             with file.part():
                 if not (FIELD_NAME if key in ("field", "property") else NAME).fullmatch(name):

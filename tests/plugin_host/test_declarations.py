@@ -153,6 +153,13 @@ SCHEMAS = {
     "a schema too large": (
         facet("\n".join(f'a{n} = {{ description = "{"x" * 1000}" }}' for n in range(300))), 1, "larger than 256 KiB",
     ),
+    "too many facets": ("\n".join(f"[facet.a{n}]" for n in range(501)), 1, "more than 500 facets"),
+    "too many edges": ("\n".join(f"[edge.a{n}]" for n in range(501)), 1, "more than 500 edges"),
+    "too many fields in all": (
+        "\n".join(f"[edge.a{n}.property]\n" + "\n".join(f"b{m} = 1" for m in range(50)) for n in range(101)),
+        1,
+        "more than 5,000 fields and properties",
+    ),
     "too many fields": (facet("\n".join(f"a{n} = {{}}" for n in range(501))), 1, "more than 500 fields"),
 }  # fmt: skip
 
