@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from openprod.core.concepts import Binding, Concept
+from openprod.core.concepts import Binding, Concept, ConceptField
 from openprod.core.queries.ast import (
     ENTITY,
     And,
@@ -37,7 +37,7 @@ from openprod.core.queries.plan import (
     Source,
     Test,
 )
-from openprod.core.schema import Edge, Facet
+from openprod.core.schema import Edge, Facet, Field
 from openprod.engine.schemas import Schemas
 from openprod.errors import Denied, InputError
 from openprod.yjs import layout
@@ -53,6 +53,7 @@ class Names(Protocol):
     def concepts(self) -> Mapping[str, Concept]: ...
     def bindings(self) -> Collection[Binding]: ...
     def is_sought(self, root: str, field: str) -> bool: ...
+    def is_dropped(self, plugin: str) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +77,15 @@ class KnownNames:
     def is_sought(self, root: str, field: str) -> bool:
         return self.schemas.is_sought(root, field)
 
+    def is_dropped(self, plugin: str) -> bool:
+        return plugin in self.schemas.dropped
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """``columns`` as they are called. ``texts``: (facet, field) of collaborative texts that conditions ask about.
 
+    ``references``: (facet, concept or edges' root, field) of those that hold ids and that conditions ask about.
     ``roots``: what it depends on, and ``conflicts``: whether on conflicts too.
     """
 
@@ -89,6 +94,7 @@ class Prepared:
     texts: frozenset[tuple[str, str]]
     roots: frozenset[str]
     conflicts: bool
+    references: frozenset[tuple[str, str]] = frozenset()
 
     @property
     def documents(self) -> frozenset[str]:
@@ -119,6 +125,7 @@ class _Resolver:
         self._texts: set[tuple[str, str]] = set()
         self._roots: set[str] = set(CORE_ROOTS)
         self._conflicts = False
+        self._references: set[tuple[str, str]] = set()
 
     def query(self, query: Query) -> Prepared:
         source = self._source(query.source)
@@ -153,7 +160,9 @@ class _Resolver:
             sort=tuple(self._sort(query, measures, last, last_name)), limit=query.limit, offset=query.offset,
         )  # fmt: skip
         columns = (*plan.group, *map(str, measures)) if measures else (ENTITY, *plan.columns)
-        return Prepared(plan, columns, frozenset(self._texts), frozenset(self._roots), self._conflicts)
+        return Prepared(
+            plan, columns, frozenset(self._texts), frozenset(self._roots), self._conflicts, frozenset(self._references)
+        )
 
     @staticmethod
     def _columns(source: Source, fields: Iterable[Name]) -> tuple[str, ...]:
@@ -191,6 +200,7 @@ class _Resolver:
         facets = self._names.facets()
         facet = facets.get(name)
         if facet is None:
+            self._refuse_dropped(name)
             known = [*facets, *self._names.concepts()] if self._allowed is None else self._visible(facets)
             raise _unknown(f"No adopted plugin has the facet “{name[:80]}”.", name, known, "Known facets")
         self._roots.add(str(name))
@@ -222,6 +232,14 @@ class _Resolver:
         self._roots.update(bindings)
         return ConceptSource(str(name), tuple(concept.columns()), bindings)
 
+    def _refuse_dropped(self, name: Name) -> None:
+        plugin = name.partition(".")[0]
+        if self._names.is_dropped(plugin):
+            raise _wrong(
+                f"“{plugin}” was dropped here: its data are kept, and hidden.", name,
+                f"`openprod plugin adopt DIR {plugin}` shows them again.",
+            )  # fmt: skip
+
     def _visible(self, names: Iterable[str]) -> list[str]:
         return [name for name in names if self._allowed is None or name.partition(".")[0] in self._allowed]
 
@@ -230,6 +248,12 @@ class _Resolver:
         edges = self._names.edges()
         edge = edges.get(name)
         if edge is None:
+            self._refuse_dropped(name)
+            if name in self._names.facets():
+                raise _wrong(
+                    f"“{name}” is a facet; what stands after the first arrow is the edge.", name,
+                    f"Such as -> plugin.edge -> {name}",
+                )  # fmt: skip
             raise _unknown(f"No adopted plugin has the edge “{name[:80]}”.", name, self._visible(edges), "Known edges")
         return edge
 
@@ -253,6 +277,10 @@ class _Resolver:
         if isinstance(source, FacetSource) and name in source.texts:
             self._texts.add((source.root, str(name)))
 
+    def _note_reference(self, of: str, name: Name, fields: Mapping[str, Field | ConceptField]) -> None:
+        if name in fields and fields[name].type == "reference":
+            self._references.add((of, str(name)))
+
     # -- conditions ----------------------------------------------------------------------------------------
 
     def _where(self, source: Source, condition: Condition | None) -> Test | None:
@@ -268,6 +296,8 @@ class _Resolver:
             return No(self._test(source, condition.part))
         if isinstance(condition, (Compare, In)):
             self._asked(source, condition.field, of)
+            declared = self._names.facets()[of] if isinstance(source, FacetSource) else self._names.concepts()[of]
+            self._note_reference(of, condition.field, declared.fields)
             return condition
         if isinstance(condition, Conflicted):
             self._conflicts = True
@@ -319,6 +349,7 @@ class _Resolver:
                     f"{name} has no property “{condition.field[:80]}”.", condition.field, edge.properties,
                     "Its properties",
                 )  # fmt: skip
+            self._note_reference(layout.edge_root(name), condition.field, edge.properties)
             return condition
         raise _wrong(f"Of {name} itself only its properties can be asked.", name, "Such as: where property = value.")
 

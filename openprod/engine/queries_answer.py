@@ -19,6 +19,7 @@ from openprod.core.queries.plan import Texts
 from openprod.engine.commit import Committer
 from openprod.engine.queries import KnownNames, Names, Prepared, prepare
 from openprod.engine.queries_past import past
+from openprod.engine.queries_references import meaning_all
 from openprod.engine.schemas import Schemas
 from openprod.engine.views import Views
 from openprod.engine.worker import Worker
@@ -124,8 +125,11 @@ class Queries:
         def answer() -> tuple[list[list[Any]], dict[str, Any]]:
             with self._answers.held():
                 then = None if moment is None else past(self._answers, prepared.roots, moment.hlc)
-                rows = self._answers.answer(prepared.plan, past=then, texts=_filled(texts))
-                explained = self._answers.explain(prepared.plan, past=then)._asdict() if explain else {}
+                plan = prepared.plan
+                if prepared.references:
+                    plan = meaning_all(plan, prepared.references, then.redirects if then else self._redirects())
+                rows = self._answers.answer(plan, past=then, texts=_filled(texts))
+                explained = self._answers.explain(plan, past=then)._asdict() if explain else {}
             return [row[1:] for row in rows] if prepared.plan.measures else rows, explained
 
         rows, explained = await _aside(answer)
@@ -134,6 +138,9 @@ class Queries:
             for row in rows:
                 row[column] = contents.get(row[0], "")
         return rows, explained
+
+    def _redirects(self) -> dict[str, str]:
+        return self._answers.storage.redirects()
 
     async def _texts(self, facet: str, field: str, entities: list[str], moment: Moment | None) -> dict[str, str]:
         """{entity: content}; of an entity that has none, what of those merged into it has one."""

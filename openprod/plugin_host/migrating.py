@@ -6,8 +6,7 @@ plugin's data as the adopted version shows them; what it proposes is checked aga
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
@@ -25,28 +24,13 @@ from openprod.core.operations import (
     SetField,
 )
 from openprod.core.proposals import Proposal
-from openprod.core.schema import TEXT_TYPES, Facet, Field, Schema
-from openprod.core.values import canonical, check
+from openprod.core.schema import Field, Schema
+from openprod.core.values import check
 from openprod.errors import InvalidManifest, LimitExceeded, OpenprodError
 from openprod.plugin_api.snapshot import Snapshot
 from openprod.plugin_host.code import describe, load_function
 from openprod.plugin_host.manifest import Manifest, Migration
-
-SHOWN_MAX: Final = 2_000
-"""Fields listed in a preview; the counts are of all."""
-
-
-class FieldChange(msgspec.Struct, frozen=True, kw_only=True):
-    """One field of one entity. ``entity`` is an id, ``title`` what people call it."""
-
-    entity: str
-    title: str
-    facet: str
-    field: str
-    label: str
-    before: Any
-    after: Any
-
+from openprod.plugin_host.previewing import SHOWN_MAX, FieldChange, field_changes
 
 class Misfit(msgspec.Struct, frozen=True, kw_only=True):
     """A value that will not fit its field afterwards: kept, shown and flagged, as any such value is."""
@@ -137,7 +121,7 @@ def _facet(schema: Schema, name: str, fields: dict[str, Any]) -> str:
 
 
 def _preview(new: Schema, old: Schema, snapshot: Snapshot, proposal: Proposal) -> Preview:
-    changes = list(_field_changes(new, old, snapshot, proposal.operations))
+    changes = list(field_changes(new, snapshot, proposal.operations, old=old))
     after: dict[tuple[str, str, str], Any] = {(one.facet, one.entity, one.field): one.after for one in changes}
     misfits: list[Misfit] = []
     hidden: dict[str, int] = {}
@@ -173,54 +157,6 @@ def _misfit(before: Field | None, field: Field, value: Any) -> str:
     also = before is not None and field.type in evolution.WIDER.get(before.type, ())
     wide = msgspec.structs.replace(field, also=(before.type,)) if also and before is not None else field
     return validity.fault(wide, value)
-
-
-def _field_changes(
-    new: Schema, old: Schema, snapshot: Snapshot, operations: Iterable[Operation]
-) -> Iterable[FieldChange]:
-    for operation in operations:
-        match operation:
-            case CreateEntity(entity=entity, facets=facets):
-                written = [(facet, field, value) for facet, fields in facets.items() for field, value in fields.items()]
-            case AttachFacet(entity=entity, facet=facet, fields=fields):
-                written = [(facet, field, value) for field, value in fields.items()]
-            case SetField(entity=entity, facet=facet, field=field, value=value):
-                written = [(facet, field, value)]
-            case ClearField(entity=entity, facet=facet, field=field):
-                written = [(facet, field, None)]
-            case DetachFacet(entity=entity, facet=facet):
-                present = snapshot.entities(facet).get(entity, {})
-                written = [(facet, field, None) for field, value in present.items() if value is not None]
-            case _:
-                continue
-        for facet, field, value in written:
-            present = snapshot.entities(facet).get(entity, {})
-            short = facet.partition(".")[2]
-            declared = new.facets[short].fields.get(field)
-            before = _before(old.facets.get(short), declared, field, present)
-            if canonical(before) != canonical(value):
-                yield FieldChange(
-                    entity=entity, title=_title(old.facets.get(short), new.facets[short], present, entity),
-                    facet=facet, field=field, label=declared.label if declared else field, before=before, after=value,
-                )  # fmt: skip
-
-
-def _before(facet: Facet | None, field: Field | None, name: str, present: Any) -> Any:
-    """What the field, or what it was, shows now."""
-    known = facet.fields if facet else {}
-    value = next(
-        (
-            present[key]
-            for key in (name, *(field.was if field else ()))
-            if key in known and present.get(key) is not None
-        ),
-        None,
-    )
-    return None if value == "" and name in known and known[name].type in TEXT_TYPES else value
-
-
-def _title(old: Facet | None, new: Facet, present: Any, entity: str) -> str:
-    return titles.title((old or new).title, present, entity=entity)
 
 
 def _fault(manifest: Manifest, what: str) -> InvalidManifest:

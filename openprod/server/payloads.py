@@ -358,6 +358,11 @@ class ProposalRecord(Form):
     skipped: list[dict[str, str]]
     mapping: dict[str, str]
     counts: dict[str, int]
+    changes: Annotated[
+        list[dict[str, Any]],
+        Field(description="What would stand otherwise: entity, title, facet, field, label, before, after; the first ones"),
+    ]
+    changes_count: Annotated[int, Field(description="How many there are")]
 
 
 class ImportAnswer(Form):

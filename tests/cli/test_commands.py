@@ -25,6 +25,9 @@ def test_query(either: Laptop) -> None:
     assert [row[1:] for row in either.run("query", "show.openprod", asked, "--json").json["rows"]] == [["SND"]]
     nothing = either.run("query", "show.openprod", "cues.cue where list = FLY")
     assert (nothing.status, nothing.err) == (0, "Nothing matches.\n")
+    asked_for = either.done("query", "show.openprod", "cues.cue where label = Wind select scene, label")
+    assert asked_for.splitlines()[0].split("\t") == ["entity", "scene", "label"]  # scene is empty
+    assert either.done("query", "show.openprod", "cues.cue select sum(scene)").splitlines()[0] == "sum(scene)"
 
 
 def test_log_history_and_hash(either: Laptop) -> None:
@@ -43,11 +46,13 @@ def test_log_history_and_hash(either: Laptop) -> None:
 
 def test_import_looks_first_and_changes_nothing_twice(either: Laptop) -> None:
     before = either.done("hash", "show.openprod")
-    (either.folder / "more.csv").write_text("List,Q,Label\nLX,99,Bows\nLX,1,Preset\n")
+    (either.folder / "more.csv").write_text("List,Q,Label\nLX,99,Bows\nLX,1,Preset\nLX,42,Dawn\n")
     plan = either.run("import", "show.openprod", "cues.csv", "more.csv", "--json").json
     assert (plan["applied"], plan["proposal"]["counts"]["created"]) == (False, 1)
     looked = either.run("import", "show.openprod", "cues.csv", "more.csv")
     assert "Nothing was changed" in looked.err
+    (change,) = plan["proposal"]["changes"]
+    assert "\t".join((change["title"], "Label", change["before"], "Dawn")) in looked.out
     assert either.done("hash", "show.openprod") == before
     assert "Imported as bundle" in either.done("import", "show.openprod", "cues.csv", "more.csv", "--apply")
     after = either.done("hash", "show.openprod")

@@ -348,6 +348,14 @@ def test_what_is_no_time_is_refused(text: str) -> None:
         moments.instant(text, NOW, lambda moment: moment.replace(tzinfo=UTC))
 
 
+def test_what_is_no_time_is_pointed_at() -> None:
+    asked = queries.parse("a.b where x = 1 as of soon sort x").as_of
+    assert asked == "soon"
+    with pytest.raises(InputError) as raised:
+        moments.instant(asked, NOW, lambda moment: moment.replace(tzinfo=UTC))
+    assert raised.value.details == {"column": 23}
+
+
 def test_the_guide_holds_the_grammar_and_its_examples_can_be_read() -> None:
     guide = GUIDE.read_text()
     assert GRAMMAR in guide

@@ -36,9 +36,9 @@ PLANNED = Schema(
     plugin="planned",
     facets={
         "guest": Facet(title="{shown}", fields={"shown": Field(), "seat": Field(type="integer")}),
-        "day": Facet(fields={"on": Field(type="date")}),
+        "day": Facet(fields={"on": Field(type="date"), "host": Field(type="reference")}),
     },
-    edges={"comes": Edge(source="guest", target="day", properties={"late": Field(type="boolean")})},
+    edges={"comes": Edge(source="guest", target="day", properties={"late": Field(type="boolean"), "with": Field(type="reference")})},
 )
 
 
@@ -115,6 +115,39 @@ async def test_what_was_merged_shows_as_the_other_until_it_is_split(workspace: W
     assert [row[0] for row in then] == ["d1", "d2"]
 
 
+async def test_a_reference_to_what_was_merged_is_one_to_the_other(workspace: Workspace) -> None:
+    """Asked for by either id, until it is split; and as of then."""
+    await workspace.commit(
+        [
+            SetField(entity="d1", facet="planned.day", field="host", value="g1"),
+            SetField(entity="d2", facet="planned.day", field="host", value="g2"),
+            CreateEntity(entity="g3", facets={"planned.guest": {"shown": "Kim"}}),
+            AddEdge(edge="planned.comes", id="e3", source="g3", target="d2", properties={"with": "g2"}),
+        ]
+    )
+    edge = "planned.day where has <- planned.comes where (with = g1)"
+    other = "planned.day where host != g1"
+    watch = workspace.watch(parse("planned.day where host = g1"))
+    answer = await watch.news()
+    assert answer is not None and [row[0] for row in answer["rows"]] == ["d1"]
+    merged = await workspace.commit([MergeEntities(survivor="g1", absorbed="g2")])
+    for asked in ("host = g1", "host = g2", "host in (g2, nobody)", "not host != g1"):
+        assert [row[0] for row in await rows(workspace, f"planned.day where {asked}")] == ["d1", "d2"], asked
+    assert "d2" not in [row[0] for row in await rows(workspace, other)]
+    assert [row[0] for row in await rows(workspace, edge)] == ["d2"]
+    answer = await watch.news()
+    assert answer is not None and [row[0] for row in answer["rows"]] == ["d1", "d2"]
+    await workspace.commit([SplitEntity(entity="g2")])
+    assert [row[0] for row in await rows(workspace, "planned.day where host = g1")] == ["d1"]
+    assert "d2" in [row[0] for row in await rows(workspace, other)]
+    assert await rows(workspace, edge) == []
+    answer = await watch.news()
+    assert answer is not None and [row[0] for row in answer["rows"]] == ["d1"]
+    watch.close()
+    then = await rows(workspace, f"planned.day where host = g2 as of {merged.bundle}")
+    assert [row[0] for row in then] == ["d1", "d2"]
+
+
 async def test_the_past_holds_values_texts_and_who_was_the_same(workspace: Workspace) -> None:
     first = await workspace.commit([EditText(entity="c1", facet="listed.card", field="notes", index=0, insert="old")])
     await workspace.commit([AssertSame(concept="Person", entities=["c1", "g1"])])
@@ -172,7 +205,7 @@ async def test_names_of_other_documents_are_refused_whether_they_are_there_or_no
     ("text", "column", "hint"),
     [
         ("listed.crad", 1, "listed.card"), ("person", 1, "Person"), ("listed.card where nmae = x", 19, "name"),
-        ("planned.guest -> planned.come", 18, "planned.comes"), ("listed.card select x", 20, "Its fields"),
+        ("planned.guest -> planned.come", 18, "planned.comes"), ("planned.guest -> planned.day", 18, "plugin.edge"), ("listed.card select x", 20, "Its fields"),
         ("planned.guest -> planned.comes where lat = 1", 38, "late"),
         ("listed.card select name, count()", 20, "group by"),
         ("listed.card select count() sort name", 33, "made of"),
@@ -184,3 +217,12 @@ async def test_errors_point_at_names(workspace: Workspace, text: str, column: in
         await rows(workspace, text)
     assert refused.value.details["column"] == column
     assert hint in refused.value.hint
+
+
+async def test_what_was_dropped_is_said_to_be(workspace: Workspace) -> None:
+    """INV-DROP-1: its names are known, and how to see it again."""
+    await workspace.drop("planned")
+    for text in ("planned.guest", "listed.card -> planned.comes -> listed.card"):
+        with pytest.raises(InputError, match="dropped") as refused:
+            await rows(workspace, text)
+        assert "adopt" in refused.value.hint

@@ -212,6 +212,20 @@ async def test_an_import_does_not_overwrite_what_it_has_not_seen(
     assert edits == 1
 
 
+async def test_an_import_shows_what_stands_there_now(served: Served) -> None:
+    """Old beside new, of what is there already; what is new has no old value."""
+    await shipped_cues(served)
+    place = "/imports/cues.csv?file_name=a.csv"
+    done = (await served["editor"].post(f"{place}&apply=true", content=SHEET, headers=CSV)).json()
+    assert (done["proposal"]["changes"], done["proposal"]["changes_count"]) == ([], 0)
+    changed = SHEET.replace(b"Dawn", b"Sunrise") + b"LX,103,Night\n"
+    shown = (await served["editor"].post(place, content=changed, headers=CSV)).json()["proposal"]
+    (change,) = shown["changes"]
+    assert shown["changes_count"] == 1
+    assert (change["title"], change["facet"], change["field"]) == ("LX 101", "cues.cue", "label")
+    assert (change["before"], change["after"]) == ("Dawn", "Sunrise")
+
+
 async def test_imports_that_cannot_be(served: Served, tmp_path: Path) -> None:
     await shipped_cues(served)
     refused(await served["editor"].post("/imports/cues.csv", content=b"", headers=CSV), 400, "INPUT")

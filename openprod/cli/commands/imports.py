@@ -9,9 +9,10 @@ import click
 
 from openprod.cli.calls import Node, call
 from openprod.cli.options import folder_argument, json_option, message_option
-from openprod.cli.output import note, print_json, say
+from openprod.cli.output import cell, note, print_json, print_table, say
 
 _SKIPPED_SHOWN_MAX = 20
+_CHANGES_SHOWN_MAX = 40
 
 
 @click.command("import")
@@ -24,7 +25,8 @@ _SKIPPED_SHOWN_MAX = 20
 def import_(folder: Path, importer: str, file: Path, apply: bool, message: str, as_json: bool) -> None:
     """Show what importing a file would change, or do it.
 
-    Shows the columns, the counts, what is left out and why, and changes nothing. With --apply, imports it.
+    Shows the columns, the counts, what would stand otherwise and what stands there now, what is left out and why, and
+    changes nothing. With --apply, imports it.
     `openprod plugin list DIR` names the formats.
     """
 
@@ -54,6 +56,7 @@ def _show(proposal: dict[str, Any]) -> None:
         say("Columns: " + ", ".join(f"{column} → {field}" for column, field in proposal["mapping"].items()))
     if proposal["counts"]:
         say("Counts: " + ", ".join(f"{count} {what}" for what, count in proposal["counts"].items()))
+    _show_changes(proposal["changes"], proposal["changes_count"])
     skipped = proposal["skipped"]
     if skipped:
         say("Left out:")
@@ -61,3 +64,15 @@ def _show(proposal: dict[str, Any]) -> None:
             say(f"  {one['where']}: {one['why']}")
         if len(skipped) > _SKIPPED_SHOWN_MAX:
             say(f"  … and {len(skipped) - _SKIPPED_SHOWN_MAX} more; --json lists all.")
+
+
+def _show_changes(changes: list[dict[str, Any]], count: int) -> None:
+    if not changes:
+        return
+    rows = [
+        (one["title"], one["label"], cell(one["before"]) or "nothing", cell(one["after"]) or "nothing")
+        for one in changes[:_CHANGES_SHOWN_MAX]
+    ]
+    print_table(["what", "field", "now", "then"], rows)
+    if count > _CHANGES_SHOWN_MAX:
+        say(f"… and {count - _CHANGES_SHOWN_MAX} more; --json lists {'them' if count == len(changes) else 'more'}.")

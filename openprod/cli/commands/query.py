@@ -26,7 +26,8 @@ def query(folder: Path, words: tuple[str, ...], explain: bool, as_json: bool) ->
     QUERY: plugin.facet [where field = value and …] [-> plugin.edge -> plugin.facet …] [select field, …]
     [group by field] [sort field, -field] [limit N] [as of BUNDLE, DATE or “last friday”], or JSON:
     {"facet": "plugin.facet", "where": {"field": "value"}, "sort": ["field"], "limit": 20}.
-    The guide to queries has it all. Empty fields of all rows are left out of the table; JSON has every column.
+    The guide to queries has it all. Fields that are empty in all rows are left out of the table, unless select names
+    them; JSON has every column.
     """
     line = " ".join(words)
     # Text goes as it is: whoever knows which names there are can then point at the column.
@@ -39,7 +40,9 @@ def query(folder: Path, words: tuple[str, ...], explain: bool, as_json: bool) ->
         print_json(found)
         return
     columns, rows = found["columns"], found["rows"]
-    kept = [at for at in range(len(columns)) if not rows or any(row[at] not in (None, "") for row in rows)]
+    parsed = queries.parse(line)
+    chosen = parsed.fields or parsed.measures or parsed.group or not rows
+    kept = [at for at in range(len(columns)) if chosen or any(row[at] not in (None, "") for row in rows)]
     print_table([columns[at] for at in kept], [[row[at] for at in kept] for row in rows], empty="Nothing matches.")
 
 

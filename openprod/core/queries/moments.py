@@ -38,10 +38,12 @@ def instant(text: str, now: datetime, placed: Callable[[datetime], datetime]) ->
         moment = _minute(words, now)
         return _ms(moment if moment.tzinfo is not None else placed(moment))
     except (ValueError, OverflowError):
+        column = getattr(text, "at", 0)  # of a name in the text form
         raise InputError(
             f"“{text[:80]}” is neither a bundle nor a time.",
-            hint="Such as: as of 2026-11-20, as of 2026-11-20 18:00, as of yesterday, as of last friday, or a bundle "
-            "from `openprod log`.",
+            hint=f"{f'At column {column}. ' if column else ''}Such as: as of 2026-11-20, as of 2026-11-20 18:00, "
+            "as of yesterday, as of last friday, or a bundle from `openprod log`.",
+            details={"column": column} if column else {},
         ) from None
 
 

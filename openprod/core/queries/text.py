@@ -186,11 +186,12 @@ class _Parser:
 
     def _as(self) -> str:
         self._keyword("of", "as")
+        column = self._column()
         words = [self._next("a bundle or a time").text]
         while (token := self._peek()) is not None and token.kind == "word" and token.text.casefold() not in _CLAUSES:
             self._at += 1
             words.append(token.text)
-        return " ".join(words)
+        return Name(" ".join(words), column)
 
     def _column_or_measure(self) -> Name | Measure:
         token = self._peek()
@@ -275,7 +276,7 @@ class _Parser:
                 return self._has()
             if keyword == "matching":
                 self._at += 1
-                return Matching(self._text_value("words to look for"))
+                return Matching(self._text_value("a text to look for"))
             if keyword == "conflicted":
                 self._at += 1
                 return Conflicted(self._group_of(self._field) if after and after[:2] == ("sign", "(") else ())
@@ -314,7 +315,8 @@ class _Parser:
         if token.kind == "json":
             return _json(token)
         if token.kind in ("sign", "arrow"):
-            raise wrong(f"Expected a value, not “{token.text}”.", token.column)
+            more = ": “=” stands once" if token.text == "=" else ""
+            raise wrong(f"Expected a value, not “{token.text}”{more}.", token.column)
         if token.kind == "word" and token.text.casefold() == "null":
             return None
         return token.text
@@ -435,4 +437,4 @@ def _end_of_json(text: str, start: int) -> int:
     except RecursionError:
         raise wrong("This JSON is nested too deeply.", start + 1) from None
     except ValueError as error:
-        raise wrong(f"This isn't JSON: {error}.", getattr(error, "pos", start) + 1) from None
+        raise wrong(f"This isn't JSON: {getattr(error, 'msg', error)}.", getattr(error, "pos", start) + 1) from None

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+import msgspec
 from anyio import to_thread
 from starlette.responses import Response
 
+from openprod.core.operations import CreateEntity
 from openprod.core.proposals import Proposal
 from openprod.engine.events import Committed, Receipt
 from openprod.errors import InputError, LimitExceeded, Stale
 from openprod.plugin_host.fitting import fit, known
 from openprod.plugin_host.importing import FILE_BYTES_MAX, plan_import
 from openprod.plugin_host.manifest import Importer, Manifest
+from openprod.plugin_host.previewing import SHOWN_MAX, FieldChange, field_changes
 from openprod.plugin_host.snapshots import take_snapshot
 from openprod.server.body import read_bytes
 from openprod.server.calls import Asked, Call
@@ -22,6 +25,19 @@ from openprod.server.progress import Report, work
 from openprod.storage.sqlite.connection import translated
 
 _TRIES_MAX: Final = 3
+
+
+class _Planned(NamedTuple):
+    """``changes``: what would stand otherwise in things that are there. ``touched``: entities that somebody changed
+    while it was made."""
+
+    proposal: Proposal
+    changes: tuple[FieldChange, ...]
+    touched: set[str]
+
+    def to_json(self) -> dict[str, Any]:
+        changes = [msgspec.to_builtins(one) for one in self.changes[:SHOWN_MAX]]
+        return {**self.proposal.to_json(), "changes": changes, "changes_count": len(self.changes)}
 
 
 async def run(asked: Asked) -> Response:
@@ -38,13 +54,13 @@ async def run(asked: Asked) -> Response:
         )
 
     async def look(report: Report) -> dict[str, Any]:
-        proposal, _touched = await _plan(asked, manifest, importer, data, name, _part(report, 0, 1))
-        return {"proposal": proposal.to_json(), "applied": False, "receipt": None}
+        planned = await _plan(asked, manifest, importer, data, name, _part(report, 0, 1))
+        return {"proposal": planned.to_json(), "applied": False, "receipt": None}
 
     async def apply(report: Report) -> dict[str, Any]:
         async with asked.services.importing:
-            proposal, receipt = await _apply(asked, manifest, importer, data, name, query.message, report)
-        return {"proposal": proposal.to_json(), "applied": True, "receipt": receipt}
+            planned, receipt = await _apply(asked, manifest, importer, data, name, query.message, report)
+        return {"proposal": planned.to_json(), "applied": True, "receipt": receipt}
 
     return await work(asked, apply if query.apply else look)
 
@@ -71,8 +87,7 @@ async def _data(asked: Asked, path: str | None) -> bytes:
 
 async def _plan(
     asked: Asked, manifest: Manifest, importer: Importer, data: bytes, name: str, report: Report
-) -> tuple[Proposal, set[str]]:
-    """The proposal, and the entities that somebody changed while it was made."""
+) -> _Planned:
     touched: set[str] = set()
 
     def note(event: Committed) -> None:
@@ -87,29 +102,31 @@ async def _plan(
         planned = await to_thread.run_sync(lambda: plan_import(manifest, importer, data, snapshot, file_name=name))
         report(2, 2)
         proposal = fit(planned, adopted, manifest.version)
+        there = [one for one in proposal.operations if not isinstance(one, CreateEntity)]
+        changes = await to_thread.run_sync(lambda: tuple(field_changes(adopted, snapshot, there)))
     finally:
         forget()
-    return proposal, touched
+    return _Planned(proposal, changes, touched)
 
 
 async def _apply(
     asked: Asked, manifest: Manifest, importer: Importer, data: bytes, name: str, message: str, report: Report
-) -> tuple[Proposal, Receipt]:
+) -> tuple[_Planned, Receipt]:
     """Plan and commit; plan again when somebody changed what the plan is about."""
     for _ in range(_TRIES_MAX):
-        proposal, touched = await _plan(asked, manifest, importer, data, name, _part(report, 0, 3))
-        about = {getattr(operation, "entity", "") for operation in proposal.operations}
-        if touched & about:
+        planned = await _plan(asked, manifest, importer, data, name, _part(report, 0, 3))
+        operations = planned.proposal.operations
+        if planned.touched & {getattr(operation, "entity", "") for operation in operations}:
             continue
         receipt = await asked.workspace.commit(
-            proposal.operations,
+            operations,
             message=message or f"{importer.label}: {name}".removesuffix(": "),
             actor=asked.actor,
             intent="import",
             progress=_part(report, 1, 3),
         )
         report(300, 300)
-        return proposal, receipt
+        return planned, receipt
     raise Stale("Somebody is changing the same things all the time.", hint="Nothing was imported. Try again.")
 
 

@@ -1,0 +1,112 @@
+"""What a proposal would change, field by field: what stands there now, and what would."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+import msgspec
+
+from openprod.core import titles
+from openprod.core.operations import (
+    AttachFacet,
+    ClearField,
+    CreateEntity,
+    DetachFacet,
+    EditText,
+    Operation,
+    SetEdgeProperty,
+    SetField,
+)
+from openprod.core.schema import TEXT_TYPES, Facet, Field, Schema
+from openprod.core.values import canonical
+from openprod.plugin_api.snapshot import Snapshot
+
+SHOWN_MAX: Final = 2_000
+"""Fields listed in a preview; the counts are of all."""
+
+
+class FieldChange(msgspec.Struct, frozen=True, kw_only=True):
+    """One field of one entity, or one property of an edge. ``entity`` is an id, ``title`` what people call it."""
+
+    entity: str
+    title: str
+    facet: str
+    field: str
+    label: str
+    before: Any
+    after: Any
+
+
+def field_changes(
+    new: Schema, snapshot: Snapshot, operations: Iterable[Operation], *, old: Schema | None = None
+) -> Iterator[FieldChange]:
+    """``old``: the schema that the snapshot was taken under, where it is another than the one of the operations."""
+    old = old or new
+    for operation in operations:
+        match operation:
+            case CreateEntity(entity=entity, facets=facets):
+                written = [(facet, field, value) for facet, fields in facets.items() for field, value in fields.items()]
+            case AttachFacet(entity=entity, facet=facet, fields=fields):
+                written = [(facet, field, value) for field, value in fields.items()]
+            case SetField(entity=entity, facet=facet, field=field, value=value):
+                written = [(facet, field, value)]
+            case ClearField(entity=entity, facet=facet, field=field):
+                written = [(facet, field, None)]
+            case EditText(entity=entity, facet=facet, field=field, index=at, delete=length, insert=text):
+                present = str(snapshot.entities(facet).get(entity, {}).get(field) or "")
+                written = [(facet, field, present[:at] + text + present[at + length :])]
+            case DetachFacet(entity=entity, facet=facet):
+                present_fields = snapshot.entities(facet).get(entity, {})
+                written = [(facet, field, None) for field, value in present_fields.items() if value is not None]
+            case SetEdgeProperty():
+                yield from _property_change(new, snapshot, operation)
+                continue
+            case _:
+                continue
+        entity = snapshot.survivor(entity)
+        for facet, field, value in written:
+            fields = snapshot.entities(facet).get(entity, {})
+            short = facet.partition(".")[2]
+            declared = new.facets[short].fields.get(field)
+            before = _before(old.facets.get(short), declared, field, fields)
+            if canonical(before) != canonical(value):
+                yield FieldChange(
+                    entity=entity, title=titles.title((old.facets.get(short) or new.facets[short]).title, fields,
+                    entity=entity), facet=facet, field=field, label=declared.label if declared else field,
+                    before=before, after=value,
+                )  # fmt: skip
+
+
+def _property_change(schema: Schema, snapshot: Snapshot, operation: SetEdgeProperty) -> Iterator[FieldChange]:
+    view = snapshot.edges(operation.edge).get(operation.id)
+    before = view.properties.get(operation.property) if view is not None else None
+    if view is not None and canonical(before) != canonical(operation.value):
+        declared = schema.edges[operation.edge.partition(".")[2]].properties.get(operation.property)
+        yield FieldChange(
+            entity=operation.id, title=" → ".join(_named(schema, snapshot, end) for end in (view.source, view.target)),
+            facet=operation.edge, field=operation.property, label=declared.label if declared else operation.property,
+            before=before, after=operation.value,
+        )  # fmt: skip
+
+
+def _named(schema: Schema, snapshot: Snapshot, entity: str) -> str:
+    for short, facet in schema.facets.items():
+        fields = snapshot.entities(f"{schema.plugin}.{short}").get(entity)
+        if fields is not None and facet.title:
+            return titles.title(facet.title, fields, entity=entity)
+    return entity
+
+
+def _before(facet: Facet | None, field: Field | None, name: str, present: Any) -> Any:
+    """What the field, or what it was, shows now."""
+    known = facet.fields if facet else {}
+    value = next(
+        (
+            present[key]
+            for key in (name, *(field.was if field else ()))
+            if key in known and present.get(key) is not None
+        ),
+        None,
+    )
+    return None if value == "" and name in known and known[name].type in TEXT_TYPES else value
