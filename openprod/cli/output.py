@@ -84,6 +84,12 @@ def cell(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+def now_and_then(before: Any, after: Any) -> tuple[str, str]:
+    """Two values beside each other. Those that look alike, such as a number and a text, as JSON."""
+    texts = cell(before) or "nothing", cell(after) or "nothing"
+    return texts if texts[0] != texts[1] else (json.dumps(before), json.dumps(after))
+
+
 def printable(text: str) -> str:
     """Without control characters, which could command the terminal, and half characters, which it can't show."""
     return "".join(

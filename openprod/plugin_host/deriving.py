@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -117,15 +118,26 @@ def _within(condition: Condition | None) -> Iterator[Hop]:
 def compute(view: DerivedView, function: Any, answer: Mapping[str, Any], describe: Any) -> Derived:
     """What ``function`` makes of a query's answer. ``describe`` says an exception of its code in one line.
 
-    Raises InvalidManifest when it stops, or gives what isn't a table.
+    Raises InvalidManifest when it stops, gives what isn't a table, or gives another one for the same rows.
     """
-    found = Found(tuple(answer["columns"]), tuple(tuple(row) for row in answer["rows"]))
+    made = _checked(view, _called(view, function, answer, describe))
+    if _called(view, function, answer, describe) != made:
+        raise _fault(view, "it gives something else each time for the same rows")
+    return made
+
+
+def _called(view: DerivedView, function: Any, answer: Mapping[str, Any], describe: Any) -> Any:
+    # The rows' lists and objects are its own to change: each call gets others.
+    found = Found(tuple(answer["columns"]), tuple(tuple(copy.deepcopy(row)) for row in answer["rows"]))
     try:
-        made = function(found)
+        return function(found)
     except OpenprodError:
         raise
     except Exception as error:
         raise _fault(view, f"it stopped ({describe(error)})") from error
+
+
+def _checked(view: DerivedView, made: Any) -> Derived:
     if not isinstance(made, Derived):
         raise _fault(view, "it gave no table")
     if len(made.rows) > ROWS_MAX:
@@ -139,7 +151,7 @@ def compute(view: DerivedView, function: Any, answer: Mapping[str, Any], describ
             for value in row:
                 values.check(list(value) if isinstance(value, tuple) else value, where="a cell")
         except OpenprodError as error:
-            raise _fault(view, error.sentence) from None
+            raise _fault(view, error.sentence[:1].lower() + error.sentence[1:].rstrip(".")) from None
     return made
 
 

@@ -15,6 +15,8 @@ from openprod.plugin_host.manifest import Manifest, read_manifest
 from openprod.plugin_host.toml_lines import TomlFile
 
 API: Final = "openprod.plugin_api"
+IMPURE: Final = frozenset({"time", "random", "secrets", "os", "socket", "subprocess", "threading", "urllib"})
+"""What a function that gives the same for the same data has no use for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,8 @@ def _imports(path: Path, tree: ast.Module) -> Iterator[tuple[int, str, str]]:
                 yield node.lineno, f"{name} belongs to another plugin.", "Plugins know nothing of each other."
             elif first not in sys.stdlib_module_names:
                 yield node.lineno, "", f"{first} has to be installed wherever the plugin is."
+            elif first in IMPURE:
+                yield node.lineno, "", f"{first} isn't for plugins: the same data have to give the same, everywhere."
 
 
 def _missing(manifest: Manifest) -> list[str]:

@@ -32,6 +32,7 @@ from openprod.plugin_host.code import describe, load_function
 from openprod.plugin_host.manifest import Manifest, Migration
 from openprod.plugin_host.previewing import SHOWN_MAX, FieldChange, field_changes
 
+
 class Misfit(msgspec.Struct, frozen=True, kw_only=True):
     """A value that will not fit its field afterwards: kept, shown and flagged, as any such value is."""
 

@@ -57,8 +57,8 @@ def field_changes(
                 present = str(snapshot.entities(facet).get(entity, {}).get(field) or "")
                 written = [(facet, field, present[:at] + text + present[at + length :])]
             case DetachFacet(entity=entity, facet=facet):
-                present_fields = snapshot.entities(facet).get(entity, {})
-                written = [(facet, field, None) for field, value in present_fields.items() if value is not None]
+                there = snapshot.entities(facet).get(entity, {})
+                written = [(facet, field, None) for field, value in there.items() if value is not None]
             case SetEdgeProperty():
                 yield from _property_change(new, snapshot, operation)
                 continue
@@ -66,13 +66,13 @@ def field_changes(
                 continue
         entity = snapshot.survivor(entity)
         for facet, field, value in written:
-            fields = snapshot.entities(facet).get(entity, {})
+            stands = snapshot.entities(facet).get(entity, {})
             short = facet.partition(".")[2]
             declared = new.facets[short].fields.get(field)
-            before = _before(old.facets.get(short), declared, field, fields)
+            before = _before(old.facets.get(short), declared, field, stands)
             if canonical(before) != canonical(value):
                 yield FieldChange(
-                    entity=entity, title=titles.title((old.facets.get(short) or new.facets[short]).title, fields,
+                    entity=entity, title=titles.title((old.facets.get(short) or new.facets[short]).title, stands,
                     entity=entity), facet=facet, field=field, label=declared.label if declared else field,
                     before=before, after=value,
                 )  # fmt: skip

@@ -360,7 +360,7 @@ class ProposalRecord(Form):
     counts: dict[str, int]
     changes: Annotated[
         list[dict[str, Any]],
-        Field(description="What would stand otherwise: entity, title, facet, field, label, before, after; the first ones"),
+        Field(description="What would be otherwise: entity, title, facet, field, label, before, after; the first ones"),
     ]
     changes_count: Annotated[int, Field(description="How many there are")]
 

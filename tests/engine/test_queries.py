@@ -38,7 +38,11 @@ PLANNED = Schema(
         "guest": Facet(title="{shown}", fields={"shown": Field(), "seat": Field(type="integer")}),
         "day": Facet(fields={"on": Field(type="date"), "host": Field(type="reference")}),
     },
-    edges={"comes": Edge(source="guest", target="day", properties={"late": Field(type="boolean"), "with": Field(type="reference")})},
+    edges={
+        "comes": Edge(
+            source="guest", target="day", properties={"late": Field(type="boolean"), "with": Field(type="reference")}
+        )
+    },
 )
 
 
@@ -129,20 +133,23 @@ async def test_a_reference_to_what_was_merged_is_one_to_the_other(workspace: Wor
     other = "planned.day where host != g1"
     watch = workspace.watch(parse("planned.day where host = g1"))
     answer = await watch.news()
-    assert answer is not None and [row[0] for row in answer["rows"]] == ["d1"]
+    assert answer is not None
+    assert [row[0] for row in answer["rows"]] == ["d1"]
     merged = await workspace.commit([MergeEntities(survivor="g1", absorbed="g2")])
     for asked in ("host = g1", "host = g2", "host in (g2, nobody)", "not host != g1"):
         assert [row[0] for row in await rows(workspace, f"planned.day where {asked}")] == ["d1", "d2"], asked
     assert "d2" not in [row[0] for row in await rows(workspace, other)]
     assert [row[0] for row in await rows(workspace, edge)] == ["d2"]
     answer = await watch.news()
-    assert answer is not None and [row[0] for row in answer["rows"]] == ["d1", "d2"]
+    assert answer is not None
+    assert [row[0] for row in answer["rows"]] == ["d1", "d2"]
     await workspace.commit([SplitEntity(entity="g2")])
     assert [row[0] for row in await rows(workspace, "planned.day where host = g1")] == ["d1"]
     assert "d2" in [row[0] for row in await rows(workspace, other)]
     assert await rows(workspace, edge) == []
     answer = await watch.news()
-    assert answer is not None and [row[0] for row in answer["rows"]] == ["d1"]
+    assert answer is not None
+    assert [row[0] for row in answer["rows"]] == ["d1"]
     watch.close()
     then = await rows(workspace, f"planned.day where host = g2 as of {merged.bundle}")
     assert [row[0] for row in then] == ["d1", "d2"]
@@ -205,7 +212,8 @@ async def test_names_of_other_documents_are_refused_whether_they_are_there_or_no
     ("text", "column", "hint"),
     [
         ("listed.crad", 1, "listed.card"), ("person", 1, "Person"), ("listed.card where nmae = x", 19, "name"),
-        ("planned.guest -> planned.come", 18, "planned.comes"), ("planned.guest -> planned.day", 18, "plugin.edge"), ("listed.card select x", 20, "Its fields"),
+        ("planned.guest -> planned.come", 18, "planned.comes"),
+        ("planned.guest -> planned.day", 18, "plugin.edge"), ("listed.card select x", 20, "Its fields"),
         ("planned.guest -> planned.comes where lat = 1", 38, "late"),
         ("listed.card select name, count()", 20, "group by"),
         ("listed.card select count() sort name", 33, "made of"),

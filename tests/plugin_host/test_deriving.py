@@ -105,6 +105,10 @@ async def test_a_view_is_computed_anew_each_time(
             "as long as",
         ),
         (DERIVED + "def compute(found): return Derived(('a',), ((object(),),))", "JSON"),
+        (
+            DERIVED + "kept = []\ndef compute(found):\n    kept.append(1)\n    return Derived(('a',), ((len(kept),),))",
+            "something else each time",
+        ),
     ],
 )
 async def test_a_view_that_fails_says_so(

@@ -44,10 +44,10 @@ def test_nothing_is_run(make_plugin: MakePlugin, tmp_path: Path) -> None:
 
 
 def test_advice_is_no_refusal(make_plugin: MakePlugin) -> None:
-    report = lint(make_plugin(job="import numpy\n" + JOB, schema="[facet.thing]\n"))
+    report = lint(make_plugin(job="import numpy\nimport time\n" + JOB, schema="[facet.thing]\n"))
     assert report.problems == []
     said = "\n".join(report.advice)
-    for words in ("no README.md", "no tests", "no description", "no title", "tells two of them apart", "numpy"):
+    for words in ("no README.md", "no tests", "no description", "no title", "tells two of them apart", "numpy", "time"):
         assert words in said
 
 

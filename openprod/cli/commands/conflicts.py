@@ -59,7 +59,7 @@ def _show(conflict: dict[str, Any], folder: Path) -> None:
     state = "reopened" if conflict["reopened"] and conflict["status"] == "open" else conflict["status"]
     say(f"{conflict['id']}  {state}  {conflict['sentence']}")
     for candidate in conflict["candidates"]:
-        value = cell(candidate["value"]) if candidate["known"] else "(not kept)"
+        value = _said(conflict["kind"], candidate["value"]) if candidate["known"] else "(not kept)"
         if candidate["title"]:
             value = f"{candidate['title']} ({value})"
         shown = "  (shown now)" if candidate["version"] == conflict["shown"] else ""
@@ -103,6 +103,17 @@ def resolve(
         print_json(done)
         return
     _show(done["conflict"], folder)
+
+
+def _said(kind: str, value: Any) -> str:
+    """A candidate's value. Of a definition what tells it from another: --json has all of it."""
+    if kind == "schema" and isinstance(value, dict):
+        fields = value.get("fields")
+        if isinstance(value.get("version"), str):
+            return f"version {value['version']}"
+        if isinstance(fields, dict):
+            return ", ".join(f"{own}={to}" if isinstance(to, str) else own for own, to in fields.items())
+    return cell(value)
 
 
 def _parsed(text: str) -> Any:

@@ -9,7 +9,7 @@ import click
 
 from openprod.cli.calls import Node, call
 from openprod.cli.options import folder_argument, json_option, message_option
-from openprod.cli.output import cell, note, print_json, print_table, say
+from openprod.cli.output import note, now_and_then, print_json, print_table, say
 
 _SKIPPED_SHOWN_MAX = 20
 _CHANGES_SHOWN_MAX = 40
@@ -70,8 +70,7 @@ def _show_changes(changes: list[dict[str, Any]], count: int) -> None:
     if not changes:
         return
     rows = [
-        (one["title"], one["label"], cell(one["before"]) or "nothing", cell(one["after"]) or "nothing")
-        for one in changes[:_CHANGES_SHOWN_MAX]
+        (one["title"], one["label"], *now_and_then(one["before"], one["after"])) for one in changes[:_CHANGES_SHOWN_MAX]
     ]
     print_table(["what", "field", "now", "then"], rows)
     if count > _CHANGES_SHOWN_MAX:

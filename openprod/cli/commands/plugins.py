@@ -12,7 +12,7 @@ import click
 
 from openprod.cli.calls import Node, call
 from openprod.cli.options import folder_argument, json_option
-from openprod.cli.output import cell, note, print_json, print_table, say
+from openprod.cli.output import cell, note, now_and_then, print_json, print_table, say
 
 _SHOWN_MAX = 40
 
@@ -204,7 +204,7 @@ def _show(preview: dict[str, Any]) -> None:
         say(line)
     if preview["fields"]:
         rows = [
-            (one["title"], one["label"], cell(one["before"]) or "nothing", cell(one["after"]) or "nothing")
+            (one["title"], one["label"], *now_and_then(one["before"], one["after"]))
             for one in preview["fields"][:_SHOWN_MAX]
         ]
         print_table(["what", "field", "now", "then"], rows)

@@ -38,7 +38,8 @@ EMAIL = st.builds(
 )
 BY_FIELD = {
     "phone": NUMBER, "email": EMAIL, "other_phones": st.lists(LABELLED, min_size=1, max_size=3, unique=True),
-    "other_emails": st.lists(EMAIL, min_size=1, max_size=3, unique=True), "website": WORD.filter(lambda text: not is_nothing(text)), "address": BLOCK,
+    "other_emails": st.lists(EMAIL, min_size=1, max_size=3, unique=True), "address": BLOCK,
+    "website": WORD.filter(lambda text: not is_nothing(text)),
     "comment": BLOCK, "birthday": st.dates().map(str).filter(lambda text: text >= "1000"),
 }  # fmt: skip
 EXPORTED = [
