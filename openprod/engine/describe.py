@@ -123,7 +123,7 @@ class Describer:
             entry, version = side.places[0]
             candidate = self._candidate(entry.document, version, side.bundle, (), self._place(entry))
             others = tuple(other.text for other in semantic.apart(state, side))
-            where = "" if len(side.places) > 1 or len(state.registers) == 1 else self._schemas.facet_label(entry.root)
+            where = "" if len(side.places) > 1 or len(state.registers) == 1 else self._where(entry.root)
             said.append((msgspec.structs.replace(candidate, unaware_of=others), where))
         thing = self.thing(bond.owner, facet=bond.facet)
         if bond.facet:
@@ -145,6 +145,9 @@ class Describer:
             shown=ids.version_text(shown.document, (shown.client, shown.clock)) if shown.client >= 0 else None,
             candidates=tuple(candidate for candidate, _where in said), resolution=decided, resolutions=decisions,
         )  # fmt: skip
+
+    def _where(self, root: str) -> str:
+        return "the thing itself" if root == layout.CONCEPT_ENTITY_ROOT else self._schemas.facet_label(root)
 
     @staticmethod
     def _place(entry: Entry) -> str:

@@ -16,7 +16,8 @@ def scaffold(name: str, parent: Path) -> Path:
     if not NAME.fullmatch(name) or name in RESERVED:
         raise InputError(
             f"“{name[:80]}” can't be a plugin's name.",
-            hint="Lower-case letters, digits and underscores, starting with a letter.",
+            hint="Lower-case letters, digits and underscores, starting with a letter; "
+            f"not {', '.join(sorted(RESERVED))}.",
         )
     folder = parent / name
     if folder.exists() or folder.is_symlink():

@@ -231,6 +231,21 @@ async def test_unbinding_keeps_each_last_value(tmp_path: Path) -> None:
         assert await names(ws) == ("Joan", "Joey")
 
 
+async def test_what_only_the_thing_itself_says_is_called_so(tmp_path: Path) -> None:
+    """No sentence names a root of the documents."""
+    async with laptop(tmp_path / "a", "sam", CONTACTS, SCHEDULE) as ws:
+        await people(ws, attendee_name="John Smith")
+        await ws.commit([SAME])
+        attendees = BindFacet(facet="schedule.attendee", concept="Person", fields={"name": "displayName"})
+        await ws.commit([BindFacet(facet="schedule.attendee", concept="Person", fields={"email": "email"})])
+        await ws.commit([SetField(entity="js", facet="schedule.attendee", field="displayName", value="J. Smith")])
+        await ws.commit([attendees])
+        await ws.commit([UnbindFacet(facet="contacts.person")])
+        (conflict,) = await ws.conflicts()
+        assert "set “John Smith” on the thing itself, " in conflict.sentence
+        assert "core." not in conflict.sentence
+
+
 async def test_every_step_can_be_undone(tmp_path: Path) -> None:
     async with laptop(tmp_path / "a", "sam", CONTACTS, SCHEDULE) as ws:
         await people(ws, "Jo", "Jo")

@@ -80,6 +80,7 @@ def install(folder: Path, as_json: bool) -> None:
     """
     from openprod.node import plugins_folder
     from openprod.plugin_host.install import install as install_plugin
+    from openprod.plugin_host.registry import Registry
 
     done = install_plugin(folder, plugins_folder())
     manifest = done.manifest
@@ -93,6 +94,12 @@ def install(folder: Path, as_json: bool) -> None:
         return
     instead = f" in place of {done.replaced}" if done.replaced else ""
     say(f"{manifest.name} {manifest.version} is installed{instead}.")
+    shipped = Registry.load().plugins.get(manifest.name)
+    if shipped is not None:
+        note(
+            f"It goes before {shipped.name} {shipped.version}, which came with the program: "
+            f"`openprod plugin uninstall {shipped.name}` brings that back."
+        )
 
 
 @plugin.command()
