@@ -39,7 +39,7 @@ from openprod.plugin_api.calendars import end_of, in_zone, is_zone, occurrences,
 from openprod.plugin_api.changes import Changes
 from openprod.plugin_api.components import Component, Moment, Property, Repetition
 from openprod.plugin_api.derived import Derived, Found
-from openprod.plugin_api.exports import Files, safe_name
+from openprod.plugin_api.exports import Files, safe_name, without_controls
 from openprod.plugin_api.identity import entity_id
 from openprod.plugin_api.snapshot import Answer, EdgeView, Revision, Snapshot, Written
 from openprod.plugin_api.source import Source
@@ -85,5 +85,6 @@ __all__ = [
     "occurrences",
     "safe_name",
     "shifted",
+    "without_controls",
     "write_calendar",
 ]

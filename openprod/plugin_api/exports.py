@@ -20,6 +20,8 @@ PARTS_MAX = 8
 
 # No system takes all of these; Windows takes fewest, and files are carried to it.
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
+_BREAKS = re.compile("\r\n|[\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
+_CONTROLS = re.compile("[\x00-\x08\x0e-\x1f\x7f]")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 
 
@@ -47,6 +49,13 @@ def check_files(files: object) -> Files:
             if seen.setdefault(folded, path) != path or (depth < len(parts) and path in files):
                 raise InputError(f"It named two files alike: “{seen[folded][:80]}” and “{name[:80]}”.")
     return files
+
+
+def without_controls(text: str) -> str:
+    """For formats made of lines: every kind of line end as ``\\n``, and no other control characters, which calendars
+    and cards may not hold (RFC 5545, 3.1; RFC 6350, 3.3) and pasted text does.
+    """
+    return _CONTROLS.sub("", _BREAKS.sub("\n", text))
 
 
 def safe_name(text: str, *, otherwise: str = "untitled") -> str:

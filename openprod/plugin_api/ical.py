@@ -18,6 +18,7 @@ from icalendar import vBroken, vRecur, vText, vUnknown
 
 from openprod.errors import InputError, InvalidFile, LimitExceeded
 from openprod.plugin_api.components import Component, Moment, Property, Repetition
+from openprod.plugin_api.exports import without_controls
 
 PREAMBLE_MAX: Final = 10_000
 COMPONENTS_MAX: Final = 50_000
@@ -311,7 +312,7 @@ def _made(component: Component) -> Any:
             text, more = _written(one.moments)
             params.update(more)
         else:
-            text = vText(one.value).to_ical().decode()
+            text = vText(without_controls(one.value)).to_ical().decode()
         # Already as it stands in the file: given as bytes' text, it isn't escaped again.
         made.add(one.name, _Raw(text, params), encode=False)
     for inner in component.components:

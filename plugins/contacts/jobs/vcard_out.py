@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from openprod.plugin_api import Files, InputError, Snapshot
+from openprod.plugin_api import Files, InputError, Snapshot, without_controls
 
 from .chosen import chosen, own_text, texts
 from .people import GROUP, MEMBER_OF, card_id
@@ -118,7 +118,7 @@ class _Card:
 
 
 def _escaped(text: str) -> str:
-    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\\", "\\\\")
+    text = without_controls(text).replace("\\", "\\\\")
     return text.replace(";", "\\;").replace(",", "\\,").replace("\n", "\\n")
 
 

@@ -177,3 +177,13 @@ def test_every_cell_of_a_sheet_is_harmless(company: list[dict[str, Any]]) -> Non
             assert cell[:1] not in ("=", "-", "@", "\t", "\r")
             if cell.startswith("+"):
                 assert set(cell) <= set("+0123456789 .()")
+
+
+@pytest.mark.parametrize("version", ["3.0", "4.0"])
+def test_what_a_card_may_not_hold_stays_out_of_it(version: str) -> None:
+    """Pasted text brings control characters: one of them, and address books refuse the file."""
+    odd = workspace([{"name": "Jo\x00 \x1bDoe", "role": "a\x0bb\u2028c\x85d", "department": "e\tf\x7f"}])
+    data = exported(vcard_out.export, odd, {"version": version})["contacts.vcf"].decode()
+    assert not [one for one in data.replace("\r\n", "") if one not in "\t" and not one.isprintable()]
+    for line in ("FN:Jo Doe", "TITLE:a\\nb\\nc\\nd", "ORG:;e\tf"):
+        assert f"{line}\r\n" in data

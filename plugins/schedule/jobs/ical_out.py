@@ -20,6 +20,7 @@ from openprod.plugin_api import (
     Moment,
     Property,
     Snapshot,
+    in_zone,
     is_zone,
     safe_name,
     write_calendar,
@@ -218,13 +219,23 @@ def _times(fields: Mapping[str, Any], zone: str) -> tuple[Property, ...] | None:
     begins = _at(first, start, zone)
     if end is None:
         return _properties(begins, _at(last, timedelta(days=1), zone) if last else None)
-    if last is None and end <= start:
+    while last is None and end <= start:
         end += _DAY  # past midnight
     return _properties(begins, _at(last or first, end, zone))
 
 
 def _properties(start: Moment, end: Moment | None) -> tuple[Property, ...]:
-    return (Property("DTSTART", moments=(start,)), *((Property("DTEND", moments=(end,)),) if end else ()))
+    """An end that isn't after the start is no end: a calendar with one is refused. The hour that clocks leave out in
+    spring can turn the two round."""
+    times = [Property("DTSTART", moments=(start,))]
+    if end is not None and _instant(start) < _instant(end):
+        times.append(Property("DTEND", moments=(end,)))
+    return tuple(times)
+
+
+def _instant(moment: Moment) -> tuple[str, str]:
+    found = in_zone(moment, "UTC")
+    return found.date, f"{found.time}:00"[:8]
 
 
 def _at(day: date, time: timedelta, zone: str) -> Moment:

@@ -187,6 +187,31 @@ def test_whatever_another_program_wrote_gives_a_calendar() -> None:
     )
 
 
+def test_what_a_calendar_may_not_hold_stays_out_of_it() -> None:
+    """Pasted text brings control characters: one of them, and calendars refuse the whole feed."""
+    odd = {"e": {"title": "Fly\x00 \x1bcall", "date": "2026-11-24", "details": "a\x0bb\u2028c\x85d\te\x7f"}}
+    data = exported(export, Snapshot("w", {"schedule.event": odd}))["schedule.ics"]
+    assert not [one for one in data.decode().replace("\r\n", "") if one not in "\t" and not one.isprintable()]
+    assert b"SUMMARY:Fly call\r\n" in data
+    assert b"DESCRIPTION:a\\nb\\nc\\nd\te\r\n" in data
+
+
+@pytest.mark.parametrize(
+    ("fields", "ends"),
+    [
+        ({"start": "24:30", "end": "00:10"}, dt.datetime(2026, 3, 31, 0, 10)),  # of the day after the next
+        ({"start": "24:30", "end": "00:10", "end_date": "2026-03-30"}, None),
+        ({"start": "01:30", "end": "02:15", "zone": "Europe/London"}, None),  # 01:30 is no time there that day
+        ({"start": "00:30", "end": "02:15", "zone": "Europe/London"}, dt.datetime(2026, 3, 29, 2, 15)),
+    ],
+)
+def test_nothing_ends_before_it_starts(fields: dict[str, Any], ends: dt.datetime | None) -> None:
+    """RFC 5545, 3.8.2.2."""
+    data = exported(export, Snapshot("w", {"schedule.event": {"e": {"title": "x", "date": "2026-03-29", **fields}}}))
+    end = read(data["schedule.ics"])["x"].get("DTEND")
+    assert (end.dt.replace(tzinfo=None) if end is not None else None) == ends
+
+
 def test_people_of_one_name_have_files_of_their_own() -> None:
     same = {
         f"attendee_{letter * 10}": {"displayName": name} for letter, name in zip("abc", ("Jo", "JO", "Bo"), strict=True)
