@@ -267,6 +267,20 @@ try {
   await jordan.locator('[data-testid=relation-list] li').waitFor({ state: 'detached' })
   assert.deepEqual((await api('GET', '/entities/jane')).edges, [])
   step('a relation is drawn and taken away')
+
+  // 12 · a file, looked at before it is taken in
+  await jordan.keyboard.press('Escape')
+  await jordan.getByTestId('import-file').click()
+  const file = { name: 'sheet.csv', mimeType: 'text/csv', buffer: Buffer.from('Name,Role,Email\nJane Doe,DSM,jane@example.org\n') }
+  await jordan.getByTestId('import-choose').setInputFiles(file)
+  const change = jordan.locator('[data-testid=import-changes] tbody tr')
+  const role = (await api('GET', '/entities/jane')).facets['contacts.person'].role
+  await change.getByText('DSM').waitFor()
+  assert.deepEqual(await change.locator('th, td').allTextContents(), ['Jane Doe', 'Role', role ?? '–', 'DSM'])
+  await confirm(jordan)
+  await jordan.locator('dialog').waitFor({ state: 'detached' })
+  assert.equal((await api('GET', '/entities/jane')).facets['contacts.person'].role, 'DSM')
+  step('an import shows old beside new first')
 } finally {
   await browser.close()
   node.child.kill('SIGTERM')

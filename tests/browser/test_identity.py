@@ -20,6 +20,7 @@ STEPS = [
     "split again, everything back",
     "a facet is unbound",
     "a relation is drawn and taken away",
+    "an import shows old beside new first",
 ]
 
 

@@ -1,6 +1,7 @@
 /** The node's HTTP interface, as far as the page uses it. */
 import type { Conflict, StatusFilter } from "../domain/conflicts";
 import type { History } from "../domain/history";
+import type { Importer, ImportPlan } from "../domain/imports";
 import type { MergePreview, Operation, Proposal, SameField, Suggestions } from "../domain/identity";
 import { readEdges, readFacets, type EdgeView, type FacetView } from "../domain/schema";
 import type { Edit, Held, Invitation, Member, Members, SessionStatus } from "../domain/together";
@@ -114,6 +115,19 @@ export class Api {
     return this.call("GET", `/entities/${encodeURIComponent(survivor)}/merge-preview?${query}`) as Promise<MergePreview>;
   }
 
+  /** The kinds of files that a plugin reads. */
+  async importers(plugin: string): Promise<readonly Importer[]> {
+    const answer = (await this.call("GET", "/plugins")) as { installed: { name: string; importers: Importer[] }[] };
+    return answer.installed.find(({ name }) => name === plugin)?.importers ?? [];
+  }
+
+  /** What a file would change, or, with `apply`, does. */
+  async importFile(importer: string, file: File, apply: boolean): Promise<ImportPlan> {
+    const query = new URLSearchParams({ file_name: file.name, ...(apply ? { apply: "true" } : {}) });
+    const answer = await this.call("POST", `/imports/${encodeURIComponent(importer)}?${query}`, file);
+    return (answer as { proposal: ImportPlan }).proposal;
+  }
+
   async proposals(): Promise<readonly Proposal[]> {
     return ((await this.call("GET", "/proposals")) as { proposals: Proposal[] }).proposals;
   }
@@ -196,10 +210,10 @@ export class Api {
         headers: {
           Authorization: `Bearer ${this.token}`,
           Accept: "application/json",
-          ...(body === undefined ? {} : { "Content-Type": "application/json" }),
+          ...(body === undefined ? {} : { "Content-Type": body instanceof Blob ? "application/octet-stream" : "application/json" }),
         },
         cache: "no-store",
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        ...(body === undefined ? {} : { body: body instanceof Blob ? body : JSON.stringify(body) }),
       });
     } catch {
       throw new ApiError(0, "unreachable", "The node doesn’t answer.", "This needs the node; try again when it is back.", null);

@@ -16,13 +16,14 @@ export type Panel =
   | { readonly kind: "duplicates" }
   | { readonly kind: "together" };
 
-/** A dialog that says something about meaning or identity. */
+/** A dialog that asks before something is done. */
 export type Asking =
   | { readonly kind: "none" }
   | { readonly kind: "define"; readonly draft: ConceptDraft; readonly anew: boolean }
   | { readonly kind: "bind"; readonly concept: string; readonly facet: string; readonly suggested: Binding | null }
   | { readonly kind: "same"; readonly concept: string; readonly entities: readonly string[] }
   | { readonly kind: "merge"; readonly facet: string; readonly entities: readonly string[] }
+  | { readonly kind: "import"; readonly plugin: string }
   | { readonly kind: "sure"; readonly sure: Sure };
 
 /** A question before something is done. */

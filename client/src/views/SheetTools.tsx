@@ -82,6 +82,15 @@ export function SheetTools({ opened, sheet, onCommand, onDelete }: Props): JSX.E
       </button>
       <button
         type="button"
+        onClick={() => void (asking.value = { kind: "import", plugin: sheet.facet.name.split(".")[0] ?? "" })}
+        disabled={barred !== ""}
+        title={barred || undefined}
+        data-testid="import-file"
+      >
+        <Icon name="down" /> Import…
+      </button>
+      <button
+        type="button"
         onClick={() => onCommand({ do: "addRow" })}
         disabled={lookOnly !== ""}
         title={lookOnly || "Ctrl+Enter"}

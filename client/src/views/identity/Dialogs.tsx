@@ -1,6 +1,7 @@
 import type { JSX } from "preact";
 import { asking } from "../../state/look";
 import type { Opened } from "../../state/session";
+import { ImportDialog } from "../ImportDialog";
 import { BindDialog } from "./BindDialog";
 import { DefineDialog } from "./DefineDialog";
 import { MergeDialog } from "./MergeDialog";
@@ -20,6 +21,8 @@ export function Dialogs({ opened }: { readonly opened: Opened }): JSX.Element | 
       return <SameDialog opened={opened} concept={asked.concept} entities={asked.entities} />;
     case "merge":
       return <MergeDialog opened={opened} facet={asked.facet} entities={asked.entities} />;
+    case "import":
+      return <ImportDialog opened={opened} plugin={asked.plugin} />;
     case "sure":
       return <SureDialog opened={opened} sure={asked.sure} />;
   }
