@@ -75,10 +75,17 @@ class Identities:
     def shared_private(self) -> dict[str, dict[str, set[str]]]:
         """{facet: {entity: its fields that show one value with a field that another facet's schema calls private}}."""
         found: dict[str, dict[str, set[str]]] = {}
-        for owner in self._bonds.concept_entities:
-            members = self._bonds.members(owner)
-            fields = [(*member, *one) for member in members for one in self._bonds.bindings[member[0]].fields.items()]
-            private = {own for facet, _id, own, field in fields if self._committer.schemas.is_private(facet, field)}
+        bindings, is_private = self._bonds.bindings, self._committer.schemas.is_private
+        concerned = {
+            one.concept for one in bindings.values() if any(is_private(one.facet, f) for f in one.fields.values())
+        }
+        for owner, concept in self._bonds.concept_entities.items():
+            if concept not in concerned:
+                continue
+            fields = [
+                (*member, *one) for member in self._bonds.members(owner) for one in bindings[member[0]].fields.items()
+            ]
+            private = {own for facet, _id, own, field in fields if is_private(facet, field)}
             for facet, id, own, field in fields:
                 if own in private:
                     found.setdefault(facet, {}).setdefault(id, set()).add(field)
