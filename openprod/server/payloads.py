@@ -58,6 +58,9 @@ class ImportQuery(Payload):
         str | None, Field(max_length=4096, description="A file on the owner's device, in place of a body.")
     ] = None
     message: Annotated[str, Field(max_length=1000)] = ""
+    looked_at: Annotated[
+        str, Field(max_length=64, description="The digest of the proposal that was looked at: another isn't committed.")
+    ] = ""
 
 
 # -- requests: in the body ---------------------------------------------------------------------------------
@@ -363,6 +366,7 @@ class ProposalRecord(Form):
         Field(description="What would be otherwise: entity, title, facet, field, label, before, after; the first ones"),
     ]
     changes_count: Annotated[int, Field(description="How many there are")]
+    digest: Annotated[str, Field(description="Of all that it would do, and of what stands there now: for `looked_at`")]
 
 
 class ImportAnswer(Form):

@@ -212,6 +212,27 @@ async def test_an_import_does_not_overwrite_what_it_has_not_seen(
     assert edits == 1
 
 
+async def test_an_import_does_what_was_looked_at_or_nothing(served: Served) -> None:
+    await shipped_cues(served)
+    place = "/imports/cues.csv?file_name=a.csv"
+    shown = (await served["editor"].post(place, content=SHEET, headers=CSV)).json()["proposal"]
+    apply = f"{place}&apply=true&looked_at="
+    done = (await served["editor"].post(apply + shown["digest"], content=SHEET, headers=CSV)).json()
+    assert done["receipt"]["bundle"]
+    assert done["proposal"] == shown
+    cue = next(one["entity"] for one in shown["operations"] if "cues.cue" in one.get("facets", {}))
+    changed = SHEET.replace(b"Dawn", b"Sunrise")
+    looked = (await served["editor"].post(place, content=changed, headers=CSV)).json()["proposal"]["digest"]
+    await served.workspace.commit([SetField(entity=cue, facet="cues.cue", field="label", value="Meanwhile")])
+    before = await served.workspace.state_hash()
+    refused(await served["editor"].post(apply + looked, content=changed, headers=CSV), 409, "STALE")
+    assert await served.workspace.state_hash() == before
+    again = (await served["editor"].post(place, content=changed, headers=CSV)).json()["proposal"]
+    assert [one["before"] for one in again["changes"]] == ["Meanwhile"]
+    done = (await served["editor"].post(apply + again["digest"], content=changed, headers=CSV)).json()
+    assert done["receipt"]["bundle"]
+
+
 async def test_an_import_shows_what_stands_there_now(served: Served) -> None:
     """Old beside new, of what is there already; what is new has no old value."""
     await shipped_cues(served)

@@ -121,9 +121,10 @@ export class Api {
     return answer.installed.find(({ name }) => name === plugin)?.importers ?? [];
   }
 
-  /** What a file would change, or, with `apply`, does. */
-  async importFile(importer: string, file: File, apply: boolean): Promise<ImportPlan> {
-    const query = new URLSearchParams({ file_name: file.name, ...(apply ? { apply: "true" } : {}) });
+  /** What a file would change; does just what was `lookedAt`, when that is given, or fails. */
+  async importFile(importer: string, file: File, lookedAt?: ImportPlan): Promise<ImportPlan> {
+    const apply = lookedAt === undefined ? {} : { apply: "true", looked_at: lookedAt.digest };
+    const query = new URLSearchParams({ file_name: file.name, ...apply });
     const answer = await this.call("POST", `/imports/${encodeURIComponent(importer)}?${query}`, file);
     return (answer as { proposal: ImportPlan }).proposal;
   }

@@ -26,6 +26,8 @@ export interface ImportPlan {
   readonly skipped: readonly { readonly where: string; readonly why: string }[];
   readonly changes: readonly FieldChange[];
   readonly changes_count: number;
+  /** Of all that it would do. */
+  readonly digest: string;
 }
 
 /** The first that says it reads files of such a name, else the first. */

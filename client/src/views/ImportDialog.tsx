@@ -21,6 +21,7 @@ export function ImportDialog({ opened, plugin }: { readonly opened: Opened; read
   const importers = useSignal<readonly Importer[] | null>(null);
   const chosen = useSignal("");
   const problem = useSignal("");
+  const looks = useSignal(0);
   useEffect(() => {
     api.importers(plugin).then(
       (found) => void (importers.value = found),
@@ -30,17 +31,18 @@ export function ImportDialog({ opened, plugin }: { readonly opened: Opened; read
   const picked = file.value;
   // The file may be there before the node has said what it reads.
   const format = chosen.value === "" ? (suited(importers.value ?? [], picked?.name ?? "")?.name ?? "") : chosen.value;
-  const key = picked === null || format === "" ? "" : `${format}/${picked.name}/${picked.size}/${picked.lastModified}`;
-  const preview = usePreview(key, () => api.importFile(format, picked as File, false));
+  const key = picked === null || format === "" ? "" : `${format}/${picked.name}/${picked.size}/${picked.lastModified}/${looks.value}`;
+  const preview = usePreview(key, () => api.importFile(format, picked as File));
   const plan = preview.answer;
   const save = async (): Promise<void> => {
-    if (picked === null) return;
+    if (picked === null || plan === null) return;
     try {
-      const { operations } = await api.importFile(format, picked, true);
+      const { operations } = await api.importFile(format, picked, plan);
       tell(operations.length === 0 ? "Nothing had to be changed." : `${picked.name} is imported.`);
       closeDialog();
     } catch (error) {
       problem.value = problemOf(error);
+      looks.value += 1; // it may do something else by now
     }
   };
   return (

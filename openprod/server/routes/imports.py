@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -11,6 +12,7 @@ from starlette.responses import Response
 
 from openprod.core.operations import CreateEntity
 from openprod.core.proposals import Proposal
+from openprod.core.values import canonical
 from openprod.engine.events import Committed, Receipt
 from openprod.errors import InputError, LimitExceeded, Stale
 from openprod.plugin_host.fitting import fit, known
@@ -37,7 +39,14 @@ class _Planned(NamedTuple):
 
     def to_json(self) -> dict[str, Any]:
         changes = [msgspec.to_builtins(one) for one in self.changes[:SHOWN_MAX]]
-        return {**self.proposal.to_json(), "changes": changes, "changes_count": len(self.changes)}
+        return {
+            **self.proposal.to_json(), "changes": changes, "changes_count": len(self.changes), "digest": self.digest()
+        }  # fmt: skip
+
+    def digest(self) -> str:
+        """Of what it would do and what stands there now: who has looked at one has looked at all that have it."""
+        told = msgspec.to_builtins([self.proposal.operations, self.changes])
+        return hashlib.sha256(canonical(told).encode()).hexdigest()
 
 
 async def run(asked: Asked) -> Response:
@@ -59,7 +68,7 @@ async def run(asked: Asked) -> Response:
 
     async def apply(report: Report) -> dict[str, Any]:
         async with asked.services.importing:
-            planned, receipt = await _apply(asked, manifest, importer, data, name, query.message, report)
+            planned, receipt = await _apply(asked, manifest, importer, data, name, query, report)
         return {"proposal": planned.to_json(), "applied": True, "receipt": receipt}
 
     return await work(asked, apply if query.apply else look)
@@ -110,17 +119,19 @@ async def _plan(
 
 
 async def _apply(
-    asked: Asked, manifest: Manifest, importer: Importer, data: bytes, name: str, message: str, report: Report
+    asked: Asked, manifest: Manifest, importer: Importer, data: bytes, name: str, query: ImportQuery, report: Report
 ) -> tuple[_Planned, Receipt]:
     """Plan and commit; plan again when somebody changed what the plan is about."""
     for _ in range(_TRIES_MAX):
         planned = await _plan(asked, manifest, importer, data, name, _part(report, 0, 3))
         operations = planned.proposal.operations
+        if query.looked_at and query.looked_at != await to_thread.run_sync(planned.digest):
+            raise Stale("The import would do something else by now.", hint="Nothing was imported. Look at it again.")
         if planned.touched & {getattr(operation, "entity", "") for operation in operations}:
             continue
         receipt = await asked.workspace.commit(
             operations,
-            message=message or f"{importer.label}: {name}".removesuffix(": "),
+            message=query.message or f"{importer.label}: {name}".removesuffix(": "),
             actor=asked.actor,
             intent="import",
             progress=_part(report, 1, 3),
