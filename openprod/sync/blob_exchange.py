@@ -48,10 +48,11 @@ class _Incoming:
 
 
 class BlobExchange:
-    """``folder``: where parts are until they are whole, on the blobs' disk. ``say``: (message, connection or all)."""
+    """``folder``: where parts are until they are whole, on the blobs' disk. ``say``: (message, connection or all).
+    ``waits``: whether something goes before; ``go_on`` is to be called once it has gone."""
 
-    def __init__(self, blobs: Blobs, folder: Path, say: Say) -> None:
-        self._blobs, self._folder, self._say = blobs, folder, say
+    def __init__(self, blobs: Blobs, folder: Path, say: Say, waits: Callable[[], bool]) -> None:
+        self._blobs, self._folder, self._say, self._waits = blobs, folder, say, waits
         self._held: set[bytes] = set()
         self._offered: dict[int, dict[bytes, None]] = {}
         self._asked: dict[int, _Incoming] = {}
@@ -70,8 +71,11 @@ class BlobExchange:
     def gone(self, connection: int) -> None:
         self._offered.pop(connection, None)
         if self._asked.pop(connection, None) is not None:
-            for other in list(self._offered):
-                self._ask(other)
+            self.go_on()
+
+    def go_on(self) -> None:
+        for connection in list(self._offered):
+            self._ask(connection)
 
     async def heard(self, connection: int, message: msgspec.Struct) -> None:
         if isinstance(message, BlobsHeld):
@@ -95,7 +99,7 @@ class BlobExchange:
             self._say(BlobsHeld(listed[start : start + NAMES_MAX]), connection)
 
     def _ask(self, connection: int) -> None:
-        if connection in self._asked:
+        if connection in self._asked or self._waits():
             return
         asked = {*(one.hash for one in self._asked.values()), *self._busy}
         offered = self._offered.get(connection, {})
@@ -134,8 +138,7 @@ class BlobExchange:
             self._asked.pop(connection, None)
         finally:
             self._busy.discard(hash)
-        for other in list(self._offered):
-            self._ask(other)
+        self.go_on()
 
     def _part(self, hash: bytes) -> Path:
         return self._folder / f"blob-{hash.hex()}.part"

@@ -60,6 +60,8 @@ class Owner(Protocol):
         what can't be trusted has been let go."""
 
     def moved(self) -> None: ...
+    def copied(self) -> None:
+        """No copy comes here any more."""
 
 
 class Given:
@@ -199,6 +201,11 @@ class Copying:
     def status(self) -> dict[str, Any] | None:
         """How far a copy has come here; None while there is none to come."""
         return self._fetched.status() if self._fetched is not None else None
+
+    @property
+    def comes(self) -> bool:
+        """Whether a copy comes here, or is being taken in."""
+        return self._from > 0
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -352,6 +359,7 @@ class Copying:
         await to_thread.run_sync(self._drop)
         if number:
             self._owner.say(Credit(WINDOW_BYTES), number)
+        self._owner.copied()
         self._owner.moved()
 
     def _drop(self) -> None:

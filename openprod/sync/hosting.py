@@ -140,7 +140,8 @@ class Hosting:
         self._numbers = itertools.count(1)
         self._open: set[Connection] = set()
         self._grown = asyncio.Event()
-        self._blobs = BlobExchange(workspace.blobs, workspace.folder / "run", self.say)
+        # The production first, then what belongs to it: both at once take longer than one after the other.
+        self._blobs = BlobExchange(workspace.blobs, workspace.folder / "run", self.say, lambda: self.copying.comes)
         self.copying = Copying(workspace, self, lambda: now().mono, key=config.key, sign=config.sign)
         self._announcing = False
         self._records: list[bytes] = []
@@ -255,8 +256,9 @@ class Hosting:
             )
 
     def _let_go_of(self, connection: Connection) -> None:
-        self._blobs.gone(connection.number)
         self.copying.gone(connection.number)
+        self._blobs.gone(connection.number)
+        self._blobs.go_on()
 
     async def let_go(self) -> None:
         """End every connection, once what was put has gone out."""
@@ -318,6 +320,9 @@ class Hosting:
 
     def moved(self) -> None:
         self._host.moved()
+
+    def copied(self) -> None:
+        self._blobs.go_on()
 
     # -- what the peer asks --------------------------------------------------------------------------------
 
