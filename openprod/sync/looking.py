@@ -46,7 +46,7 @@ class Looking:
             "clock": showing.clock(self._hosting),
             "joining": self._joining,
             "problem": self._problem,
-            "plans": [showing.plan(one) for one in self._plans.values()],
+            "plans": [showing.plan(one, self._comes_as(number)) for number, one in self._plans.items()],
             "newcomers": self._nearby.newcomers,
             "events": list(self._happened.events),
         }
@@ -54,6 +54,12 @@ class Looking:
             self._revision += 1
             self._shown = found
         return {"revision": self._revision, **found}
+
+    def _comes_as(self, number: int) -> str:
+        """The role that a link would give to whoever is at that connection; "" for who is no newcomer."""
+        connection = self._hosting.connections.get(number) if self._hosting is not None else None
+        invitation = connection.invitation if connection is not None else None
+        return (invitation.note or "editor") if invitation is not None else ""
 
     async def changed(self, after: int, wait_s: float) -> dict[str, Any]:
         """The first status after revision ``after``, or the present one when ``wait_s`` are over."""

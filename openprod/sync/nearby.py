@@ -107,7 +107,7 @@ class Nearby:
         note = self._note
 
         def invite(one: Paired) -> None:
-            self._invitations().add(one.key, device=one.device, note=note, lifetime_ms=_KEY_MS)
+            self._invitations().add(one.key, device=one.device, note=note, lifetime_ms=_KEY_MS, trusted=True)
 
         try:
             found = await speaking.answer(

@@ -101,17 +101,18 @@ class PeerService(Wanting):
     # -- what people do ------------------------------------------------------------------------------------
 
     async def host(
-        self, *, role: str = "editor", listen: str = EVERYWHERE, port: int | None = None, addresses: Sequence[str] = ()
-    ) -> dict[str, Any]:
+        self, *, role: str = "editor", trust_link: bool = False, listen: str = EVERYWHERE, port: int | None = None,
+        addresses: Sequence[str] = (),
+    ) -> dict[str, Any]:  # fmt: skip
         """Begin a gathering, unless this node is in one; the answer holds a link and a spoken code, each for one more
         device, as ``role``: "" where this device isn't an owner's. The first makes it the production's owner.
 
-        ``addresses``: where others can call this device, in place of what it finds out itself. Raises InputError.
+        Whoever comes is asked about, unless it brings a link made with ``trust_link``. ``addresses``: where others can call this device, in place of what it finds out itself. Raises InputError.
         """
         hosting = await self._open(listen, port, addresses)
         if not hosting.peer.gathering:
             self._begin(hosting)
-        link = await self._link(role)
+        link = await self._link(role, trusted=trust_link)
         return {**self.status(), "link": link, "code": self._nearby.code(role) if link else ""}
 
     def _begin(self, hosting: Hosting) -> None:
@@ -169,16 +170,31 @@ class PeerService(Wanting):
         self.ticked()
         return self.status()
 
-    def approve(self, plan: str) -> dict[str, Any]:
-        """``plan``: its id, as it was shown, or a newcomer's. Raises NotFound; Stale when the plan is another one."""
+    async def approve(self, plan: str) -> dict[str, Any]:
+        """``plan``: its id, as it was shown, or a newcomer's. Who brought a link becomes a member by it.
+
+        Raises NotFound; Stale when the plan is another one.
+        """
         if self._nearby.decide(plan, yes=True):
             return self.status()
         number = self._planned(plan)
         coming = self._plans.pop(number)
         hosting = self._running()
-        hosting.do(hosting.peer.approve(number, coming.id, now()))
+        connection = hosting.connections[number]
+        if connection.invitation is not None and (why_not := await self._let_in(connection, connection.invitation)):
+            hosting.do(hosting.peer.refused(number, "not_admitted", why_not, now()))
+        else:
+            hosting.do(hosting.peer.approve(number, coming.id, now()))
         self.moved()
         return self.status()
+
+    async def _let_in(self, connection: Connection, invitation: pairing.Invitation) -> str:
+        """ "" or why not."""
+        role = invitation.note or "editor"
+        why_not = await self._admission.admit(connection.key, connection.name, role)
+        if not why_not:
+            await self._running().welcome(connection)
+        return why_not
 
     def decline(self, plan: str) -> dict[str, Any]:
         """Nothing moves, and that device isn't called again for a while. Raises NotFound, Stale."""
@@ -187,6 +203,8 @@ class PeerService(Wanting):
         number = self._planned(plan)
         self._plans.pop(number)
         hosting = self._running()
+        if (invitation := hosting.connections[number].invitation) is not None:
+            self._invitations.withdraw(invitation.id)
         hosting.do(hosting.peer.decline(number, now()))
         return self.status()
 
@@ -217,11 +235,11 @@ class PeerService(Wanting):
             raise NotFound("No plan waits for a word.", hint="`openprod peers` shows what waits.")
         return number
 
-    async def _link(self, role: str) -> str:
+    async def _link(self, role: str, *, trusted: bool) -> str:
         """ "" where this device may let nobody in."""
         if not await self._admission.may_invite(role):
             return ""
-        secret = self._invitations.make(note=role)
+        secret = self._invitations.make(note=role, trusted=trusted)
         return pairing.link(self._addresses, self._device, self._network.certificate, secret, self.workspace.id)
 
     def _find_addresses(self, listening: Listening) -> None:
@@ -397,7 +415,10 @@ class PeerService(Wanting):
             invitation = self._invitations.spend(proven.device)
             if invitation is None:
                 return "That link has been used. Ask for another."
-            if why_not := await self._admission.admit(proven.key, proven.name, invitation.note or "editor"):
+            known_already = self._admission.is_let_in(proven.device, invitation.note or "editor")
+            if not (invitation.trusted or known_already or self._standing is not None):
+                connection.invitation = invitation  # a person is asked, with what it brings
+            elif why_not := await self._let_in(connection, invitation):
                 return why_not
         if self._standing is not None:
             connection.yes = True  # whoever made this a hub has said so once and for all

@@ -283,8 +283,11 @@ class PeerSession:
                 self._greet(now)
             hellos = (self._hello, frame) if config.caller else (frame, self._hello)
             self._transcript = auth.transcript(*hellos, config.certificate)
-            self._resumes = may_resume(config.gathering, config.history, hello.gathering, hello.history)
             self._pairing = config.secret or (config.invited(hello.invitation, device) if hello.invitation else b"")
+            # Who brings a link is new: it goes on with nothing, and is asked about.
+            self._resumes = not self._pairing and may_resume(
+                config.gathering, config.history, hello.gathering, hello.history
+            )
             proof = auth.proof(self._pairing, self._transcript, self._side) if self._pairing else b""
             signature = config.sign(
                 auth.signed_part(self._transcript, self._side, _extra(proof, self._resumes, config.name))

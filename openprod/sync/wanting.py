@@ -30,12 +30,14 @@ class Wanting(Looking):
         hosting = self._hosting
         if hosting is None:
             return
-        if connection.yes or (connection.paired and not connection.caller and not coming.bundles):
-            # Its person has said so by joining; who gave the link away has said so for a newcomer who brings nothing.
+        if connection.invitation is None and (connection.yes or (connection.let_in and not coming.bundles)):
+            # Its person has said so by joining; whoever said yes to a newcomer has said so if it brings nothing.
             hosting.do(hosting.peer.approve(connection.number, coming.id, now()))
             return
         if connection.wanted:
             self._joining = "deciding"
+        if connection.invitation is not None and connection.number not in self._plans:
+            self.said(f"{connection.name} (device {connection.device[:8]}) came with a link, and waits for your word.")
         self._plans[connection.number] = coming
         self.moved()
 

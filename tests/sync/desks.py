@@ -79,7 +79,7 @@ class Desk:
         self.peers = PeerService(workspace, home=home, transport=network)
 
     async def host(self) -> str:
-        return str((await self.peers.host(listen="127.0.0.1", port=0))["link"])
+        return str((await self.peers.host(trust_link=True, listen="127.0.0.1", port=0))["link"])
 
     async def join(self, link: str = "") -> None:
         await self.peers.join(link, yes=True, listen="127.0.0.1", port=0)

@@ -27,21 +27,32 @@ _EVENTS_SHOWN = 12
 @click.command()
 @folder_argument
 @click.option("--role", type=click.Choice(["viewer", "editor", "owner"]), default="editor", show_default=True)
+@click.option("--trust-link", is_flag=True, help="Let whoever brings the link in, without asking who it is.")
 @reached()
 @json_option
 def host(
-    folder: Path, role: str, listen: str, peer_port: int | None, addresses: tuple[str, ...], port: int, as_json: bool
+    folder: Path,
+    role: str,
+    trust_link: bool,
+    listen: str,
+    peer_port: int | None,
+    addresses: tuple[str, ...],
+    port: int,
+    as_json: bool,
 ) -> None:
     """Let other devices join, and print a link for one of them.
 
+    Whoever comes with it is shown and asked about: here, in the page, or by `openprod peers` and `openprod approve`.
     In the node that serves the workspace, or in one that is started here and runs until interrupted. Called again, it
     prints a link for one device more.
     """
-    body = {"role": role, "listen": listen, "port": peer_port, "addresses": list(addresses)}
+    body = {
+        "role": role, "trust_link": trust_link, "listen": listen, "port": peer_port, "addresses": list(addresses),
+    }  # fmt: skip
 
     async def begin(node: Node) -> None:
         found = await node.post("session", "host", body=body)
-        tell_link(found, as_json=as_json)
+        tell_link(found, as_json=as_json, asks=not trust_link)
         if sys.stdin.isatty() and not as_json and not served:
             with suppress(Busy):  # the node has been stopped
                 await welcome(node, found)
@@ -93,6 +104,8 @@ def join(
         if found["in_session"]:
             note("This device is in a gathering. Those who went on by themselves are called again: openprod peers.")
             return
+        name, device = found["me"]["name"], found["me"]["device"][:8]
+        note(f"You come as {name}, device {device}. Both sides are asked.")
         while not found["in_session"]:
             if found["joining"] in ("failed", ""):
                 raise Unreachable(f"Nothing was joined. {found['problem']}".strip())
@@ -202,8 +215,9 @@ def _confirmed(plan: dict[str, Any]) -> bool:
 def _sentence(plan: dict[str, Any]) -> str:
     by = ", ".join(f"{one['bundles']} by {one['name']}" for one in plan["authors"])
     least = "at least " if plan["at_least"] else ""
+    came = f"came with a link, to be {plan['newcomer']}" if plan["newcomer"] else "is there"
     return (
-        f"{plan['name']} ({plan['device'][:8]}) is there. "
+        f"{plan['name']} ({plan['device'][:8]}) {came}. "
         f"Coming: {plural(plan['bundles'], 'bundle')}{f' ({by})' if by else ''}, {plan['bytes']} bytes. "
         f"Going: {plural(plan['sends'], 'bundle')}. {least}{plural(plan['conflicts'], 'conflict')} to come."
     )

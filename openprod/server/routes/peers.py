@@ -44,6 +44,9 @@ class Reached(Payload):
 
 class HostRequest(Reached):
     role: Annotated[Literal["viewer", "editor", "owner"], Field(description="Of whoever joins by the link.")] = "editor"
+    trust_link: Annotated[bool, Field(description="Don't ask whether it is the one that the link was given to.")] = (
+        False
+    )
 
 
 class JoinRequest(Reached):
@@ -92,6 +95,7 @@ class PlanRecord(Payload):
     sends_bytes: int
     conflicts: int
     at_least: bool
+    newcomer: Annotated[str, Field(description="It came with a link, which makes it this; empty for who is a member")]
 
 
 class MineRecord(Payload):
@@ -218,7 +222,8 @@ async def host(asked: Asked) -> dict[str, Any]:
     request: HostRequest = asked.body
     peers = _peers(asked)
     found = await peers.host(
-        role=request.role, listen=request.listen, port=request.port, addresses=request.addresses
+        role=request.role, trust_link=request.trust_link, listen=request.listen, port=request.port,
+        addresses=request.addresses,
     )  # fmt: skip
     letting = {name: found[name] for name in ("link", "code")}
     return await _answer(peers, {**letting, "qr": qr_rows(found["link"]) if found["link"] else []})
@@ -235,7 +240,7 @@ async def join(asked: Asked) -> dict[str, Any]:
 
 async def approve(asked: Asked) -> dict[str, Any]:
     request: PlanRequest = asked.body
-    _peers(asked).approve(request.plan)
+    await _peers(asked).approve(request.plan)
     return await _answer(_peers(asked))
 
 
