@@ -89,8 +89,8 @@ class Node:
         return {**os.environ, "OPENPROD_HOME": str(self.home), "OPENPROD_USER": self.person}
 
     def host(self) -> str:
-        return self.start("host", str(self.folder), "--trust-link", "--listen", "127.0.0.1", "--peer-port", "0", "--port", "0",
-                          until="openprod://")  # fmt: skip
+        return self.start("host", str(self.folder), "--trust-link", "--listen", "127.0.0.1", "--peer-port", "0",
+                          "--port", "0", until="openprod://")  # fmt: skip
 
     def join(self, link: str) -> None:
         self.start("join", link, str(self.folder), "--yes", "--listen", "127.0.0.1", "--peer-port", "0", "--port", "0",

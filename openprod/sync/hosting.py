@@ -205,7 +205,7 @@ class Hosting:
             await self._send_records(connection)
 
     async def _send_records(self, connection: Connection) -> None:
-        """Those that the other side lacks, as far as is known; they hold names, so nobody gets any before it is let in."""
+        """Those that the other side lacks, as far as is known. They hold names: only who is let in gets any."""
         if connection.invitation is not None:
             return
         known = connection.heads or []

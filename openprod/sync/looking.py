@@ -9,6 +9,7 @@ import anyio
 
 from openprod.engine.workspace import Workspace
 from openprod.sync import around, showing
+from openprod.sync.asking import Asking
 from openprod.sync.happened import Happened
 from openprod.sync.hosting import Hosting
 from openprod.sync.nearby import Nearby
@@ -29,6 +30,7 @@ class Looking:
     _stored: dict[str, dict[str, int]]
     _addresses: list[str]
     _nearby: Nearby
+    _hosts: Asking
     _plans: dict[int, Coming]
     _happened: Happened
     _joining: str
@@ -47,7 +49,8 @@ class Looking:
             "joining": self._joining,
             "problem": self._problem,
             "plans": [showing.plan(one, self._comes_as(number)) for number, one in self._plans.items()],
-            "newcomers": self._nearby.newcomers,
+            "newcomers": self._nearby.newcomers.listed,
+            "hosts": self._hosts.listed,
             "events": list(self._happened.events),
         }
         if found != self._shown:

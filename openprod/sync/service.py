@@ -22,6 +22,7 @@ from openprod.errors import Denied, InputError, NotFound, OpenprodError, Stale
 from openprod.sync import certificates, known, pairing, replica
 from openprod.sync import messages as m
 from openprod.sync.admission import Admission
+from openprod.sync.asking import Asking
 from openprod.sync.clocks import FINE, ClockReport, Verdict
 from openprod.sync.discovery import Announcement
 from openprod.sync.election import Role
@@ -34,7 +35,7 @@ from openprod.sync.reach import EVERYWHERE, own_addresses, reach, reach_any
 from openprod.sync.spoken import Me
 from openprod.sync.standing import Standing
 from openprod.sync.transport import PAIRING, Channel, Listening, Transport, WebSocketTransport
-from openprod.sync.wanting import WANTED_MS, Wanting
+from openprod.sync.wanting import WANTED_MS, Wanting, parse_wish
 
 PORT: Final = 8041
 CALL_AGAIN_MS: Final = 3_000
@@ -66,8 +67,11 @@ class PeerService(Wanting):
         self._listen, self._given, self._addresses = EVERYWHERE, list[str](), list[str]()
         self._invitations = _invitations()
         who = workspace.identity
+        self._me = Me(bytes(who.key.verify_key), who.name, who.device_name)
+        self._hosts = Asking(self.moved)
+        self._coming: anyio.CancelScope | None = None
         self._nearby = Nearby(
-            Me(bytes(who.key.verify_key), who.name, who.device_name), workspace=workspace.id,
+            self._me, workspace=workspace.id,
             title=lambda: workspace.name, invitations=lambda: self._invitations, said=self.said, moved=self.moved,
             now_ms=lambda: now().mono,
         )  # fmt: skip
@@ -107,7 +111,8 @@ class PeerService(Wanting):
         """Begin a gathering, unless this node is in one; the answer holds a link and a spoken code, each for one more
         device, as ``role``: "" where this device isn't an owner's. The first makes it the production's owner.
 
-        Whoever comes is asked about, unless it brings a link made with ``trust_link``. ``addresses``: where others can call this device, in place of what it finds out itself. Raises InputError.
+        Whoever comes is asked about, unless it brings a link made with ``trust_link``. ``addresses``: where others can
+        call this device, in place of what it finds out itself. Raises InputError.
         """
         hosting = await self._open(listen, port, addresses)
         if not hosting.peer.gathering:
@@ -125,29 +130,30 @@ class PeerService(Wanting):
             self.said("This is a hub: members can come at any time.")
 
     async def join(
-        self, link: str = "", *, yes: bool = False, listen: str = EVERYWHERE, port: int | None = None,
+        self, link: str = "", *, at: str = "", yes: bool = False, listen: str = EVERYWHERE, port: int | None = None,
         addresses: Sequence[str] = (),
     ) -> dict[str, Any]:  # fmt: skip
-        """Call whoever made the link, or without one those who were here before; in a gathering, those of it who went
-        on by themselves, also after a declined plan. What comes is asked about (``status``: plans), unless ``yes``.
+        """``link``: call whoever made it; or the words of a spoken code, of the device ``at`` an address or of the one
+        nearby; or addresses of a member; "": those who were here before, and in a gathering those of it who went on by
+        themselves, also after a declined plan. What comes is asked about (``status``: hosts, plans), unless ``yes``.
 
         Raises InputError, Unreachable, Untrusted; Stale while in a gathering, for another one or where another leads.
         """
-        target = pairing.parse_link(link) if link else None
-        if target is not None and target.workspace != self.workspace.id:
-            raise InputError("That link is for another production.", hint="Join into a new folder.")
+        wish = parse_wish(link, self.workspace.id)
+        if self._hosting is not None and self._hosting.peer.gathering and link:
+            raise Stale("This device is in a gathering already.", hint="Leave it first: openprod leave.")
+        self._give_up()
+        if wish.code:
+            return self._by_code(wish.code, at, yes, listen=listen, port=port, addresses=addresses)
         hosting = await self._open(listen, port, addresses)
         self._wanted_until = now().mono + WANTED_MS
-        if hosting.peer.gathering and target is None:
-            return self._look_again(hosting)
         if hosting.peer.gathering:
-            raise Stale("This device is in a gathering already.", hint="Leave it first: openprod leave.")
+            return self._look_again(hosting)
         self._joining, self._problem = "calling", ""
         try:
-            if target is not None:
-                places = [place for one in target.addresses if (place := known.parse(one)) is not None]
-                channel = await reach(self._network, places, target.certificate)
-                expected, secret = target.device, target.key
+            if wish.places:
+                channel = await reach(self._network, wish.places, wish.certificate)
+                expected, secret = wish.device, wish.key
             else:
                 channel, expected = await reach_any(self._network, self._known)
                 secret = b""
@@ -156,7 +162,7 @@ class PeerService(Wanting):
             await self._stop(self._hosting)
             raise
         self._cooling.clear()
-        if not secret and self._hand_on(expected, yes, proven=True):
+        if not secret and expected and self._hand_on(expected, yes, proven=True):
             await channel.close()
         else:
             self._serve(channel, caller=True, secret=secret, expected=expected, wanted=True, yes=yes)
@@ -175,7 +181,7 @@ class PeerService(Wanting):
 
         Raises NotFound; Stale when the plan is another one.
         """
-        if self._nearby.decide(plan, yes=True):
+        if self._decide(plan, yes=True):
             return self.status()
         number = self._planned(plan)
         coming = self._plans.pop(number)
@@ -198,7 +204,7 @@ class PeerService(Wanting):
 
     def decline(self, plan: str) -> dict[str, Any]:
         """Nothing moves, and that device isn't called again for a while. Raises NotFound, Stale."""
-        if self._nearby.decide(plan, yes=False):
+        if self._decide(plan, yes=False):
             return self.status()
         number = self._planned(plan)
         self._plans.pop(number)
@@ -220,6 +226,7 @@ class PeerService(Wanting):
 
     async def _depart(self, how: str, sentence: str) -> dict[str, Any]:
         hosting = self._hosting
+        self._give_up()
         if hosting is not None:
             hosting.do(hosting.peer.leave(now()) if how == "leave" else hosting.peer.end(now()))
             await self._stop(self._hosting)

@@ -62,7 +62,7 @@ def host(
 
 
 @click.command()
-@click.argument("words", metavar="[LINK|CODE] DIR", nargs=-1, required=True)
+@click.argument("words", metavar="[LINK|CODE|ADDRESS] DIR", nargs=-1, required=True)
 @click.option("--at", default="", metavar="HOST:PORT", help="With a code: where the other device is.")
 @click.option("--yes", is_flag=True, help="Approve of what would come and go, without being asked.")
 @reached()
@@ -77,25 +77,34 @@ def join(
 ) -> None:
     """Join by a link or a spoken code: into a new folder, or with this device's copy. Without one: those from before.
 
+    Who is a member may also give the address (HOST:PORT) of another.
+
     In a gathering that a broken network has split, it calls the others again, as also after a declined plan.
 
     Shows who is there and what would come and go, and asks. The node that serves the workspace joins, or one that is
     started here and runs until interrupted.
     """
     if len(words) not in (1, 2, 4):
-        raise click.UsageError("Give a link, or the three words of a code, and a folder.")
+        raise click.UsageError("Give a link, an address or the three words of a code, and a folder.")
     link, folder = " ".join(words[:-1]), Path(words[-1])
-    if link and "://" not in link:
-        from openprod.cli.codes import link_by_code  # heavy: only who joins by code needs it
-
-        link = link_by_code(link, at, yes=yes)
     if link:
-        # heavy: only who joins by a link needs them
+        # heavy: only who joins somebody in particular needs them
         from openprod.engine.copying import empty_copy
         from openprod.storage.sqlite.connection import DATABASE
+        from openprod.sync.known import parse
         from openprod.sync.pairing import parse_link
 
-        if not (folder / DATABASE).is_file():
+        is_new = not (folder / DATABASE).is_file()
+        if parse(link) is not None:
+            if is_new:
+                raise InputError(
+                    "By an address, only who has a copy already can join.", hint="Ask there for a link or a code."
+                )
+        elif "://" not in link:
+            from openprod.cli.codes import link_by_code  # heavy: only who joins by code needs it
+
+            link = link_by_code(link, at, yes=yes)
+        if is_new:
             empty_copy(folder, parse_link(link).workspace)
     body = {"link": link, "yes": yes, "listen": listen, "port": peer_port, "addresses": list(addresses)}
 

@@ -50,7 +50,15 @@ class HostRequest(Reached):
 
 
 class JoinRequest(Reached):
-    link: Annotated[str, Field(max_length=2048, description="Empty: those who were here before.")] = ""
+    link: Annotated[
+        str,
+        Field(
+            max_length=2048,
+            description="A link; the three words of a spoken code; addresses (`HOST:PORT`, commas between) of a "
+            "member; empty: those who were here before.",
+        ),
+    ] = ""
+    at: Annotated[str, Field(max_length=1000, description="With a code: addresses of that device.")] = ""
     yes: Annotated[bool, Field(description="Approve of whatever comes.")] = False
 
 
@@ -72,10 +80,11 @@ class MemberRecord(DeviceRecord):
     role: Annotated[str, Field(description="viewer, editor or owner; empty while nobody has let anybody in")]
 
 
-class NewcomerRecord(DeviceRecord):
+class AskedRecord(DeviceRecord):
     """Has proved the spoken code: is it the one that was meant? Approve or decline by its device's id."""
 
     device_name: str
+    title: Annotated[str, Field(description="Of a host: what it calls its production")]
 
 
 class AuthorRecord(DeviceRecord):
@@ -143,7 +152,8 @@ class SessionAnswer(Payload):
     hub: Annotated[bool, Field(description="Whether this node is a hub: always on, never leads")]
     members: list[MemberRecord]
     plans: list[PlanRecord]
-    newcomers: list[NewcomerRecord]
+    newcomers: list[AskedRecord]
+    hosts: Annotated[list[AskedRecord], Field(description="Found by a spoken code, to be joined")]
     mine: MineRecord
     copy_: Annotated[CopyRecord | None, Field(alias="copy")]
     clock: ClockRecord
@@ -180,6 +190,7 @@ class NearbyRecord(Payload):
     known: bool
     workspace: str | None
     gathering: str | None
+    code: Annotated[bool, Field(description="A spoken code is open there")]
 
 
 class NearbyAnswer(Payload):
@@ -233,8 +244,9 @@ async def join(asked: Asked) -> dict[str, Any]:
     request: JoinRequest = asked.body
     peers = _peers(asked)
     await peers.join(
-        request.link, yes=request.yes, listen=request.listen, port=request.port, addresses=request.addresses
-    )
+        request.link, at=request.at, yes=request.yes, listen=request.listen, port=request.port,
+        addresses=request.addresses,
+    )  # fmt: skip
     return await _answer(peers)
 
 
@@ -299,7 +311,7 @@ CALLS = (
         method="POST",
         path="/session/join",
         handle=join,
-        does="Join by a link, or those who were here before; what would come waits for approval",
+        does="Join by a link, a spoken code or an address, or those from before; what would come waits for approval",
         role="owner",
         body=JoinRequest,
         gives=SessionAnswer,
