@@ -98,7 +98,7 @@ export function createTogether(production: Production, barred: Signal<string>): 
     alone,
     invitation,
     nearby,
-    barred: computed(() => barredFor(info.you.role, production.barred.value)),
+    barred: computed(() => barredFor(info.you.role, production.away.value)),
     watch: (open) => {
       watched = open;
       if (open) refresh();
