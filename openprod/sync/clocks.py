@@ -108,8 +108,8 @@ def _told_only(report: ClockReport) -> ClockReport:
 
 
 def _said(offset_ms: int) -> str:
-    direction = "ahead" if offset_ms < 0 else "behind"
-    return f"This device's clock is {_span(abs(offset_ms))} {direction} of the other's."
+    direction = "ahead of" if offset_ms < 0 else "behind"
+    return f"This device's clock is {_span(abs(offset_ms))} {direction} the other's."
 
 
 def _span(ms: int) -> str:
