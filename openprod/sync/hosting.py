@@ -353,7 +353,11 @@ class Hosting:
             if why_not:
                 self.do(self.peer.refused(number, "not_admitted", why_not, now()))
                 return
-            tips, heads = await self.workspace.on_thread(_tips_and_heads)
+            device = self.workspace.identity.device
+            (tips, heads), written_ms = await self.workspace.on_thread(
+                lambda committer: (_tips_and_heads(committer), replica.written_ms(committer, but=device))
+            )
+            self.peer.clocks.written(written_ms)
             self.do(self.peer.held(number, tips, heads, now(), approved=connection.yes))
         elif isinstance(output, Compare):
             await self._compare(connection, output)

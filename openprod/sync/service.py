@@ -422,7 +422,7 @@ class PeerService(Wanting):
             invitation = self._invitations.spend(proven.device)
             if invitation is None:
                 return "That link has been used. Ask for another."
-            known_already = self._admission.is_let_in(proven.device, invitation.note or "editor")
+            known_already = self._admission.is_let_in(proven.device)
             if not (invitation.trusted or known_already or self._standing is not None):
                 connection.invitation = invitation  # a person is asked, with what it brings
             elif why_not := await self._let_in(connection, invitation):

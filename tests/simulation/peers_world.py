@@ -176,7 +176,7 @@ class PeersWorld:
         self._discover(node)
 
     def _discover(self, node: Node) -> None:
-        """What mDNS does: leaders find other leaders, and who wants to join finds who leads. Both know where the hub is."""
+        """What mDNS does: leaders find other leaders, and who wants to join who leads. Both know the hub."""
         peer = node.peer
         if not (peer.leads or (node.joining and not peer.gathering)):
             return
