@@ -155,7 +155,7 @@ class PeerService(Wanting):
                 channel = await reach(self._network, wish.places, wish.certificate)
                 expected, secret = wish.device, wish.key
             else:
-                channel, expected = await reach_any(self._network, self._known)
+                channel, expected = await reach_any(self._network, self._known, but=self._admission.removed)
                 secret = b""
         except OpenprodError as error:
             self._fail(error.sentence)
@@ -319,7 +319,7 @@ class PeerService(Wanting):
         self._plans.clear()
         self._keep_time(FINE)
         self.moved()
-        with anyio.move_on_after(GOODBYE_S):
+        with anyio.move_on_after(GOODBYE_S, shield=True):
             await hosting.let_go()
             if listening is not None:
                 await listening.close()

@@ -101,6 +101,12 @@ class Desk:
             while await self.bundles() != await other.bundles():
                 await self.peers.changed(self.peers.status()["revision"], 0.1)
 
+    async def until_held(self, count: int) -> None:
+        """Until so many bundles are held for review here."""
+        async with asyncio.timeout(SECONDS_MAX):
+            while len(await self.workspace.held()) != count:
+                await self.peers.changed(self.peers.status()["revision"], 0.1)
+
     async def bundles(self) -> list[str]:
         rows = await self.workspace.on_thread(lambda it: [row.id for row in it.storage.bundles()])
         return sorted(rows)
