@@ -123,7 +123,29 @@ await run(async () => {
   assert.equal(await cell(one, 'q2', 'label').locator('.text').textContent(), 'State 2')
   step('declined: nothing moves')
 
-  // 6 · removed; what it wrote without knowing comes by a stick, is held, and let in
+  // 6 · by three spoken words: each side is asked whom it sees, then what would come
+  await one.getByTestId('let-in').click()
+  const words = await one.getByTestId('spoken-code').textContent()
+  const at = (await one.getByTestId('invite-link').inputValue()).split('/').at(-1)
+  // Where the network lets no device find another, a page can't name the place: this can.
+  await sound.call('POST', '/session/join', { link: words, at })
+  const host = two.getByTestId('host-seen')
+  await host.getByText('“Hamlet”, hosted by Alex').waitFor()
+  assert.equal(await one.getByTestId('newcomer').count(), 0)
+  await picture(two, '8-host-seen')
+  await host.getByTestId('approve').click()
+  await one.getByTestId('newcomer').getByText('knows the code and wants to join').waitFor()
+  await one.getByTestId('newcomer').getByTestId('approve').click()
+  for (const page of [two, one]) await page.getByTestId('plan').getByTestId('approve').click()
+  await standing(two, 'Alex', 'leads')
+  await holds(one, 'q2', 'label', 'Unaware')
+  step('in by spoken words, each side asked')
+
+  // 7 · removed; what it wrote without knowing comes by a stick, is held, and let in
+  await two.getByTestId('leave').click()
+  await confirm(two)
+  await alone(two)
+  await type(two, 'q3', 'label', 'Unaware')
   await one.getByTestId('who-may').getByLabel('Remove Sound').click()
   await confirm(one)
   const stick = path.join(sound.folder, 'stick')
@@ -134,9 +156,9 @@ await run(async () => {
   await held.locator('.candidate').getByText('Sound', { exact: true }).waitFor()
   await held.scrollIntoViewIfNeeded()
   await picture(one, '7-held')
-  assert.equal(await cell(one, 'q2', 'label').locator('.text').textContent(), 'State 2')
+  assert.equal(await cell(one, 'q3', 'label').locator('.text').textContent(), 'State 3')
   await held.getByLabel('Let in what Sound changed').click()
-  await holds(one, 'q2', 'label', 'Unaware')
+  await holds(one, 'q3', 'label', 'Unaware')
   await held.waitFor({ state: 'detached' })
   step('what was held is reviewed, and let in')
 })

@@ -18,6 +18,7 @@ STEPS = [
     "a wrong clock is told",
     "a role is changed, and changed back",
     "declined: nothing moves",
+    "in by spoken words, each side asked",
     "what was held is reviewed, and let in",
 ]
 
