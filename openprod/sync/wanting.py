@@ -12,9 +12,10 @@ from typing import Any, Final, NamedTuple
 import anyio
 from anyio.abc import TaskGroup
 
-from openprod.errors import InputError, OpenprodError, Stale
+from openprod.errors import InputError, NotFound, OpenprodError, Stale
 from openprod.sync import coming_in, known, pairing
-from openprod.sync.hosting import Connection, now
+from openprod.sync.admission import Admission
+from openprod.sync.hosting import Connection, Hosting, now
 from openprod.sync.looking import Looking
 from openprod.sync.plans import Coming
 from openprod.sync.spoken import Confirm, Me, parse_code
@@ -64,6 +65,8 @@ class Wanting(Looking):
     _tasks: TaskGroup | None
     _wanted_until: int
     _me: Me
+    _admission: Admission
+    _invitations: pairing.Invitations
     _coming: anyio.CancelScope | None
 
     # -- by a spoken code ----------------------------------------------------------------------------------
@@ -116,6 +119,59 @@ class Wanting(Looking):
     @property
     def _network(self) -> Transport:
         raise NotImplementedError
+
+    # -- a person's word -----------------------------------------------------------------------------------
+
+    async def approve(self, plan: str) -> dict[str, Any]:
+        """``plan``: its id, as it was shown, or a newcomer's. Who brought a link becomes a member by it.
+
+        Raises NotFound; Stale when the plan is another one.
+        """
+        if self._decide(plan, yes=True):
+            return self.status()
+        number = self._planned(plan)
+        coming = self._plans.pop(number)
+        hosting = self._running()
+        connection = hosting.connections[number]
+        if connection.invitation is not None and (why_not := await self._let_in(connection, connection.invitation)):
+            hosting.do(hosting.peer.refused(number, "not_admitted", why_not, now()))
+        else:
+            hosting.do(hosting.peer.approve(number, coming.id, now()))
+        self.moved()
+        return self.status()
+
+    async def _let_in(self, connection: Connection, invitation: pairing.Invitation) -> str:
+        """ "" or why not."""
+        role = invitation.note or "editor"
+        why_not = await self._admission.admit(connection.key, connection.name, role)
+        if not why_not:
+            await self._running().welcome(connection)
+        return why_not
+
+    def decline(self, plan: str) -> dict[str, Any]:
+        """Nothing moves, and that device isn't called again for a while. Raises NotFound, Stale."""
+        if self._decide(plan, yes=False):
+            return self.status()
+        number = self._planned(plan)
+        self._plans.pop(number)
+        hosting = self._running()
+        if (invitation := hosting.connections[number].invitation) is not None:
+            self._invitations.withdraw(invitation.id)
+        hosting.do(hosting.peer.decline(number, now()))
+        return self.status()
+
+    def _planned(self, plan: str) -> int:
+        number = next((number for number, one in self._plans.items() if one.id.hex() == plan), None)
+        if number is None:
+            if self._plans:
+                raise Stale("That plan isn't what would happen any more.", hint="Look at what waits now.")
+            raise NotFound("No plan waits for a word.", hint="`openprod peers` shows what waits.")
+        return number
+
+    def _running(self) -> Hosting:
+        if self._hosting is None:
+            raise Stale("This device is in no gathering.", hint="Begin one with `openprod host`, or `openprod join`.")
+        return self._hosting
 
     # -- what a person wants, and is asked -----------------------------------------------------------------
 

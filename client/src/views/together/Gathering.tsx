@@ -62,7 +62,7 @@ export function ComeTogether({ opened, busy, act, session }: PartProps & { reado
 function joiningWords({ joining, plans, hosts = [], me }: SessionStatus): string {
   if (joining === "calling") return `Calling the other device, as ${me.name} (device ${me.device.slice(0, 6)})…`;
   if (joining !== "deciding") return "";
-  return plans.length + hosts.length > 0 ? "It answers: see above what would come." : "You said yes. The other side is asked too.";
+  return plans.length + hosts.length > 0 ? "It answers: see above." : "You said yes. The other side is asked too.";
 }
 
 /** One device more. */
