@@ -46,8 +46,10 @@ def reached(*, page: bool = True) -> Callable[[Callable[..., None]], Callable[..
     return add
 
 
-def tell_link(found: dict[str, Any], *, as_json: bool = False, asks: bool = False) -> None:
-    """What hosting answered: a link and a code for one device more. ``asks``: about whoever brings the link."""
+def tell_link(found: dict[str, Any], *, as_json: bool = False, asks: bool = False, here: bool = False) -> None:
+    """What hosting answered: a link and a code for one device more. ``asks``: about whoever brings the link; ``here``:
+    at this terminal.
+    """
     if as_json:
         print_json(found)
     elif not found["link"]:
@@ -63,7 +65,8 @@ def tell_link(found: dict[str, Any], *, as_json: bool = False, asks: bool = Fals
             words = found["code"].replace("-", " ")
             note(f'So does, for a minute, saying “{words}”: openprod join "{words}" NEW-FOLDER')
         if asks:
-            note("You are asked who comes: here, in the page, or by openprod peers and openprod approve.")
+            where = "here" if here else "by openprod peers and openprod approve"
+            note(f"You are asked who comes: {where}, or in the page.")
         elif found["code"]:
             note("Who says the words is asked about: openprod peers, openprod approve.")
     sys.stdout.flush()

@@ -52,8 +52,9 @@ def host(
 
     async def begin(node: Node) -> None:
         found = await node.post("session", "host", body=body)
-        tell_link(found, as_json=as_json, asks=not trust_link)
-        if sys.stdin.isatty() and not as_json and not served:
+        here = sys.stdin.isatty() and not as_json and not served
+        tell_link(found, as_json=as_json, asks=not trust_link, here=here)
+        if here:
             with suppress(Busy):  # the node has been stopped
                 await welcome(node, found)
 
