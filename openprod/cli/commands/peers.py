@@ -194,7 +194,8 @@ def decline(folder: Path, plan: str | None, as_json: bool) -> None:
 async def _answer(node: Node, what: str, plan: str | None) -> Any:
     if plan is None:
         session = await node.get("session")
-        waiting = [one["device"] for one in session["newcomers"]] + [one["id"] for one in session["plans"]]
+        waiting = [one["device"] for one in session["hosts"] + session["newcomers"]]
+        waiting += [one["id"] for one in session["plans"]]
         if len(waiting) > 1:
             raise InputError("More than one plan waits.", hint="Name one: `openprod peers` shows them.")
         if not waiting:
@@ -253,6 +254,8 @@ def _print(found: dict[str, Any], as_json: bool) -> None:
         note(f"On no other device yet: {plural(found['alone'], 'edit')} of yours.")
     if found["clock"]["sentence"]:
         note(found["clock"]["sentence"])
+    for one in found["hosts"]:
+        say(f"waits: {one['device']}  “{one['title']}”, hosted by {newcomer(one)}. Is that the one?")
     for one in found["newcomers"]:
         say(f"waits: {one['device']}  {newcomer(one)} knows the code and wants to join.")
     for plan in found["plans"]:
