@@ -398,6 +398,8 @@ class Hosting:
             return found, offered, leaves
 
         found, offered, left = await self.workspace.on_thread(look)
+        if offered is not None and connection.invitation is not None:
+            offered = offered._replace(authors=[])  # how much would come, but nobody's name
         self.do(self.peer.compared(connection.number, found, offered, now()))
         if left:
             await self._left_log(connection)

@@ -99,3 +99,25 @@ def test_by_an_address_only_members_come_in(tmp_path: Path) -> None:
             await blake.until(lambda status: status["joining"] == "joined")
 
     asyncio.run(run())
+
+
+def test_who_brings_a_link_learns_no_names_before_it_is_let_in(tmp_path: Path) -> None:
+    """INV-PAIR-1 INV-PEER-4"""
+
+    async def run() -> None:
+        async with two(tmp_path) as (alex, blake, _code, _at):
+            link = str((await alex.peers.host())["link"])
+            await blake.peers.join(link, **HERE)
+            (plan,) = (await blake.until(lambda status: status["plans"]))["plans"]
+            assert (plan["bundles"], plan["authors"]) == (len(await alex.bundles()), [])
+            await blake.peers.approve(plan["id"])
+            (newcomer,) = (await alex.until(lambda status: status["plans"]))["plans"]
+            assert (newcomer["name"], newcomer["newcomer"]) == ("Blake", "editor")
+            assert "Records" not in blake.network.came
+            assert (await blake.workspace.members())["members"] == []
+            await alex.peers.approve(newcomer["id"])
+            await blake.until(lambda status: status["joining"] == "joined")
+            await blake.holds_what(alex)
+            assert len((await blake.workspace.members())["members"]) == 2
+
+    asyncio.run(run())
