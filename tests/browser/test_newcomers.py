@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.browser.test_job import REPOSITORY, chromium
+from tests.browser.walk import ROOT, walk
 
 STEPS = [
     "joined a hub by its link, in the page",
@@ -25,14 +21,4 @@ STEPS = [
 
 @pytest.mark.browser
 def test_newcomers_roles_and_what_is_held(tmp_path: Path) -> None:
-    run = subprocess.run(
-        ["node", str(REPOSITORY / "tests" / "browser" / "newcomers.mjs"), sys.executable, str(tmp_path), chromium()],
-        cwd=REPOSITORY / "tests" / "browser",
-        capture_output=True,
-        text=True,
-        timeout=240,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-    )
-    steps = [json.loads(line)["step"] for line in run.stdout.splitlines() if line.startswith("{")]
-    assert run.returncode == 0, f"after {steps}:\n{run.stderr[-4000:]}"
-    assert steps == STEPS
+    walk(ROOT / "tests/browser/newcomers.mjs", tmp_path, STEPS)
