@@ -89,8 +89,8 @@ class Node:
         return {**os.environ, "OPENPROD_HOME": str(self.home), "OPENPROD_USER": self.person}
 
     def host(self) -> str:
-        return self.start("host", str(self.folder), "--listen", "127.0.0.1", "--peer-port", "0", "--port", "0",
-                          until="openprod://")  # fmt: skip
+        return self.start("host", str(self.folder), "--trust-link", "--listen", "127.0.0.1", "--peer-port", "0",
+                          "--port", "0", until="openprod://")  # fmt: skip
 
     def join(self, link: str) -> None:
         self.start("join", link, str(self.folder), "--yes", "--listen", "127.0.0.1", "--peer-port", "0", "--port", "0",
@@ -305,7 +305,10 @@ def _plain_copy(files: list[Path], home: Path) -> float:
 
 def live(*, followers: int = 20, edits: int = 200, every_s: float = 0.1) -> dict[str, Any]:
     with nodes("alex") as (alex,):
-        links = [alex.host(), *(alex.call("POST", "/session/host", {})["link"] for _ in range(followers - 1))]
+        links = [
+            alex.host(),
+            *(alex.call("POST", "/session/host", {"trust_link": True})["link"] for _ in range(followers - 1)),
+        ]
         halves = [links[: followers // 2], links[followers // 2 :]]
         with _crowd([half for half in halves if half]) as crowd:
             before = alex.cpu_s()

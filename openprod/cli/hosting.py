@@ -15,6 +15,7 @@ from anyio import to_thread
 
 from openprod import running
 from openprod.cli.calls import Node, Refused
+from openprod.cli.options import plural
 from openprod.cli.output import note, print_json, printable, say
 
 PEER_PORT = 8041
@@ -45,8 +46,10 @@ def reached(*, page: bool = True) -> Callable[[Callable[..., None]], Callable[..
     return add
 
 
-def tell_link(found: dict[str, Any], *, as_json: bool = False) -> None:
-    """What hosting answered: a link and a code for one device more."""
+def tell_link(found: dict[str, Any], *, as_json: bool = False, asks: bool = False, here: bool = False) -> None:
+    """What hosting answered: a link and a code for one device more. ``asks``: about whoever brings the link; ``here``:
+    at this terminal.
+    """
     if as_json:
         print_json(found)
     elif not found["link"]:
@@ -61,12 +64,16 @@ def tell_link(found: dict[str, Any], *, as_json: bool = False) -> None:
         if found["code"]:
             words = found["code"].replace("-", " ")
             note(f'So does, for a minute, saying “{words}”: openprod join "{words}" NEW-FOLDER')
-            note("You are asked then. Later: openprod peers, openprod approve.")
+        if asks:
+            where = "here" if here else "by openprod peers and openprod approve"
+            note(f"You are asked who comes: {where}, or in the page.")
+        elif found["code"]:
+            note("Who says the words is asked about: openprod peers, openprod approve.")
     sys.stdout.flush()
 
 
 async def welcome(node: Node, found: Any) -> None:
-    """Say at this terminal what happens, and ask about those who know the code, for as long as the node runs."""
+    """Say at this terminal what happens, and ask about newcomers, for as long as the node runs."""
     while True:
         before = found["events"]
         found = await node.get("session", after=found["revision"], wait=_WAIT_S)
@@ -74,10 +81,19 @@ async def welcome(node: Node, found: Any) -> None:
             if event not in before:
                 note(event["sentence"])
         for one in found["newcomers"]:
-            question = f"{printable(newcomer(one))} wants to join. Let it in?"
-            yes = await to_thread.run_sync(partial(click.confirm, question, err=True), abandon_on_cancel=True)
-            with suppress(Refused):  # it has given up meanwhile
-                await node.post("session", "approve" if yes else "decline", body={"plan": one["device"]})
+            await _ask(node, f"{newcomer(one)} wants to join.", one["device"])
+        for plan in found["plans"]:
+            if plan["newcomer"]:
+                brings = f", and brings {plural(plan['bundles'], 'bundle')}" if plan["bundles"] else ""
+                who = f"{plan['name']} (device {plan['device'][:8]})"
+                await _ask(node, f"{who} came with your link, to be {plan['newcomer']}{brings}.", plan["id"])
+
+
+async def _ask(node: Node, sentence: str, plan: str) -> None:
+    question = f"{printable(sentence)} Let it in?"
+    yes = await to_thread.run_sync(partial(click.confirm, question, err=True), abandon_on_cancel=True)
+    with suppress(Refused):  # it has given up meanwhile, or would bring something else now
+        await node.post("session", "approve" if yes else "decline", body={"plan": plan})
 
 
 def newcomer(one: dict[str, Any]) -> str:

@@ -81,7 +81,7 @@ class Managing:
     def _founding(self, committer: Committer) -> SignedRecord:
         mine = self.identity
         own = Member(bytes(mine.key.verify_key), mine.user, mine.name, mine.device_name, "owner")
-        return committer.members.write("found", committer.tick(), member=own)
+        return committer.members.write("found", committer.decided_at(), member=own)
 
     async def invite(self, role: str = "editor", grants: Mapping[str, str] | None = None) -> dict[str, Any]:
         """What a pairing needs: ``workspace``, ``name``, ``anchor``, ``role``, ``grants``. Founds the workspace.
@@ -110,7 +110,7 @@ class Managing:
         def plan(committer: Committer) -> list[SignedRecord]:
             if member.device in committer.members.log.members():
                 return []
-            return [committer.members.write("admit", committer.tick(), member=member)]
+            return [committer.members.write("admit", committer.decided_at(), member=member)]
 
         await self.found()
         await self._worker.submit(Records(plan=plan))
@@ -124,7 +124,7 @@ class Managing:
             before = _find(committer.members.log, device)
             after = Member(before.key, before.user, before.name, before.device_name, checked, allowed)
             until = committer.members.reach(before.device)
-            return [committer.members.write("change", committer.tick(), member=after, until=until)]
+            return [committer.members.write("change", committer.decided_at(), member=after, until=until)]
 
         await self._worker.submit(Records(plan=plan))
 
@@ -136,7 +136,7 @@ class Managing:
             one = _find(committer.members.log, device).device
             found.append(one)
             until = committer.members.reach(one)
-            return [committer.members.write("remove", committer.tick(), device=one, until=until)]
+            return [committer.members.write("remove", committer.decided_at(), device=one, until=until)]
 
         await self._worker.submit(Records(plan=plan))
         return found[-1]
@@ -157,7 +157,7 @@ class Managing:
             for number in numbers:
                 bundle = read(committer.storage.bundle_body(number)[0])
                 until[bundle.log] = max(bundle.seq, until.get(bundle.log, 0))
-            return [committer.members.write("accept", committer.tick(), until=until)] if until else []
+            return [committer.members.write("accept", committer.decided_at(), until=until)] if until else []
 
         await self._worker.submit(Records(plan=plan))
         left = await self._worker.call(lambda committer: len(committer.members.held))

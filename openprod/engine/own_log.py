@@ -90,9 +90,12 @@ class OwnLog(ABC):
 
     def _require(self, documents: Collection[str]) -> None:
         """Raises Denied unless this device may write to them now."""
+        self._require_clock()
+        self.members.require(documents)
+
+    def _require_clock(self) -> None:
         if self.read_only:
             raise Denied(self.read_only, hint="Set this device's clock right; what is here stays readable.")
-        self.members.require(documents)
 
     def _why_left(self, log: str, seq: int, digest: bytes) -> str:
         """What to tell people when this device has written more of the log, or something else, than is here."""

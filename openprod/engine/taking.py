@@ -192,6 +192,11 @@ class Taking(Replay):
         """A time for something written now."""
         return self._clock.tick(self._now_ms())
 
+    def decided_at(self) -> str:
+        """The time of a membership record of this device's people. Raises Denied while nothing may be written."""
+        self._require_clock()
+        return self.tick()
+
     def _admit(self, number: int, runs: list[Run]) -> None:
         """Apply a bundle that had been held."""
         body, _signature = self.storage.bundle_body(number)

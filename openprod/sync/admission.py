@@ -46,6 +46,10 @@ class Admission:
         await self.learn()
         return True
 
+    def is_let_in(self, device: str) -> bool:
+        """Whether there is nothing to say yes to any more: a lost connection, say, that comes again."""
+        return device in self.roles
+
     async def admit(self, key: bytes, name: str, role: str) -> str:
         """A paired device; "" or why not."""
         try:

@@ -39,5 +39,5 @@ def described(found: Found, productions: dict[str, known.KnownDevices]) -> dict[
     name = next((one.name for one in devices if one.device == found.device), "")
     return {
         "device": found.device, "name": name, "addresses": list(found.addresses), "known": workspace is not None,
-        "workspace": workspace, "gathering": found.gathering or None,
+        "workspace": workspace, "gathering": found.gathering or None, "code": found.code,
     }  # fmt: skip

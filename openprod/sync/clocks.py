@@ -15,6 +15,8 @@ from openprod.core.clock import AHEAD_MS_MAX
 
 WARN_MS: Final = 2_000
 CORRECT_MS: Final = 60_000
+EARLIEST_MS: Final = 1_735_689_600_000
+"""2025: no clock that is right says less to this program."""
 
 
 class Verdict(Enum):
@@ -59,16 +61,30 @@ class Clocks:
     the others' clocks, by their median. With one other only, the leader can't know who is right: it goes on by its own
     clock unless that is far ahead, and then tells the other's time. What it told before it led, or before it knew this
     device's clock, is its own wall clock: nobody goes by that alone.
+
+    Whose clock is before what others have written already is behind, as a laptop's whose battery died: nobody is taken
+    for far ahead because of it.
     """
 
     def __init__(self) -> None:
         self._offsets: dict[str, int] = {}
         self._leading: set[str] = set()
+        self._past: set[str] = set()
+        self._written_ms = 0
         self._report = FINE
+
+    def written(self, ms: int) -> None:
+        """Somebody else than this device has written at that time, as it said."""
+        self._written_ms = max(self._written_ms, ms)
 
     def heard(self, device: str, mine_ms: int, theirs_ms: int, *, leads: bool = False) -> None:
         """``mine_ms``: the wall clock. ``leads``: the other tells the gathering's time, and counts this device in."""
         self._offsets[device] = theirs_ms - mine_ms
+        # What others wrote may be ahead of their own clocks by as much as they follow others.
+        if theirs_ms < max(EARLIEST_MS, self._written_ms - AHEAD_MS_MAX):
+            self._past.add(device)
+        else:
+            self._past.discard(device)
         if leads:
             self._leading.add(device)
         else:
@@ -76,19 +92,31 @@ class Clocks:
 
     def judge(self, here: Collection[str], leader: str) -> ClockReport:
         """``here``: who is connected and joined; ``leader``: "" while this device leads, or nobody does."""
-        others = sorted(offset for device, offset in self._offsets.items() if device in here)
+        around = [device for device in self._offsets if device in here]
+        others = sorted(self._offsets[device] for device in around)
         if leader in here and leader in self._leading:
-            self._report = measure(0, self._offsets[leader])
+            self._report = self._against(leader)
         elif len(others) > 1:
             places = sorted([0, *others])
             middle = places[(len(places) - 1) // 2], places[len(places) // 2]
             self._report = measure(0, min(middle, key=abs))
         elif others:
-            found = measure(0, others[0])
+            found = self._against(around[0])
             self._report = _told_only(found) if found.verdict is Verdict.CORRECT else found
         else:
             self._report = FINE
         return self._report
+
+    def _against(self, device: str) -> ClockReport:
+        found = measure(0, self._offsets[device])
+        if found.verdict is not Verdict.READ_ONLY or device not in self._past:
+            return found
+        span = _span(-found.offset_ms)
+        return ClockReport(
+            found.offset_ms, Verdict.WARN, 0,
+            f"The other device's clock is {span} behind this one's, and before what others have written already. "
+            "It has to be set right there.",
+        )  # fmt: skip
 
     @property
     def report(self) -> ClockReport:
@@ -108,8 +136,8 @@ def _told_only(report: ClockReport) -> ClockReport:
 
 
 def _said(offset_ms: int) -> str:
-    direction = "ahead" if offset_ms < 0 else "behind"
-    return f"This device's clock is {_span(abs(offset_ms))} {direction} of the other's."
+    direction = "ahead of" if offset_ms < 0 else "behind"
+    return f"This device's clock is {_span(abs(offset_ms))} {direction} the other's."
 
 
 def _span(ms: int) -> str:

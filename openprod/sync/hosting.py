@@ -33,6 +33,7 @@ from openprod.sync.copying import Copying
 from openprod.sync.latest import Latest
 from openprod.sync.messages import Have, Tip
 from openprod.sync.outputs import Ask, Compare, Fetch, Heard, Now, Proven, RecordsCame, TakeIn
+from openprod.sync.pairing import Invitation
 from openprod.sync.peer import Connect, Disconnect, Do, Effect, Notice, Peer, PeerConfig, Transmit
 from openprod.sync.plans import Coming, Offer
 from openprod.sync.transport import Channel, Closed
@@ -53,14 +54,17 @@ def now() -> Now:
 class Connection:
     """``wanted``: a person has just asked for it; ``yes``: and approved of what comes. ``expected``: whom we called.
 
-    ``paired``: the other proved the secret of a link.
+    ``paired``: the other proved the secret of a link; ``invitation``: that one, until a person here has said yes to who
+    it is; ``let_in``: that has been said.
     """
 
     def __init__(self, number: int, channel: Channel, workspace: str) -> None:
         self.number, self.channel = number, channel
         self.intake = Intake(workspace)
         self.device = self.name = self.expected = ""
-        self.secret = b""
+        self.secret = self.key = b""
+        self.invitation: Invitation | None = None
+        self.let_in = False
         self.caller = self.wanted = self.yes = self.paired = self.joined = False
         self.heads: list[bytes] | None = None
         self.asked: asyncio.Queue[Do] = asyncio.Queue()
@@ -191,12 +195,20 @@ class Hosting:
         for connection in list(self.connections.values()):
             if connection.heads is not None:
                 await self._send_records(connection)
-            if connection.device in self.admission.removed:
+            if connection.device in self.admission.removed and connection.invitation is None:
                 why_not = "This device was removed from the production."
                 self.do(self.peer.refused(connection.number, "not_admitted", why_not, now()))
 
+    async def welcome(self, connection: Connection) -> None:
+        """A person has said yes to a newcomer: it gets the records before it gets anything else."""
+        connection.invitation, connection.let_in = None, True
+        if connection.heads is not None:
+            await self._send_records(connection)
+
     async def _send_records(self, connection: Connection) -> None:
-        """Those that the other side lacks, as far as is known."""
+        """Those that the other side lacks, as far as is known. They hold names: only who is let in gets any."""
+        if connection.invitation is not None:
+            return
         known = connection.heads or []
         heads = await self.workspace.member_heads()
         records = await self.workspace.member_records(known)
@@ -341,11 +353,16 @@ class Hosting:
         output, number = asked.output, connection.number
         if isinstance(output, Proven):
             connection.device, connection.name, connection.paired = output.device, output.name, output.paired
+            connection.key = output.key
             why_not = await self._host.proven(connection, output)
             if why_not:
                 self.do(self.peer.refused(number, "not_admitted", why_not, now()))
                 return
-            tips, heads = await self.workspace.on_thread(_tips_and_heads)
+            device = self.workspace.identity.device
+            (tips, heads), written_ms = await self.workspace.on_thread(
+                lambda committer: (_tips_and_heads(committer), replica.written_ms(committer, but=device))
+            )
+            self.peer.clocks.written(written_ms)
             self.do(self.peer.held(number, tips, heads, now(), approved=connection.yes))
         elif isinstance(output, Compare):
             await self._compare(connection, output)
@@ -386,6 +403,8 @@ class Hosting:
             return found, offered, leaves
 
         found, offered, left = await self.workspace.on_thread(look)
+        if offered is not None and connection.invitation is not None:
+            offered = offered._replace(authors=[])  # how much would come, but nobody's name
         self.do(self.peer.compared(connection.number, found, offered, now()))
         if left:
             await self._left_log(connection)

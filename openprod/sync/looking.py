@@ -9,6 +9,7 @@ import anyio
 
 from openprod.engine.workspace import Workspace
 from openprod.sync import around, showing
+from openprod.sync.asking import Asking
 from openprod.sync.happened import Happened
 from openprod.sync.hosting import Hosting
 from openprod.sync.nearby import Nearby
@@ -29,6 +30,7 @@ class Looking:
     _stored: dict[str, dict[str, int]]
     _addresses: list[str]
     _nearby: Nearby
+    _hosts: Asking
     _plans: dict[int, Coming]
     _happened: Happened
     _joining: str
@@ -46,14 +48,21 @@ class Looking:
             "clock": showing.clock(self._hosting),
             "joining": self._joining,
             "problem": self._problem,
-            "plans": [showing.plan(one) for one in self._plans.values()],
-            "newcomers": self._nearby.newcomers,
+            "plans": [showing.plan(one, self._comes_as(number)) for number, one in self._plans.items()],
+            "newcomers": self._nearby.newcomers.listed,
+            "hosts": self._hosts.listed,
             "events": list(self._happened.events),
         }
         if found != self._shown:
             self._revision += 1
             self._shown = found
         return {"revision": self._revision, **found}
+
+    def _comes_as(self, number: int) -> str:
+        """The role that a link would give to whoever is at that connection; "" for who is no newcomer."""
+        connection = self._hosting.connections.get(number) if self._hosting is not None else None
+        invitation = connection.invitation if connection is not None else None
+        return (invitation.note or "editor") if invitation is not None else ""
 
     async def changed(self, after: int, wait_s: float) -> dict[str, Any]:
         """The first status after revision ``after``, or the present one when ``wait_s`` are over."""

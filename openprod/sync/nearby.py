@@ -9,12 +9,13 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import anyio
 
 from openprod.errors import Denied, OpenprodError
 from openprod.sync import speaking
+from openprod.sync.asking import Asking
 from openprod.sync.discovery import HINT, Announcement, Discovery
 from openprod.sync.pairing import Invitations
 from openprod.sync.spoken import Codes, Confirm, Me, Paired
@@ -26,11 +27,6 @@ _ANNOUNCE_S: Final = 1.0
 _log = logging.getLogger(__name__)
 
 
-class _Newcomer:
-    def __init__(self, who: Confirm) -> None:
-        self.who, self.answered, self.yes = who, anyio.Event(), False
-
-
 class Nearby:
     """``said`` tells people, ``moved`` that ``newcomers`` are others. ``now_ms``: any clock that goes forward."""
 
@@ -39,9 +35,9 @@ class Nearby:
         said: Callable[[str], None], moved: Callable[[], None], now_ms: Callable[[], int],
     ) -> None:  # fmt: skip
         self._me, self._workspace, self._title, self._invitations = me, workspace, title, invitations
-        self._said, self._moved = said, moved
+        self._said = said
         self._codes = Codes(random_bytes=secrets.token_bytes, now_ms=now_ms)
-        self._waiting: dict[str, _Newcomer] = {}
+        self.newcomers = Asking(moved)
         self._speaking = 0
         self._note = ""
 
@@ -83,22 +79,6 @@ class Nearby:
     def withdraw(self) -> None:
         self._codes.withdraw()
 
-    @property
-    def newcomers(self) -> list[dict[str, Any]]:
-        return [
-            {"device": one.who.device, "name": one.who.name, "device_name": one.who.device_name}
-            for one in self._waiting.values()
-        ]
-
-    def decide(self, device: str, yes: bool) -> bool:
-        """A person's word about a newcomer. False: nobody by this id waits."""
-        found = self._waiting.get(device)
-        if found is None:
-            return False
-        found.yes = yes
-        found.answered.set()
-        return True
-
     async def speak(self, channel: Channel) -> None:
         """One connection, to its end."""
         if self._speaking >= SPEAKING_MAX:
@@ -107,7 +87,7 @@ class Nearby:
         note = self._note
 
         def invite(one: Paired) -> None:
-            self._invitations().add(one.key, device=one.device, note=note, lifetime_ms=_KEY_MS)
+            self._invitations().add(one.key, device=one.device, note=note, lifetime_ms=_KEY_MS, trusted=True)
 
         try:
             found = await speaking.answer(
@@ -123,13 +103,6 @@ class Nearby:
             self._speaking -= 1
 
     async def _confirm(self, who: Confirm) -> bool:
-        if who.device in self._waiting:
-            return False
-        newcomer = self._waiting[who.device] = _Newcomer(who)
-        self._said(f"{who.name} ({who.device_name}) knows the code and waits for your word.")
-        try:
-            await newcomer.answered.wait()
-            return newcomer.yes
-        finally:
-            del self._waiting[who.device]
-            self._moved()
+        if who.device not in self.newcomers:
+            self._said(f"{who.name} ({who.device_name}) knows the code and waits for your word.")
+        return await self.newcomers.ask(who)

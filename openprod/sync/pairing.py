@@ -158,13 +158,17 @@ def _address(text: str) -> str:
 
 @dataclass(frozen=True)
 class Invitation:
-    """``id``: no secret; 32 hex digits. ``note``: what it was made for. ``device``: whose it is, once it was spent."""
+    """``id``: no secret; 32 hex digits. ``note``: what it was made for. ``device``: whose it is, once it was spent.
+
+    ``trusted``: a person has said already that whoever proves it may come in.
+    """
 
     id: str
     note: str
     expires_ms: int
     device: str = ""
     key: bytes = field(repr=False, default=b"")
+    trusted: bool = False
 
 
 class Invitations:
@@ -175,19 +179,21 @@ class Invitations:
         self._open: dict[str, Invitation] = {}
         self._asked: dict[str, str] = {}
 
-    def make(self, *, note: str = "", lifetime_ms: int = LIFETIME_MS) -> bytes:
+    def make(self, *, note: str = "", lifetime_ms: int = LIFETIME_MS, trusted: bool = False) -> bytes:
         """The secret of a new invitation: 16 bytes, for ``link``; it isn't kept. Raises LimitExceeded."""
         secret = self._random(SECRET_BYTES)
-        self.add(key_of(secret), note=note, lifetime_ms=lifetime_ms)
+        self.add(key_of(secret), note=note, lifetime_ms=lifetime_ms, trusted=trusted)
         return secret
 
-    def add(self, key: bytes, *, device: str = "", note: str = "", lifetime_ms: int = LIFETIME_MS) -> None:
+    def add(
+        self, key: bytes, *, device: str = "", note: str = "", lifetime_ms: int = LIFETIME_MS, trusted: bool = False
+    ) -> None:  # fmt: skip
         """One whose key came about elsewhere (``openprod.sync.spoken``), for ``device`` only. Raises LimitExceeded."""
         self._expire()
         if len(self._open) >= INVITATIONS_MAX:
             raise LimitExceeded("There are too many open invitations.", hint="Withdraw some, or wait until they end.")
         id = auth.invitation(key).hex()
-        self._open[id] = Invitation(id, note, self._now_ms() + lifetime_ms, device, key)
+        self._open[id] = Invitation(id, note, self._now_ms() + lifetime_ms, device, key, trusted)
 
     def key(self, id: bytes, device: str) -> bytes:
         """What ``device`` has to prove that names invitation ``id``; empty where it has no such invitation."""

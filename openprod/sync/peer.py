@@ -336,7 +336,7 @@ class Peer:
             elif isinstance(output, Proven):
                 if self._is_second(connection, link, output, now):
                     return
-                self.clocks.heard(output.device, 0, output.clock.offset_ms)
+                self.clocks.heard(output.device, now.wall, now.wall + output.clock.offset_ms)
                 self._out.append(Do(connection, output.device, output))
             elif isinstance(output, Joined):
                 self._joined(connection, link, output, now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import ifaddr
 
@@ -24,9 +24,14 @@ async def reach(network: Transport, places: Sequence[tuple[str, int]], pin: byte
     raise error
 
 
-async def reach_any(network: Transport, known: KnownDevices) -> tuple[Channel, str]:
-    """(a connection to a device that was here before, which). Raises Unreachable."""
+async def reach_any(network: Transport, known: KnownDevices, *, but: Collection[str]) -> tuple[Channel, str]:
+    """(a connection to a device that was here before, which); none to those that were removed since (``but``).
+
+    Raises Unreachable.
+    """
     for one in known.all():
+        if one.device in but:
+            continue
         try:
             return await reach(network, known.addresses(one.device)), one.device
         except OpenprodError:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from openprod.core.bundles import SignedBundle, bundle_id
+from openprod.core.clock import parts
 from openprod.core.values import canonical
 from openprod.engine.commit import Committer
 from openprod.engine.drafts import Foreign
@@ -165,6 +166,12 @@ def _touched(committer: Committer, numbers: set[int]) -> list[Touched]:
         if len(found) > TOUCHED_MAX:
             break
     return found
+
+
+def written_ms(committer: Committer, *, but: str) -> int:
+    """When another device than this one wrote last, as it said; 0 where none has."""
+    logs = [log for log in committer.storage.logs() if not log.startswith(f"{but}-")]
+    return max((parts(committer.storage.newest_hlc(log))[0] for log in logs), default=0)
 
 
 def call_it(committer: Committer, name: str) -> bool:

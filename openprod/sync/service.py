@@ -18,10 +18,11 @@ import msgspec
 from anyio.abc import TaskGroup
 
 from openprod.engine.workspace import Workspace
-from openprod.errors import Denied, InputError, NotFound, OpenprodError, Stale
+from openprod.errors import Denied, InputError, OpenprodError, Stale
 from openprod.sync import certificates, known, pairing, replica
 from openprod.sync import messages as m
 from openprod.sync.admission import Admission
+from openprod.sync.asking import Asking
 from openprod.sync.clocks import FINE, ClockReport, Verdict
 from openprod.sync.discovery import Announcement
 from openprod.sync.election import Role
@@ -34,7 +35,7 @@ from openprod.sync.reach import EVERYWHERE, own_addresses, reach, reach_any
 from openprod.sync.spoken import Me
 from openprod.sync.standing import Standing
 from openprod.sync.transport import PAIRING, Channel, Listening, Transport, WebSocketTransport
-from openprod.sync.wanting import WANTED_MS, Wanting
+from openprod.sync.wanting import WANTED_MS, Wanting, parse_wish
 
 PORT: Final = 8041
 CALL_AGAIN_MS: Final = 3_000
@@ -66,8 +67,11 @@ class PeerService(Wanting):
         self._listen, self._given, self._addresses = EVERYWHERE, list[str](), list[str]()
         self._invitations = _invitations()
         who = workspace.identity
+        self._me = Me(bytes(who.key.verify_key), who.name, who.device_name)
+        self._hosts = Asking(self.moved)
+        self._coming: anyio.CancelScope | None = None
         self._nearby = Nearby(
-            Me(bytes(who.key.verify_key), who.name, who.device_name), workspace=workspace.id,
+            self._me, workspace=workspace.id,
             title=lambda: workspace.name, invitations=lambda: self._invitations, said=self.said, moved=self.moved,
             now_ms=lambda: now().mono,
         )  # fmt: skip
@@ -101,17 +105,19 @@ class PeerService(Wanting):
     # -- what people do ------------------------------------------------------------------------------------
 
     async def host(
-        self, *, role: str = "editor", listen: str = EVERYWHERE, port: int | None = None, addresses: Sequence[str] = ()
-    ) -> dict[str, Any]:
+        self, *, role: str = "editor", trust_link: bool = False, listen: str = EVERYWHERE, port: int | None = None,
+        addresses: Sequence[str] = (),
+    ) -> dict[str, Any]:  # fmt: skip
         """Begin a gathering, unless this node is in one; the answer holds a link and a spoken code, each for one more
         device, as ``role``: "" where this device isn't an owner's. The first makes it the production's owner.
 
-        ``addresses``: where others can call this device, in place of what it finds out itself. Raises InputError.
+        Whoever comes is asked about, unless it brings a link made with ``trust_link``. ``addresses``: where others can
+        call this device, in place of what it finds out itself. Raises InputError.
         """
         hosting = await self._open(listen, port, addresses)
         if not hosting.peer.gathering:
             self._begin(hosting)
-        link = await self._link(role)
+        link = await self._link(role, trusted=trust_link)
         return {**self.status(), "link": link, "code": self._nearby.code(role) if link else ""}
 
     def _begin(self, hosting: Hosting) -> None:
@@ -124,38 +130,39 @@ class PeerService(Wanting):
             self.said("This is a hub: members can come at any time.")
 
     async def join(
-        self, link: str = "", *, yes: bool = False, listen: str = EVERYWHERE, port: int | None = None,
+        self, link: str = "", *, at: str = "", yes: bool = False, listen: str = EVERYWHERE, port: int | None = None,
         addresses: Sequence[str] = (),
     ) -> dict[str, Any]:  # fmt: skip
-        """Call whoever made the link, or without one those who were here before; in a gathering, those of it who went
-        on by themselves, also after a declined plan. What comes is asked about (``status``: plans), unless ``yes``.
+        """``link``: call whoever made it; or the words of a spoken code, of the device ``at`` an address or of the one
+        nearby; or addresses of a member; "": those who were here before, and in a gathering those of it who went on by
+        themselves, also after a declined plan. What comes is asked about (``status``: hosts, plans), unless ``yes``.
 
         Raises InputError, Unreachable, Untrusted; Stale while in a gathering, for another one or where another leads.
         """
-        target = pairing.parse_link(link) if link else None
-        if target is not None and target.workspace != self.workspace.id:
-            raise InputError("That link is for another production.", hint="Join into a new folder.")
+        wish = parse_wish(link, self.workspace.id)
+        if self._hosting is not None and self._hosting.peer.gathering and link:
+            raise Stale("This device is in a gathering already.", hint="Leave it first: openprod leave.")
+        self._give_up()
+        if wish.code:
+            return self._by_code(wish.code, at, yes, listen=listen, port=port, addresses=addresses)
         hosting = await self._open(listen, port, addresses)
         self._wanted_until = now().mono + WANTED_MS
-        if hosting.peer.gathering and target is None:
-            return self._look_again(hosting)
         if hosting.peer.gathering:
-            raise Stale("This device is in a gathering already.", hint="Leave it first: openprod leave.")
+            return self._look_again(hosting)
         self._joining, self._problem = "calling", ""
         try:
-            if target is not None:
-                places = [place for one in target.addresses if (place := known.parse(one)) is not None]
-                channel = await reach(self._network, places, target.certificate)
-                expected, secret = target.device, target.key
+            if wish.places:
+                channel = await reach(self._network, wish.places, wish.certificate)
+                expected, secret = wish.device, wish.key
             else:
-                channel, expected = await reach_any(self._network, self._known)
+                channel, expected = await reach_any(self._network, self._known, but=self._admission.removed)
                 secret = b""
         except OpenprodError as error:
             self._fail(error.sentence)
             await self._stop(self._hosting)
             raise
         self._cooling.clear()
-        if not secret and self._hand_on(expected, yes, proven=True):
+        if not secret and expected and self._hand_on(expected, yes, proven=True):
             await channel.close()
         else:
             self._serve(channel, caller=True, secret=secret, expected=expected, wanted=True, yes=yes)
@@ -167,27 +174,6 @@ class PeerService(Wanting):
         self._cooling.clear()
         self._called.clear()
         self.ticked()
-        return self.status()
-
-    def approve(self, plan: str) -> dict[str, Any]:
-        """``plan``: its id, as it was shown, or a newcomer's. Raises NotFound; Stale when the plan is another one."""
-        if self._nearby.decide(plan, yes=True):
-            return self.status()
-        number = self._planned(plan)
-        coming = self._plans.pop(number)
-        hosting = self._running()
-        hosting.do(hosting.peer.approve(number, coming.id, now()))
-        self.moved()
-        return self.status()
-
-    def decline(self, plan: str) -> dict[str, Any]:
-        """Nothing moves, and that device isn't called again for a while. Raises NotFound, Stale."""
-        if self._nearby.decide(plan, yes=False):
-            return self.status()
-        number = self._planned(plan)
-        self._plans.pop(number)
-        hosting = self._running()
-        hosting.do(hosting.peer.decline(number, now()))
         return self.status()
 
     async def leave(self) -> dict[str, Any]:
@@ -202,6 +188,7 @@ class PeerService(Wanting):
 
     async def _depart(self, how: str, sentence: str) -> dict[str, Any]:
         hosting = self._hosting
+        self._give_up()
         if hosting is not None:
             hosting.do(hosting.peer.leave(now()) if how == "leave" else hosting.peer.end(now()))
             await self._stop(self._hosting)
@@ -209,19 +196,11 @@ class PeerService(Wanting):
         self._joining = ""
         return self.status()
 
-    def _planned(self, plan: str) -> int:
-        number = next((number for number, one in self._plans.items() if one.id.hex() == plan), None)
-        if number is None:
-            if self._plans:
-                raise Stale("That plan isn't what would happen any more.", hint="Look at what waits now.")
-            raise NotFound("No plan waits for a word.", hint="`openprod peers` shows what waits.")
-        return number
-
-    async def _link(self, role: str) -> str:
+    async def _link(self, role: str, *, trusted: bool) -> str:
         """ "" where this device may let nobody in."""
         if not await self._admission.may_invite(role):
             return ""
-        secret = self._invitations.make(note=role)
+        secret = self._invitations.make(note=role, trusted=trusted)
         return pairing.link(self._addresses, self._device, self._network.certificate, secret, self.workspace.id)
 
     def _find_addresses(self, listening: Listening) -> None:
@@ -294,17 +273,12 @@ class PeerService(Wanting):
         self._plans.clear()
         self._keep_time(FINE)
         self.moved()
-        with anyio.move_on_after(GOODBYE_S):
+        with anyio.move_on_after(GOODBYE_S, shield=True):
             await hosting.let_go()
             if listening is not None:
                 await listening.close()
         if scope is not None:
             scope.cancel()
-
-    def _running(self) -> Hosting:
-        if self._hosting is None:
-            raise Stale("This device is in no gathering.", hint="Begin one with `openprod host`, or `openprod join`.")
-        return self._hosting
 
     async def _accepted(self, channel: Channel) -> None:
         if self._hosting is not None and channel.protocol == PAIRING:
@@ -397,7 +371,10 @@ class PeerService(Wanting):
             invitation = self._invitations.spend(proven.device)
             if invitation is None:
                 return "That link has been used. Ask for another."
-            if why_not := await self._admission.admit(proven.key, proven.name, invitation.note or "editor"):
+            known_already = self._admission.is_let_in(proven.device)
+            if not (invitation.trusted or known_already or self._standing is not None):
+                connection.invitation = invitation  # a person is asked, with what it brings
+            elif why_not := await self._let_in(connection, invitation):
                 return why_not
         if self._standing is not None:
             connection.yes = True  # whoever made this a hub has said so once and for all

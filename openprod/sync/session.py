@@ -283,8 +283,9 @@ class PeerSession:
                 self._greet(now)
             hellos = (self._hello, frame) if config.caller else (frame, self._hello)
             self._transcript = auth.transcript(*hellos, config.certificate)
-            self._resumes = may_resume(config.gathering, config.history, hello.gathering, hello.history)
             self._pairing = config.secret or (config.invited(hello.invitation, device) if hello.invitation else b"")
+            resumes = may_resume(config.gathering, config.history, hello.gathering, hello.history)
+            self._resumes = resumes and not self._pairing  # who brings a link is new, and asked about
             proof = auth.proof(self._pairing, self._transcript, self._side) if self._pairing else b""
             signature = config.sign(
                 auth.signed_part(self._transcript, self._side, _extra(proof, self._resumes, config.name))
@@ -321,8 +322,7 @@ class PeerSession:
         paired = bool(self._pairing and message.proof) and auth.proves(
             self._pairing, self._transcript, side, message.proof
         )
-        why_not = config.admit(their.key, paired)
-        if why_not:
+        if why_not := config.admit(their.key, paired):
             self._end("not_admitted", why_not)
             return
         self.name = message.name

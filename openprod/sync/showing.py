@@ -116,10 +116,11 @@ async def edits(
     return {"alone": count, "edits": found}
 
 
-def plan(coming: Coming) -> dict[str, Any]:
+def plan(coming: Coming, newcomer: str = "") -> dict[str, Any]:
+    """``newcomer``: the role that it would have, which nobody here has said yes to yet."""
     return {
         "id": coming.id.hex(), "device": coming.device, "name": coming.name, "bundles": coming.bundles,
         "bytes": coming.size, "sends": coming.sends, "sends_bytes": coming.sends_size,
-        "conflicts": coming.conflicts, "at_least": coming.at_least,
+        "conflicts": coming.conflicts, "at_least": coming.at_least, "newcomer": newcomer,
         "authors": [{"name": one.name, "device": one.device, "bundles": one.bundles} for one in coming.authors],
     }  # fmt: skip

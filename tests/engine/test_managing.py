@@ -263,3 +263,21 @@ def test_what_a_member_overwrote_is_in_the_history(tmp_path: Path) -> None:
             assert "10:00" in str(await sam.history("cue_42"))
 
     asyncio.run(check())
+
+
+def test_while_a_clock_is_far_ahead_nobody_is_let_in_or_removed(tmp_path: Path) -> None:
+    """INV-CLOCK-1: a membership record bears a time, too."""
+
+    async def check() -> None:
+        async with laptop(tmp_path / "sam") as sam:
+            robin = await let_in(sam, "robin")
+            before = await sam.members()
+            await sam.keep_time(correction_ms=0, refusal="This clock is wrong.")
+            for change in (sam.remove_member(robin), sam.change_member(robin, role="viewer"), let_in(sam, "kim")):
+                with pytest.raises(Denied, match="clock is wrong"):
+                    await change
+            assert await sam.members() == before
+            await sam.keep_time(correction_ms=0, refusal="")
+            await sam.remove_member(robin)
+
+    asyncio.run(check())

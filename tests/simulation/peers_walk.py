@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import random
 
-from tests.simulation.peers_world import ENTITIES, NAMES, PeersWorld
+from tests.simulation.peers_world import ENTITIES, HUB, NAMES, PeersWorld
 
 VALUES = ("10:00", "10:15", "10:30", None)
 
 
-def walk(seed: int, steps: int = 40, *, trace: list[str] | None = None) -> PeersWorld:
+def walk(seed: int, steps: int = 40, *, hub: bool = False, trace: list[str] | None = None) -> PeersWorld:
+    """``hub``: there is one, and every other seed's laptops can be called by nobody."""
     chance = random.Random(seed + 1)
     names = NAMES[: chance.choice([2, 3, 3, 4])]
-    world = PeersWorld(seed, names, trace=trace)
+    if hub:
+        names = (*names, HUB)
+    world = PeersWorld(seed, names, behind=hub and chance.random() < 0.5, trace=trace)
 
     def name() -> str:
         return chance.choice(names)
@@ -44,6 +47,7 @@ def walk(seed: int, steps: int = 40, *, trace: list[str] | None = None) -> Peers
         "restore_backup": (1, lambda: (name(), chance.random() < 0.5)),
         "leave": (1, lambda: (name(),)),
         "join": (2, lambda: (name(),)),
+        **({"end": (1, lambda: (name(),))} if hub else {}),
     }  # fmt: skip
     kinds = list(moves)
     weights = [moves[kind][0] for kind in kinds]

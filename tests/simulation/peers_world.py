@@ -28,6 +28,7 @@ from tests.engine.replica import CUES, WORKSPACE, Replica, Time, device_key
 
 START_MS = 1_780_000_000_000
 NAMES = ("alex", "blake", "casey", "drew")
+HUB = "hub"
 ENTITIES = ("cue_1", "cue_2", "cue_3")
 CONTENT = (m.Ops, m.Live, m.Piece)
 APART_MS = 12_000
@@ -35,10 +36,12 @@ CALL_MS = 8_000
 
 
 class Node:
-    """One laptop: a replica, a peer, a person."""
+    """One laptop: a replica, a peer, a person. Or the hub: nobody sits at it, and it keeps the gathering open."""
 
     def __init__(self, world: PeersWorld, name: str) -> None:
         self.world, self.name = world, name
+        self.hub = name == HUB
+        self.kept: tuple[str, int, str, int] = world.chance.randbytes(16).hex() if self.hub else "", 0, "", 0
         self.key = device_key(name)
         self.device = device_id(bytes(self.key.verify_key))
         self.time = Time(START_MS)
@@ -56,6 +59,7 @@ class Node:
             PeerConfig(
                 workspace=WORKSPACE, key=bytes(self.key.verify_key), sign=lambda part: self.key.sign(part).signature,
                 nonce=lambda: self.world.chance.randbytes(32), admit=lambda _key, _paired: "", name=self.name,
+                hub=self.hub,
             )
         )  # fmt: skip
         self.intakes: dict[int, Intake] = {}
@@ -63,6 +67,18 @@ class Node:
         self.cooling: dict[str, int] = {}
         self.calling: dict[str, int] = {}
         self.joining = False
+
+    def keep(self) -> None:
+        """What a hub does of itself: note where it is, and be there again after it was started again, or all ended."""
+        peer, now = self.peer, self.now
+        if not peer.gathering:
+            gathering, term, leader, at = self.kept
+            history = [m.Stretch(term, leader, max(0, now.wall - at))] if leader else []
+            self.world.do(self, peer.keep(gathering, history, now))
+        elif history := peer.election.course.history(now.mono):
+            self.kept = peer.gathering, history[0].term, history[0].leader, now.wall - history[0].age_ms
+        else:
+            self.kept = peer.gathering, 0, "", 0
 
     @property
     def now(self) -> Now:
@@ -97,9 +113,13 @@ class Wire:
 
 
 class PeersWorld:
-    def __init__(self, seed: int, names: tuple[str, ...] = NAMES[:3], *, trace: list[str] | None = None) -> None:
+    def __init__(
+        self, seed: int, names: tuple[str, ...] = NAMES[:3], *, behind: bool = False, trace: list[str] | None = None
+    ) -> None:
+        """``behind``: no laptop can be called, as behind a router; the hub can."""
         self.chance = random.Random(seed)
         self.trace = trace
+        self.behind = behind
         self.now = 0
         self.loss = self.twice = self.reorder = 0.0
         self.delay_ms = 20
@@ -123,7 +143,9 @@ class PeersWorld:
         for index, node in enumerate(self.nodes.values()):
             self.at(100 * index, lambda node=node: self._tick(node))
         for node in others:
-            node.joining = True
+            node.joining = not node.hub
+            if node.hub:
+                node.keep()
         self.run(6_000)
 
     # -- time ----------------------------------------------------------------------------------------------
@@ -149,15 +171,17 @@ class PeersWorld:
             return
         self.do(node, node.peer.tick(node.now, {one for one, until in node.calling.items() if until > self.now}))
         node.joining = node.joining and not node.peer.gathering
+        if node.hub:
+            node.keep()
         self._discover(node)
 
     def _discover(self, node: Node) -> None:
-        """What mDNS does: leaders find other leaders, and who wants to join finds anybody who leads."""
+        """What mDNS does: leaders find other leaders, and who wants to join who leads. Both know the hub."""
         peer = node.peer
         if not (peer.leads or (node.joining and not peer.gathering)):
             return
         for other in self.nodes.values():
-            if other is node or not self.reaches(node.name, other.name) or not other.peer.leads:
+            if other is node or not self.reaches(node.name, other.name) or not (other.peer.leads or other.hub):
                 continue
             if other.device not in peer.joined and self.now >= node.cooling.get(other.name, 0):
                 node.cooling[other.name] = self.now + 3_000
@@ -175,7 +199,7 @@ class PeersWorld:
         node.calling[device] = self.now + CALL_MS
 
         def connect() -> None:
-            if not self.reaches(node.name, other.name):
+            if not self.reaches(node.name, other.name) or (self.behind and not other.hub):
                 return  # nobody says so: the call takes its time
             node.calling.pop(device, None)
             wire = Wire(len(self.wires) + 1, node.name, other.name)
@@ -275,8 +299,8 @@ class PeersWorld:
         number, output, peer, committer = do.connection, do.output, node.peer, node.replica.committer
         if isinstance(output, Proven):
             tips = sync_replica.Held(committer).tips()
-            self.do(node, peer.held(number, tips, [], node.now, approved=node.joining))
-            if node.joining:
+            self.do(node, peer.held(number, tips, [], node.now, approved=node.joining or node.hub))
+            if node.joining or node.hub:
                 self.wires[number].approved.add(node.name)
         elif isinstance(output, Compare):
             found = survey(sync_replica.Held(committer), output.tips, output.points)
@@ -365,7 +389,7 @@ class PeersWorld:
 
     def _act(self, name: str, action: Callable[[Replica], Receipt]) -> bool:
         node = self.nodes[name]
-        if not node.awake:
+        if not node.awake or node.hub:
             return False
         _ = node.now
         try:
@@ -383,12 +407,19 @@ class PeersWorld:
 
     def leave(self, name: str) -> None:
         node = self.nodes[name]
-        if node.awake and node.peer.gathering:
+        if node.awake and node.peer.gathering and not node.hub:
             self.do(node, node.peer.leave(node.now))
             self.say(name, "leaves")
 
+    def end(self, name: str) -> None:
+        """Only who leads can."""
+        node = self.nodes[name]
+        if node.awake and node.peer.leads:
+            self.do(node, node.peer.end(node.now))
+            self.say(name, "ends it for all")
+
     def join(self, name: str) -> None:
-        self.nodes[name].joining = not self.nodes[name].peer.gathering
+        self.nodes[name].joining = not self.nodes[name].peer.gathering and not self.nodes[name].hub
 
     def persons_say(self, yes: float) -> None:
         self.yes = yes
@@ -454,10 +485,11 @@ class PeersWorld:
     def _down(self, node: Node) -> None:
         for wire in self.wires.values():
             self._hang_up(wire, node.name)
-        self.halves += 1
-        self.half[node.name] = self.halves
+        if not node.hub:  # that one goes on where it was
+            self.halves += 1
+            self.half[node.name] = self.halves
         node.start()
-        node.joining = True
+        node.joining = not node.hub
         self.say(node.name, "is down")
 
     def sleep(self, name: str, ms: int) -> None:
@@ -493,7 +525,8 @@ class PeersWorld:
     # -- what must hold ------------------------------------------------------------------------------------
 
     def check(self) -> None:
-        """INV-PEER-2, INV-PEER-3"""
+        """INV-PEER-2, INV-PEER-3, INV-HUB-1"""
+        assert HUB not in self.leaders(), "INV-HUB-1: a hub leads"
         chains: dict[tuple[str, int], bytes] = {}
         for node in self.nodes.values():
             held = node.bundles()
@@ -518,7 +551,7 @@ class PeersWorld:
             node = next(iter(self.nodes.values()))
             self.do(node, node.peer.host(self.chance.randbytes(16).hex(), node.now))
         for node in self.nodes.values():
-            node.joining = not node.peer.gathering
+            node.joining = not node.peer.gathering and not node.hub
         self.run(ms)
 
     def leaders(self) -> list[str]:

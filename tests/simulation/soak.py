@@ -20,7 +20,7 @@ def one(seed: int, steps: int) -> None:
     walk(seed, steps, edges=bool(seed % 2), texts=bool(seed % 3), prose=seed % 4 == 0)
     for other in range(10 * seed, 10 * seed + 10):
         try:
-            peers_walk.walk(other, max(40, steps // 4))
+            peers_walk.walk(other, max(40, steps // 4), hub=bool(other % 2))
         except Exception as error:
             raise AssertionError(f"peers, seed {other}, {max(40, steps // 4)} steps") from error
 

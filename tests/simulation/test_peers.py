@@ -12,7 +12,7 @@ import pytest
 
 from openprod.core.operations import SetField
 from tests.simulation.peers_walk import walk
-from tests.simulation.peers_world import PeersWorld
+from tests.simulation.peers_world import HUB, PeersWorld
 
 # Each of these found something once.
 FOUND = [
@@ -28,12 +28,12 @@ def test_seeds_that_found_something(seed: int) -> None:
 
 @pytest.mark.parametrize("part", range(10))
 def test_fresh_seeds(part: int) -> None:
-    """INV-PEER-1 INV-PEER-2 INV-PEER-3 INV-PEER-4 INV-PEER-5 INV-PEER-6"""
+    """INV-PEER-1 INV-PEER-2 INV-PEER-3 INV-PEER-4 INV-PEER-5 INV-PEER-6 INV-HUB-1; with a hub, every third"""
     base = secrets.randbits(31)
     print(f"part {part}: seeds {base}…{base + 19}")
     for seed in range(base, base + 20):
         print(f"seed {seed}")
-        walk(seed)
+        walk(seed, hub=bool(seed % 3 == 0))
 
 
 @pytest.mark.skipif("OPENPROD_SOAK" not in os.environ, reason="only when asked for: OPENPROD_SOAK=N")
@@ -41,7 +41,7 @@ def test_soak() -> None:
     base = secrets.randbits(31)
     for seed in range(base, base + int(os.environ["OPENPROD_SOAK"])):
         print(f"seed {seed}")
-        walk(seed, 80)
+        walk(seed, 80, hub=bool(seed % 2))
 
 
 def test_the_same_seed_is_the_same_walk() -> None:
@@ -233,4 +233,56 @@ def test_a_copy_that_wrote_on_forks_its_log_and_both_histories_are_kept() -> Non
         assert values["cues", "cues.cue", "cue_1/label"] == '"blake 2"'
     edits(world, "blake", 1)
     world.run(2_000)
+    world.check_settled()
+
+
+# -- with a hub --------------------------------------------------------------------------------------------
+
+
+def test_laptops_that_nobody_can_call_meet_at_the_hub() -> None:
+    """INV-HUB-1 INV-PEER-1"""
+    world = PeersWorld(10, ("alex", "blake", HUB), behind=True)
+    assert world.leaders() == ["alex"]
+    edits(world, "blake", 3)
+    edits(world, "alex", 2, "start")
+    world.run(3_000)
+    assert len(set(held(world).values())) == 1
+    assert {frozenset(wire.ends) for wire in world.wires.values()} == {
+        frozenset({"alex", HUB}), frozenset({"blake", HUB}),
+    }  # fmt: skip
+    assert len(world.nodes["alex"].peer.election.roster) == 3, "told of by the hub"
+    world.check_settled()
+
+
+def test_laptops_that_are_never_there_together_exchange_through_the_hub() -> None:
+    """INV-HUB-1 INV-PEER-1: also one that was started again meanwhile."""
+    world = PeersWorld(11, ("alex", "blake", HUB))
+    world.leave("blake")
+    edits(world, "alex", 4)
+    world.run(2_000)
+    world.leave("alex")
+    world.run(2_000)
+    world.crash(HUB)
+    world.run(2_000)
+    assert world.leaders() == []
+    asked = world.asked
+    world.join("blake")
+    world.run(12_000)
+    assert world.asked == asked, "nobody is there to be asked, and who joins has said so"
+    assert world.leaders() == ["blake"], "the hub hands it on"
+    assert held(world)["blake"] == held(world)["alex"] == held(world)[HUB]
+
+
+def test_a_hub_that_is_started_again_goes_on_without_asking() -> None:
+    """INV-HUB-1 INV-PEER-4"""
+    world = PeersWorld(12, ("alex", "blake", HUB))
+    asked, resumes = world.asked, world.resumes
+    edits(world, "alex", 1)
+    world.crash(HUB)
+    edits(world, "blake", 1)
+    world.run(10_000)
+    assert world.asked == asked
+    assert world.resumes > resumes
+    assert world.leaders() == ["alex"]
+    assert len(set(held(world).values())) == 1
     world.check_settled()

@@ -17,7 +17,7 @@ from openprod.errors import OpenprodError
 from openprod.sync import certificates
 from openprod.sync.messages import CODEC, Chunk
 from openprod.sync.service import PeerService
-from openprod.sync.transport import Accepted, Channel, Closed, Listening, WebSocketTransport
+from openprod.sync.transport import PAIRING, Accepted, Channel, Closed, Listening, WebSocketTransport
 from tests.engine.laptops import ROOT, identity
 from tests.engine.replica import CUES
 
@@ -64,7 +64,7 @@ class _Wire:
 
     async def receive(self) -> bytes:
         frame = await self._real.receive()
-        if self._watched.count(frame):
+        if self.protocol != PAIRING and self._watched.count(frame):
             await self._real.close()
             raise Closed
         return frame
@@ -79,7 +79,7 @@ class Desk:
         self.peers = PeerService(workspace, home=home, transport=network)
 
     async def host(self) -> str:
-        return str((await self.peers.host(listen="127.0.0.1", port=0))["link"])
+        return str((await self.peers.host(trust_link=True, listen="127.0.0.1", port=0))["link"])
 
     async def join(self, link: str = "") -> None:
         await self.peers.join(link, yes=True, listen="127.0.0.1", port=0)
@@ -99,6 +99,12 @@ class Desk:
         """Until it has every bundle that the other has."""
         async with asyncio.timeout(SECONDS_MAX):
             while await self.bundles() != await other.bundles():
+                await self.peers.changed(self.peers.status()["revision"], 0.1)
+
+    async def until_held(self, count: int) -> None:
+        """Until so many bundles are held for review here."""
+        async with asyncio.timeout(SECONDS_MAX):
+            while len(await self.workspace.held()) != count:
                 await self.peers.changed(self.peers.status()["revision"], 0.1)
 
     async def bundles(self) -> list[str]:

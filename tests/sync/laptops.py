@@ -34,9 +34,9 @@ class Gathered:
 
     # -- as a process --------------------------------------------------------------------------------------
 
-    def host(self) -> str:
-        """A link."""
-        self.process = self.laptop.start("host", SHOW, *REACH)
+    def host(self, *options: str) -> str:
+        """A link; nobody is asked about who comes with it, unless there are other options."""
+        self.process = self.laptop.start("host", SHOW, *REACH, *(options or ("--trust-link",)))
         return self._printed("openprod://")
 
     def serve(self) -> None:
@@ -52,8 +52,8 @@ class Gathered:
         self.until(lambda session: session["in_session"], "the hub's gathering")
 
     def link(self, role: str = "editor") -> str:
-        """For one device more, from a node that hosts."""
-        return str(self.call("POST", "/session/host", {"role": role})["link"])
+        """For one device more, from a node that hosts; nobody is asked about it."""
+        return str(self.call("POST", "/session/host", {"role": role, "trust_link": True})["link"])
 
     def join(self, link: str = "", *options: str) -> None:
         """Until it has joined."""

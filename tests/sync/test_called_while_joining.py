@@ -70,7 +70,7 @@ async def approve(other: Desk, *people: Desk) -> None:
             for one in people:
                 for plan in one.peers.status()["plans"]:
                     with suppress(Stale, NotFound):
-                        one.peers.approve(plan["id"])
+                        await one.peers.approve(plan["id"])
             await other.peers.changed(status["revision"], 0.1)
 
 
@@ -102,7 +102,7 @@ def test_a_join_takes_up_the_call_that_is_there(tmp_path: Path, leader: str, oth
             assert two.peers.status()["joining"] == ""
             await two.peers.join()
             assert two.peers.status()["joining"] == "deciding"
-            two.peers.approve(two.peers.status()["plans"][0]["id"])
+            await two.peers.approve(two.peers.status()["plans"][0]["id"])
             await approve(two, one)
             await two.until(lambda status: status["joining"] == "joined")
 

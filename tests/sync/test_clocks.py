@@ -92,6 +92,29 @@ def test_who_has_gone_no_longer_counts() -> None:
     assert clocks.judge(set(), "").verdict is Verdict.FINE
 
 
+def test_a_clock_in_the_past_is_its_own_devices_trouble() -> None:
+    """INV-CLOCK-1: it makes nobody else read-only, whoever leads."""
+    for written_ms, behind_ms in ((NOW - MINUTE, 600 * MINUTE), (0, NOW - 946_684_800_000)):
+        for leader in ("", "a"):
+            clocks = Clocks()
+            clocks.written(written_ms)
+            clocks.heard("a", NOW, NOW - behind_ms, leads=bool(leader))
+            report = clocks.judge({"a"}, leader)
+            assert (report.verdict, report.correction_ms) == (Verdict.WARN, 0)
+            assert "The other device's clock is" in report.sentence
+            assert clocks.told_ms(NOW, leads=True) == NOW
+
+
+def test_who_is_far_ahead_finds_no_excuse_in_what_others_wrote() -> None:
+    """INV-CLOCK-1: they may have followed it for five minutes, and no further."""
+    clocks = Clocks()
+    clocks.written(NOW - 10 * MINUTE + 5 * MINUTE)
+    clocks.heard("a", NOW, NOW - 10 * MINUTE)
+    assert clocks.judge({"a"}, "").verdict is Verdict.READ_ONLY
+    clocks.heard("b", NOW, NOW - 600 * MINUTE)
+    assert clocks.judge({"a", "b"}, "").verdict is Verdict.READ_ONLY, "of three, most are right"
+
+
 def replicas(ahead_ms: int) -> tuple[Replica, Replica]:
     """Both with a cue; the clock of the second is so far ahead."""
     chance = random.Random(3)
@@ -210,3 +233,20 @@ def test_a_clock_some_minutes_off_is_corrected_while_together(two: list[Gathered
     blake.call("POST", "/session/leave")
     blake.label("cue_1", "By its own clock")
     assert hlc_of_latest(blake) > during
+
+
+def test_a_laptop_whose_clock_stood_still_for_years_hurts_nobody_else(two: list[Gathered]) -> None:
+    """INV-CLOCK-1"""
+    alex, blake = two
+    ahead(blake, -3 * 365 * 86_400)
+    link = alex.host()
+    alex.create("cue_1", "Now")
+    blake.join(link, "--yes")
+    found = alex.until(lambda session: session["clock"]["sentence"], "a word on it")["clock"]
+    assert (found["verdict"], "has to be set right there" in found["sentence"]) == ("warn", True)
+    blake.until(lambda session: session["clock"]["verdict"] == "correct", "the gathering's time")
+    alex.label("cue_1", "Goes on")
+    before = hlc_of_latest(alex)
+    alex.spread(1)
+    blake.label("cue_1", "Soon after")
+    assert before < hlc_of_latest(blake)

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from openprod.sync.known import KnownDevices
+from openprod.sync.spoken import WRONG_MAX
 from tests.sync.laptops import SHOW, Gathered
 from tests.sync.namespaces import Bridge, bridged, inside
 from tests.sync.terminal import Terminal
@@ -122,7 +123,7 @@ def they_come_in(alex: Seated, blake: Seated, casey: Seated) -> None:
     alex.laptop.done("new", SHOW, "--name", "A Show", "--plugin", "cues")
     alex.terminal = alex.types("host", SHOW)
     link = "openprod://" + alex.terminal.until("The link lets one device in").partition("openprod://")[2].split()[0]
-    shown = alex.terminal.until("You are asked then.")
+    shown = alex.terminal.until("You are asked who comes")
     assert "▄" in shown or "█" in shown, "a QR code"
     alex.create("cue_1", "Ghost")
     blob = alex.store(BLOB)
@@ -139,6 +140,10 @@ def they_come_in(alex: Seated, blake: Seated, casey: Seated) -> None:
     assert f"{len(alex.bundles())} bundles" in plan
     assert blake.bundles() == set()
     blake.terminal.type("y")
+    alex.terminal.until(f"blake (device {blake.device[:8]}) came with your link, to be editor.")
+    alex.terminal.until("Let it in? [y/N]")
+    assert blake.bundles() == set(), "INV-PEER-4: both confirm"
+    alex.terminal.type("y")
     blake.terminal.until("Joined: alex")
     alex.says("blake is here.")
     assert blake.stored(blob) == BLOB
@@ -161,6 +166,16 @@ def they_come_in(alex: Seated, blake: Seated, casey: Seated) -> None:
     for one, *others in (three := [alex, blake, casey], three[1:] + three[:1], three[2:] + three[:2]):
         one.together(*others)
     alike(*three)
+    wrong_codes_lock(alex, casey)
+
+
+def wrong_codes_lock(host: Seated, guest: Seated) -> None:
+    for _ in range(WRONG_MAX):
+        guess = wrong(host.call("POST", "/session/host")["code"])
+        ended = guest.laptop.run("join", guess, "other.openprod", "--at", "10.77.0.1:8041", "--yes")
+        assert (ended.status, "wasn't the code" in ended.err) == (1, True), ended.err
+    locked = host.call("POST", "/session/host")
+    assert (locked["code"], bool(locked["link"])) == ("", True)
 
 
 def they_edit(alex: Seated, blake: Seated, casey: Seated) -> Path:

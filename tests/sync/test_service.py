@@ -111,7 +111,7 @@ def test_a_link_lets_one_device_in(three: list[Gathered]) -> None:
     assert ended.status == 1
     assert "UNREACHABLE" in ended.err
     assert "link" in ended.err
-    casey.join(alex.call("POST", "/session/host")["link"], "--yes")
+    casey.join(alex.link(), "--yes")
     casey.together(alex, blake)
 
 
@@ -139,7 +139,7 @@ def test_the_leader_is_killed(three: list[Gathered]) -> None:
     """INV-PEER-2, INV-PEER-5"""
     alex, blake, casey = three
     blake.join(alex.host(), "--yes")
-    casey.join(alex.call("POST", "/session/host")["link"], "--yes")
+    casey.join(alex.link(), "--yes")
     for one in three:
         one.together(*(other for other in three if other is not one))
     casey.create("cue_1", "Ghost")

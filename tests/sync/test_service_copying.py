@@ -39,7 +39,17 @@ def test_killed_in_the_middle_and_joined_again(tmp_path: Path) -> None:
             wire.bytes_max = WHOLE * 2 // 3
             address = f"127.0.0.1:{wire.port}"
             alex.process = alex.laptop.start(
-                "host", SHOW, "--listen", "127.0.0.1", "--peer-port", str(port), "--port", "0", "--address", address
+                "host",
+                SHOW,
+                "--trust-link",
+                "--listen",
+                "127.0.0.1",
+                "--peer-port",
+                str(port),
+                "--port",
+                "0",
+                "--address",
+                address,
             )
             link = alex._printed("openprod://")
             blake.join(link, "--yes")

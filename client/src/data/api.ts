@@ -4,7 +4,7 @@ import type { History } from "../domain/history";
 import type { Importer, ImportPlan } from "../domain/imports";
 import type { MergePreview, Operation, Proposal, SameField, Suggestions } from "../domain/identity";
 import { readEdges, readFacets, type EdgeView, type FacetView } from "../domain/schema";
-import type { Edit, Held, Invitation, Member, Members, SessionStatus } from "../domain/together";
+import type { Edit, Held, Invitation, Member, Members, Nearby, SessionStatus } from "../domain/together";
 import type { Value } from "../domain/values";
 
 export interface WorkspaceInfo {
@@ -158,12 +158,16 @@ export class Api {
     return this.call("POST", "/session/host", { role }) as Promise<SessionStatus & Invitation>;
   }
 
-  /** An empty link calls those who were here before. */
-  join(link: string): Promise<SessionStatus> {
-    return this.call("POST", "/session/join", { link }) as Promise<SessionStatus>;
+  /** `link`: one, or three spoken words (of the device `at` addresses), or addresses of a member; "": those from before. */
+  join(link: string, at = ""): Promise<SessionStatus> {
+    return this.call("POST", "/session/join", { link, at }) as Promise<SessionStatus>;
   }
 
-  /** A person's word on a plan, or on a newcomer by its device. */
+  nearby(seconds: number): Promise<Nearby> {
+    return this.call("GET", `/session/nearby?seconds=${seconds}`) as Promise<Nearby>;
+  }
+
+  /** A person's word on a plan, or on a newcomer or a host by its device. */
   answerPlan(what: "approve" | "decline", plan: string): Promise<SessionStatus> {
     return this.call("POST", `/session/${what}`, { plan }) as Promise<SessionStatus>;
   }

@@ -16,6 +16,27 @@ export interface Newcomer {
   readonly device_name: string;
 }
 
+/** A device that hosts, of which a spoken code was right. `title`: what it calls its production. */
+export interface HostSeen extends Newcomer {
+  readonly title: string;
+}
+
+/** What a device says of itself on the network: nothing of it is proved. `code`: three spoken words would let in there. */
+export interface NearbyDevice {
+  readonly device: string;
+  /** As this device met it; "" for one that it never met. */
+  readonly name: string;
+  readonly addresses: readonly string[];
+  readonly workspace: string | null;
+  readonly code: boolean;
+}
+
+/** `problem`: why this device can't look around. */
+export interface Nearby {
+  readonly devices: readonly NearbyDevice[];
+  readonly problem: string;
+}
+
 /** What would come (`bundles`, `authors`), what would go (`sends`), conflicts to come. */
 export interface Plan {
   readonly id: string;
@@ -26,6 +47,8 @@ export interface Plan {
   readonly sends: number;
   readonly conflicts: number;
   readonly at_least: boolean;
+  /** It came with a link, which makes it this; "" for a member. */
+  readonly newcomer?: string;
 }
 
 /** How far an edit has come, beyond this device. */
@@ -47,6 +70,7 @@ export interface SessionStatus {
   readonly members: readonly SessionMember[];
   readonly plans: readonly Plan[];
   readonly newcomers: readonly Newcomer[];
+  readonly hosts?: readonly HostSeen[];
   /** This device's latest edit. */
   readonly mine: Reach & { readonly bundles: number };
   readonly events: readonly { readonly at: string; readonly sentence: string }[];
@@ -143,7 +167,7 @@ export function deviceBarred({ founded, device, members, removed }: Members): st
 }
 
 /** How many wait for a person's word. */
-export const waitingCount = (session: SessionStatus | null): number => (session === null ? 0 : session.plans.length + session.newcomers.length);
+export const waitingCount = (session: SessionStatus | null): number => (session === null ? 0 : session.plans.length + session.newcomers.length + (session.hosts ?? []).length);
 
 /** The others: who leads first, then who is here, by name. */
 export const inOrder = (members: readonly SessionMember[]): SessionMember[] =>
@@ -160,11 +184,20 @@ export function standing({ leads, here, hub }: SessionMember): string {
 
 /** What is new for whoever listens: newcomers and plans that weren't there before. */
 export function arrivals(before: SessionStatus | null, now: SessionStatus): string[] {
-  const known = new Set(before === null ? [] : [...before.plans.map(({ id }) => id), ...before.newcomers.map(({ device }) => device)]);
+  const known = new Set(before === null ? [] : [...before.plans.map(({ id }) => id), ...[...before.newcomers, ...(before.hosts ?? [])].map(({ device }) => device)]);
   return [
     ...now.newcomers.filter(({ device }) => !known.has(device)).map(({ name, device_name }) => `${name} (${device_name}) wants to join and waits for your word: see Together.`),
-    ...now.plans.filter(({ id }) => !known.has(id)).map(({ name }) => `${name} is there. What would come waits for your word: see Together.`),
+    ...(now.hosts ?? []).filter(({ device }) => !known.has(device)).map(({ name, device_name }) => `${name} (${device_name}) hosts. Is that the one? See Together.`),
+    ...now.plans
+      .filter(({ id }) => !known.has(id))
+      .map(({ name, newcomer = "" }) => `${name} ${newcomer === "" ? "is there. What would come" : "came with your link, and"} waits for your word: see Together.`),
   ];
+}
+
+/** What can be told of a device nearby to whoever has the production `own`. */
+export function nearbyWords({ addresses, workspace, code }: NearbyDevice, own: string): string {
+  const what = workspace === own ? "hosts this production" : workspace !== null ? "hosts another production that you know" : "hosts a production that this device has never been in";
+  return `${what}, at ${addresses[0] ?? "an unknown address"}${code ? "; words would let you in" : ""}`;
 }
 
 /** Why the buttons for others do nothing, for this access token; "" when they do. */

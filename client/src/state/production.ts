@@ -24,6 +24,8 @@ export interface Production {
   readonly lookOnly: ReadonlySignal<string>;
   /** Why nothing can be asked of the node now, in a sentence; "" when it can. */
   readonly barred: ReadonlySignal<string>;
+  /** Why nothing can be asked of the node; "" when it can. Who may change nothing may still join, leave and approve. */
+  readonly away: ReadonlySignal<string>;
   /** What means what and what is one thing; empty where this page may not see `core`. */
   readonly bonds: ReadonlySignal<Bonds>;
   /** `<concept entity>/<field>` → value. */
@@ -125,17 +127,18 @@ export function createProduction(
     return denied ? "Your access lets you look, not change." : deviceBarred.value;
   });
   const readOnly = computed(() => lookOnly.value !== "");
+  const away = computed(() => {
+    const { kind } = saveState(links.value);
+    return kind === "offline" || kind === "refused" ? "This needs the node, and it is away." : "";
+  });
   return {
     info,
     api,
     bonds,
     canonical,
     facet: (name) => facets.get(name) ?? null,
-    barred: computed(() => {
-      if (readOnly.value) return lookOnly.value;
-      const { kind } = saveState(links.value);
-      return kind === "offline" || kind === "refused" ? "This needs the node, and it is away." : "";
-    }),
+    away,
+    barred: computed(() => lookOnly.value || away.value),
     documents,
     links,
     save: computed(() => saveState(links.value, readOnly.value)),

@@ -1,7 +1,7 @@
 /** Other devices: who is here, what waits for a person's word, how far edits have come; and doing something about it. */
 import { batch, computed, signal, type ReadonlySignal, type Signal } from "@preact/signals";
 import { ApiError, type Api } from "../data/api";
-import { arrivals, barredFor, deviceBarred, type Edit, type Held, type Invitation, type Members, type SessionStatus } from "../domain/together";
+import { arrivals, barredFor, deviceBarred, type Edit, type Held, type Invitation, type Members, type Nearby, type SessionStatus } from "../domain/together";
 import { tell } from "./notices";
 import type { Production } from "./production";
 
@@ -16,11 +16,15 @@ export interface Together {
   readonly alone: ReadonlySignal<readonly Edit[]>;
   /** What lets the next device in, until one has come. */
   readonly invitation: Signal<Invitation | null>;
+  /** What was seen of devices nearby; null before anybody looked. */
+  readonly nearby: ReadonlySignal<Nearby | null>;
   /** Why nothing can be done about it now, or with this access; "" when it can. */
   readonly barred: ReadonlySignal<string>;
   /** Whether the panel is open: then all of it is kept up to date. */
   watch(open: boolean): void;
   refresh(): void;
+  /** Look for devices nearby for so long. */
+  look(seconds: number): Promise<void>;
   /** After a commit: what is alone is another, or who may do what. */
   committed(touched: { readonly documents: readonly string[] }): void;
   /** What went wrong, in words; "" when it is done. */
@@ -40,6 +44,7 @@ export function createTogether(production: Production, barred: Signal<string>): 
   const held = signal<readonly Held[]>([]);
   const alone = signal<readonly Edit[]>([]);
   const invitation = signal<Invitation | null>(null);
+  const nearby = signal<Nearby | null>(null);
   const owner = info.you.role === "owner";
   let watched = false;
   let running = false;
@@ -92,12 +97,21 @@ export function createTogether(production: Production, barred: Signal<string>): 
     held,
     alone,
     invitation,
-    barred: computed(() => barredFor(info.you.role, production.barred.value)),
+    nearby,
+    barred: computed(() => barredFor(info.you.role, production.away.value)),
     watch: (open) => {
       watched = open;
       if (open) refresh();
     },
     refresh,
+    look: async (seconds) => {
+      try {
+        nearby.value = await api.nearby(seconds);
+      } catch (error) {
+        if (!(error instanceof ApiError)) throw error;
+        nearby.value = { devices: [], problem: `${error.message} ${error.hint}`.trim() };
+      }
+    },
     committed: ({ documents }) => {
       // A change of who is a member touches no document.
       if (watched || documents.length === 0) refresh();

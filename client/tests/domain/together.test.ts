@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import {
-  arrivals, barredFor, deviceBarred, inOrder, memberName, planWords, qrPath, reachWords, standing, waitingCount,
+  arrivals, barredFor, deviceBarred, inOrder, memberName, nearbyWords, planWords, qrPath, reachWords, standing, waitingCount,
   type Plan, type SessionMember, type SessionStatus,
 } from "../../src/domain/together"; // prettier-ignore
 
@@ -81,6 +81,22 @@ describe("what waits for a word", () => {
     ]);
     expect(arrivals(now, now)).toEqual([]);
     expect(arrivals(now, session({ plans: [plan({ id: "p2" })], newcomers: [newcomer] }))).toHaveLength(1);
+  });
+  it("tells who came with a link, and which host a code has found", () => {
+    const host = { device: "h", name: "Alex", device_name: "desk", title: "Hamlet" };
+    const now = session({ plans: [plan({ newcomer: "viewer" })], hosts: [host] });
+    expect(waitingCount(now)).toBe(2);
+    expect(arrivals(session(), now)).toEqual([
+      "Alex (desk) hosts. Is that the one? See Together.",
+      "Sound came with your link, and waits for your word: see Together.",
+    ]);
+    expect(arrivals(now, now)).toEqual([]);
+  });
+  it("says of a device nearby what is known of it, and no more", () => {
+    const device = { device: "d", name: "", addresses: ["10.0.0.2:8041"], workspace: null, code: true };
+    expect(nearbyWords(device, "w")).toBe("hosts a production that this device has never been in, at 10.0.0.2:8041; words would let you in");
+    expect(nearbyWords({ ...device, workspace: "w", code: false }, "w")).toBe("hosts this production, at 10.0.0.2:8041");
+    expect(nearbyWords({ ...device, workspace: "v", code: false }, "w")).toContain("another production that you know");
   });
   it("is answered by the owner's access, while the node is there", () => {
     expect(barredFor("owner", "")).toBe("");

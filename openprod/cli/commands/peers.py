@@ -27,22 +27,34 @@ _EVENTS_SHOWN = 12
 @click.command()
 @folder_argument
 @click.option("--role", type=click.Choice(["viewer", "editor", "owner"]), default="editor", show_default=True)
+@click.option("--trust-link", is_flag=True, help="Let whoever brings the link in, without asking who it is.")
 @reached()
 @json_option
 def host(
-    folder: Path, role: str, listen: str, peer_port: int | None, addresses: tuple[str, ...], port: int, as_json: bool
+    folder: Path,
+    role: str,
+    trust_link: bool,
+    listen: str,
+    peer_port: int | None,
+    addresses: tuple[str, ...],
+    port: int,
+    as_json: bool,
 ) -> None:
     """Let other devices join, and print a link for one of them.
 
+    Whoever comes with it is shown and asked about: here, in the page, or by `openprod peers` and `openprod approve`.
     In the node that serves the workspace, or in one that is started here and runs until interrupted. Called again, it
     prints a link for one device more.
     """
-    body = {"role": role, "listen": listen, "port": peer_port, "addresses": list(addresses)}
+    body = {
+        "role": role, "trust_link": trust_link, "listen": listen, "port": peer_port, "addresses": list(addresses),
+    }  # fmt: skip
 
     async def begin(node: Node) -> None:
         found = await node.post("session", "host", body=body)
-        tell_link(found, as_json=as_json)
-        if sys.stdin.isatty() and not as_json and not served:
+        here = sys.stdin.isatty() and not as_json and not served
+        tell_link(found, as_json=as_json, asks=not trust_link, here=here)
+        if here:
             with suppress(Busy):  # the node has been stopped
                 await welcome(node, found)
 
@@ -51,7 +63,7 @@ def host(
 
 
 @click.command()
-@click.argument("words", metavar="[LINK|CODE] DIR", nargs=-1, required=True)
+@click.argument("words", metavar="[LINK|CODE|ADDRESS] DIR", nargs=-1, required=True)
 @click.option("--at", default="", metavar="HOST:PORT", help="With a code: where the other device is.")
 @click.option("--yes", is_flag=True, help="Approve of what would come and go, without being asked.")
 @reached()
@@ -66,25 +78,34 @@ def join(
 ) -> None:
     """Join by a link or a spoken code: into a new folder, or with this device's copy. Without one: those from before.
 
+    Who is a member may also give the address (HOST:PORT) of another.
+
     In a gathering that a broken network has split, it calls the others again, as also after a declined plan.
 
     Shows who is there and what would come and go, and asks. The node that serves the workspace joins, or one that is
     started here and runs until interrupted.
     """
     if len(words) not in (1, 2, 4):
-        raise click.UsageError("Give a link, or the three words of a code, and a folder.")
+        raise click.UsageError("Give a link, an address or the three words of a code, and a folder.")
     link, folder = " ".join(words[:-1]), Path(words[-1])
-    if link and "://" not in link:
-        from openprod.cli.codes import link_by_code  # heavy: only who joins by code needs it
-
-        link = link_by_code(link, at, yes=yes)
     if link:
-        # heavy: only who joins by a link needs them
+        # heavy: only who joins somebody in particular needs them
         from openprod.engine.copying import empty_copy
         from openprod.storage.sqlite.connection import DATABASE
+        from openprod.sync.known import parse
         from openprod.sync.pairing import parse_link
 
-        if not (folder / DATABASE).is_file():
+        is_new = not (folder / DATABASE).is_file()
+        if parse(link) is not None:
+            if is_new:
+                raise InputError(
+                    "By an address, only who has a copy already can join.", hint="Ask there for a link or a code."
+                )
+        elif "://" not in link:
+            from openprod.cli.codes import link_by_code  # heavy: only who joins by code needs it
+
+            link = link_by_code(link, at, yes=yes)
+        if is_new:
             empty_copy(folder, parse_link(link).workspace)
     body = {"link": link, "yes": yes, "listen": listen, "port": peer_port, "addresses": list(addresses)}
 
@@ -93,6 +114,8 @@ def join(
         if found["in_session"]:
             note("This device is in a gathering. Those who went on by themselves are called again: openprod peers.")
             return
+        name, device = found["me"]["name"], found["me"]["device"][:8]
+        note(f"You come as {name}, device {device}. Both sides are asked.")
         while not found["in_session"]:
             if found["joining"] in ("failed", ""):
                 raise Unreachable(f"Nothing was joined. {found['problem']}".strip())
@@ -171,7 +194,8 @@ def decline(folder: Path, plan: str | None, as_json: bool) -> None:
 async def _answer(node: Node, what: str, plan: str | None) -> Any:
     if plan is None:
         session = await node.get("session")
-        waiting = [one["device"] for one in session["newcomers"]] + [one["id"] for one in session["plans"]]
+        waiting = [one["device"] for one in session["hosts"] + session["newcomers"]]
+        waiting += [one["id"] for one in session["plans"]]
         if len(waiting) > 1:
             raise InputError("More than one plan waits.", hint="Name one: `openprod peers` shows them.")
         if not waiting:
@@ -202,8 +226,9 @@ def _confirmed(plan: dict[str, Any]) -> bool:
 def _sentence(plan: dict[str, Any]) -> str:
     by = ", ".join(f"{one['bundles']} by {one['name']}" for one in plan["authors"])
     least = "at least " if plan["at_least"] else ""
+    came = f"came with a link, to be {plan['newcomer']}" if plan["newcomer"] else "is there"
     return (
-        f"{plan['name']} ({plan['device'][:8]}) is there. "
+        f"{plan['name']} ({plan['device'][:8]}) {came}. "
         f"Coming: {plural(plan['bundles'], 'bundle')}{f' ({by})' if by else ''}, {plan['bytes']} bytes. "
         f"Going: {plural(plan['sends'], 'bundle')}. {least}{plural(plan['conflicts'], 'conflict')} to come."
     )
@@ -229,6 +254,8 @@ def _print(found: dict[str, Any], as_json: bool) -> None:
         note(f"On no other device yet: {plural(found['alone'], 'edit')} of yours.")
     if found["clock"]["sentence"]:
         note(found["clock"]["sentence"])
+    for one in found["hosts"]:
+        say(f"waits: {one['device']}  “{one['title']}”, hosted by {newcomer(one)}. Is that the one?")
     for one in found["newcomers"]:
         say(f"waits: {one['device']}  {newcomer(one)} knows the code and wants to join.")
     for plan in found["plans"]:

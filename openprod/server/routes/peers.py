@@ -44,10 +44,21 @@ class Reached(Payload):
 
 class HostRequest(Reached):
     role: Annotated[Literal["viewer", "editor", "owner"], Field(description="Of whoever joins by the link.")] = "editor"
+    trust_link: Annotated[bool, Field(description="Don't ask whether it is the one that the link was given to.")] = (
+        False
+    )
 
 
 class JoinRequest(Reached):
-    link: Annotated[str, Field(max_length=2048, description="Empty: those who were here before.")] = ""
+    link: Annotated[
+        str,
+        Field(
+            max_length=2048,
+            description="A link; the three words of a spoken code; addresses (`HOST:PORT`, commas between) of a "
+            "member; empty: those who were here before.",
+        ),
+    ] = ""
+    at: Annotated[str, Field(max_length=1000, description="With a code: addresses of that device.")] = ""
     yes: Annotated[bool, Field(description="Approve of whatever comes.")] = False
 
 
@@ -69,10 +80,11 @@ class MemberRecord(DeviceRecord):
     role: Annotated[str, Field(description="viewer, editor or owner; empty while nobody has let anybody in")]
 
 
-class NewcomerRecord(DeviceRecord):
+class AskedRecord(DeviceRecord):
     """Has proved the spoken code: is it the one that was meant? Approve or decline by its device's id."""
 
     device_name: str
+    title: Annotated[str, Field(description="Of a host: what it calls its production")]
 
 
 class AuthorRecord(DeviceRecord):
@@ -92,6 +104,7 @@ class PlanRecord(Payload):
     sends_bytes: int
     conflicts: int
     at_least: bool
+    newcomer: Annotated[str, Field(description="It came with a link, which makes it this; empty for who is a member")]
 
 
 class MineRecord(Payload):
@@ -139,7 +152,8 @@ class SessionAnswer(Payload):
     hub: Annotated[bool, Field(description="Whether this node is a hub: always on, never leads")]
     members: list[MemberRecord]
     plans: list[PlanRecord]
-    newcomers: list[NewcomerRecord]
+    newcomers: list[AskedRecord]
+    hosts: Annotated[list[AskedRecord], Field(description="Found by a spoken code, to be joined")]
     mine: MineRecord
     copy_: Annotated[CopyRecord | None, Field(alias="copy")]
     clock: ClockRecord
@@ -176,6 +190,7 @@ class NearbyRecord(Payload):
     known: bool
     workspace: str | None
     gathering: str | None
+    code: Annotated[bool, Field(description="A spoken code is open there")]
 
 
 class NearbyAnswer(Payload):
@@ -218,7 +233,8 @@ async def host(asked: Asked) -> dict[str, Any]:
     request: HostRequest = asked.body
     peers = _peers(asked)
     found = await peers.host(
-        role=request.role, listen=request.listen, port=request.port, addresses=request.addresses
+        role=request.role, trust_link=request.trust_link, listen=request.listen, port=request.port,
+        addresses=request.addresses,
     )  # fmt: skip
     letting = {name: found[name] for name in ("link", "code")}
     return await _answer(peers, {**letting, "qr": qr_rows(found["link"]) if found["link"] else []})
@@ -228,14 +244,15 @@ async def join(asked: Asked) -> dict[str, Any]:
     request: JoinRequest = asked.body
     peers = _peers(asked)
     await peers.join(
-        request.link, yes=request.yes, listen=request.listen, port=request.port, addresses=request.addresses
-    )
+        request.link, at=request.at, yes=request.yes, listen=request.listen, port=request.port,
+        addresses=request.addresses,
+    )  # fmt: skip
     return await _answer(peers)
 
 
 async def approve(asked: Asked) -> dict[str, Any]:
     request: PlanRequest = asked.body
-    _peers(asked).approve(request.plan)
+    await _peers(asked).approve(request.plan)
     return await _answer(_peers(asked))
 
 
@@ -285,7 +302,7 @@ CALLS = (
         method="POST",
         path="/session/host",
         handle=host,
-        does="Begin a gathering; the answer holds a link that lets one device in",
+        does="Begin a gathering; the answer holds a link that lets one device in, once approved",
         role="owner",
         body=HostRequest,
         gives=SessionAnswer,
@@ -294,7 +311,7 @@ CALLS = (
         method="POST",
         path="/session/join",
         handle=join,
-        does="Join by a link, or those who were here before; what would come waits for approval",
+        does="Join by a link, a spoken code or an address, or those from before; what would come waits for approval",
         role="owner",
         body=JoinRequest,
         gives=SessionAnswer,

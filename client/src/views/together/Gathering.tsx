@@ -6,6 +6,7 @@ import { qrPath, ROLE_WORDS, ROLES, type Invitation, type SessionStatus } from "
 import { tell } from "../../state/notices";
 import { Dialog } from "../../ui/Dialog";
 import { Icon } from "../../ui/Icon";
+import { Joining } from "./Joining";
 import type { PartProps } from "./TogetherPanel";
 
 /** By itself so far. */
@@ -51,46 +52,17 @@ export function ComeTogether({ opened, busy, act, session }: PartProps & { reado
               Join those from before
             </button>
           </div>
-          <JoinByLink locked={locked} onJoin={(link) => void act((api) => api.join(link))} />
+          <Joining {...{ opened, busy, act }} />
         </>
       )}
     </section>
   );
 }
 
-function joiningWords({ joining, plans }: SessionStatus): string {
-  if (joining === "calling") return "Calling the other device…";
+function joiningWords({ joining, plans, hosts = [], me }: SessionStatus): string {
+  if (joining === "calling") return `Calling the other device, as ${me.name} (device ${me.device.slice(0, 6)})…`;
   if (joining !== "deciding") return "";
-  return plans.length > 0 ? "It answers: see above what would come." : "You said yes. The other side is asked too.";
-}
-
-function JoinByLink({ locked, onJoin }: { readonly locked: boolean; readonly onJoin: (link: string) => void }): JSX.Element {
-  const link = useSignal("");
-  return (
-    <form
-      onSubmit={(event) => {
-        event.preventDefault();
-        onJoin(link.value.trim());
-      }}
-    >
-      <label for="join-link">A link from somebody who has this production</label>
-      <div class="row">
-        <input
-          id="join-link"
-          autocomplete="off"
-          spellcheck={false}
-          placeholder="openprod://join/…"
-          disabled={locked}
-          value={link.value}
-          onInput={(event) => void (link.value = event.currentTarget.value)}
-        />
-        <button type="submit" disabled={locked || link.value.trim() === ""} data-testid="join">
-          Join
-        </button>
-      </div>
-      <p class="lines">A laptop that has no copy yet joins with “openprod join”, by the link or by three spoken words.</p>
-    </form>
-  );
+  return plans.length + hosts.length > 0 ? "It answers: see above." : "You said yes. The other side is asked too.";
 }
 
 /** One device more. */
@@ -152,7 +124,8 @@ function Link({ invitation, onAgain }: { readonly invitation: Invitation; readon
   return (
     <div class="invitation" role="status" data-testid="invitation">
       <p>
-        On the other laptop: <code>openprod join LINK FOLDER</code>. The link lets <b>one</b> device in.
+        On the other laptop: <code>openprod join LINK FOLDER</code>, or under <b>Together</b> where it has a copy. The link lets <b>one</b> device
+        in, and you are asked here who it is.
       </p>
       <div class="row">
         <input readOnly aria-label="Link that lets one device in" data-testid="invite-link" value={link} onFocus={(event) => event.currentTarget.select()} />
@@ -176,7 +149,7 @@ function Link({ invitation, onAgain }: { readonly invitation: Invitation; readon
       ) : (
         <p>
           Or say, within a minute: <b class="code" data-testid="spoken-code">{code.replaceAll("-", " ")}</b>
-          <span class="lines">You are asked here who it is that comes.</span>
+          <span class="lines">You are asked here, too.</span>
         </p>
       )}
     </div>

@@ -1,4 +1,4 @@
-/** What waits for a person's word: newcomers who know the spoken code, and plans of what would come and go. */
+/** What waits for a person's word: who was found by a spoken code, newcomers, and plans of what would come and go. */
 import type { JSX } from "preact";
 import { counted, planWords, type Newcomer, type Plan, type SessionStatus } from "../../domain/together";
 import type { PartProps } from "./TogetherPanel";
@@ -9,6 +9,14 @@ export function Waiting({ opened, busy, act, session }: PartProps & { readonly s
     <section class="waiting" aria-labelledby="waiting" data-testid="waiting">
       <h3 id="waiting">Waits for your word</h3>
       <ul class="inbox">
+        {(session.hosts ?? []).map((one) => (
+          <li key={one.device} class="waits" data-device={one.device} data-testid="host-seen">
+            <p>
+              <b>“{one.title}”</b>, hosted by <b>{one.name}</b> on <b>{one.device_name}</b>. Is that the one?
+            </p>
+            <Answer {...{ locked, act }} id={one.device} yes="Yes, ask to come in" no="No" about={nameOf(one)} said={`${one.name} is asked now.`} />
+          </li>
+        ))}
         {session.newcomers.map((one) => (
           <li key={one.device} class="waits" data-device={one.device} data-testid="newcomer">
             <p>
@@ -26,16 +34,30 @@ export function Waiting({ opened, busy, act, session }: PartProps & { readonly s
         ))}
         {session.plans.map((plan) => (
           <li key={plan.id} class="waits" data-testid="plan">
+            {isNewcomer(plan) && (
+              <p>
+                <b>{plan.name}</b> (device {plan.device.slice(0, 6)}) came with a link that you made, to be {plan.newcomer} here. Is that who you gave it to?
+              </p>
+            )}
             <p>
-              <b>{plan.name}</b> is there. {planWords(plan)}
+              {!isNewcomer(plan) && (
+                <>
+                  <b>{plan.name}</b> is there.{" "}
+                </>
+              )}
+              {planWords(plan)}
             </p>
             <p class="lines">
-              {plan.conflicts > 0
-                ? `Where you both changed the same, both values stay and you choose: ${counted(plan.conflicts, "conflict")} in Conflicts.`
-                : "You both changed different things, so there is nothing to choose."}{" "}
-              Nothing moves before both sides say yes.
+              {choosingWords(plan)} Nothing moves before both sides say yes.
             </p>
-            <Answer {...{ locked, act }} id={plan.id} yes="Approve" no="Decline" about={withWhom(plan)} said="You said yes. It happens once the other side has, too." />
+            <Answer
+              {...{ locked, act }}
+              id={plan.id}
+              yes={isNewcomer(plan) ? "Let in" : "Approve"}
+              no={isNewcomer(plan) ? "Turn away" : "Decline"}
+              about={withWhom(plan)}
+              said="You said yes. It happens once the other side has, too."
+            />
           </li>
         ))}
       </ul>
@@ -44,7 +66,14 @@ export function Waiting({ opened, busy, act, session }: PartProps & { readonly s
 }
 
 const nameOf = ({ name, device_name }: Newcomer): string => `${name} (${device_name})`;
-const withWhom = ({ name }: Plan): string => `what would come from ${name}`;
+const isNewcomer = ({ newcomer = "" }: Plan): boolean => newcomer !== "";
+const withWhom = (plan: Plan): string => (isNewcomer(plan) ? plan.name : `what would come from ${plan.name}`);
+
+function choosingWords(plan: Plan): string {
+  if (plan.conflicts > 0) return `Where you both changed the same, both values stay and you choose: ${counted(plan.conflicts, "conflict")} in Conflicts.`;
+  if (isNewcomer(plan) && plan.bundles === 0) return plan.sends === 0 ? "It has everything already, and gets each edit from then on." : "It gets a copy of everything, and each edit from then on.";
+  return "You both changed different things, so there is nothing to choose.";
+}
 
 interface AnswerProps extends Pick<PartProps, "act"> {
   readonly id: string;
