@@ -203,8 +203,9 @@ class Workspace(Reading, Managing, Timing):
 
     async def settled(self) -> None:
         """Until whoever wrote, or was told of a commit, finds in ``schemas`` what that put in force."""
-        if self._refresh is not None and not self._refresh.done():
-            await asyncio.wait([self._refresh])
+        if (refresh := self._refresh) is not None:
+            await asyncio.wait([refresh])
+            self._refreshed(refresh)  # what it calls when it is done may come a turn later
 
     async def commit(
         self, operations: Sequence[Operation], *, message: str = "", actor: Actor | None = None, intent: str = "edit",

@@ -7,6 +7,7 @@ from whoever has the file. Nothing is a stored file before its hash is what its 
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 import os
@@ -24,7 +25,7 @@ from openprod.sync.messages import PIECE_BYTES_MAX, BlobsHeld, Chunk, ChunkWante
 
 NAMES_MAX: Final = 4096
 OFFERED_MAX: Final = 100_000
-AHEAD: Final = 4
+AHEAD: Final = 8
 """Pieces under way on a connection."""
 WRITE_BYTES: Final = 1024 * 1024
 """Pieces are written so many at once: handing one to a thread costs more than writing it."""
@@ -57,6 +58,16 @@ class BlobExchange:
         self._offered: dict[int, dict[bytes, None]] = {}
         self._asked: dict[int, _Incoming] = {}
         self._busy: set[bytes] = set()  # on their way to the disk
+        self._whole: asyncio.Queue[_Incoming] = asyncio.Queue()
+
+    async def run(self) -> None:
+        """Look at what has come whole. Until cancelled."""
+        while True:
+            incoming = await self._whole.get()
+            if await self._on_disk(incoming, self._finish):
+                self._held.add(incoming.hash)
+                self._tell([incoming.hash], None)
+            self.go_on()
 
     async def look(self) -> None:
         """Tell everybody of files that are here since the last time."""
@@ -115,30 +126,39 @@ class BlobExchange:
 
     async def _came(self, connection: int, incoming: _Incoming, chunk: Chunk) -> None:
         hash, data = chunk.hash, chunk.data
-        try:
-            if data and chunk.offset == incoming.end and incoming.end + len(data) <= BLOB_BYTES_MAX:
-                incoming.add(data)
-                if incoming.size >= WRITE_BYTES:
-                    self._busy.add(hash)
-                    await to_thread.run_sync(self._write, incoming)
-                if self._asked.get(connection) is incoming:
-                    self._say(ChunkWanted(hash, chunk.offset + AHEAD * PIECE_BYTES_MAX), connection)
-                    return
-            else:
-                self._offered.get(connection, {}).pop(hash, None)
-                self._asked.pop(connection, None)
+        fits = chunk.offset == incoming.end and incoming.end + len(data) <= BLOB_BYTES_MAX
+        if fits:
+            incoming.add(data)
+        if fits and len(data) == PIECE_BYTES_MAX:
+            if incoming.size >= WRITE_BYTES:
+                await self._on_disk(incoming, self._write)
+            if self._asked.get(connection) is incoming:
+                self._say(ChunkWanted(hash, chunk.offset + AHEAD * PIECE_BYTES_MAX), connection)
+                return
+        else:  # the last one, or none that was asked for
+            self._forget(incoming)
+            if fits:
                 self._busy.add(hash)
-                self._ask(connection)  # the next one travels while this one is looked at
-                if not data and await to_thread.run_sync(self._finish, incoming):
-                    self._held.add(hash)
-                    self._tell([hash], None)
+                self._whole.put_nowait(incoming)  # the next one travels while this one is looked at
+        self.go_on()
+
+    async def _on_disk(self, incoming: _Incoming, work: Callable[[_Incoming], bool]) -> bool:
+        """What ``work`` says, done on a thread; nobody is asked for the file meanwhile."""
+        self._busy.add(incoming.hash)
+        try:
+            return await to_thread.run_sync(work, incoming)
         except OpenprodError as error:
             _log.warning("a stored file can't be taken in: %s", error.sentence)
-            self._offered.get(connection, {}).pop(hash, None)
-            self._asked.pop(connection, None)
+            self._forget(incoming)
+            return False
         finally:
-            self._busy.discard(hash)
-        self.go_on()
+            self._busy.discard(incoming.hash)
+
+    def _forget(self, incoming: _Incoming) -> None:
+        """Ask whoever was asked for it no more."""
+        for connection in [connection for connection, one in self._asked.items() if one is incoming]:
+            del self._asked[connection]
+            self._offered.get(connection, {}).pop(incoming.hash, None)
 
     def _part(self, hash: bytes) -> Path:
         return self._folder / f"blob-{hash.hex()}.part"
@@ -149,15 +169,16 @@ class BlobExchange:
         except OSError:
             return 0
 
-    def _write(self, incoming: _Incoming) -> None:
+    def _write(self, incoming: _Incoming) -> bool:
         """Raises StorageError."""
         part = self._part(incoming.hash)
         with translated(str(part)), open(part, "ab") as file:
             file.writelines(incoming.waiting)
         incoming.waiting, incoming.size = [], 0
+        return True
 
     def _finish(self, incoming: _Incoming) -> bool:
-        """Whether the file is whole: a piece without data comes after the last one. Raises StorageError."""
+        """Whether the file is whole: the last piece is shorter than others, or empty. Raises StorageError."""
         part = self._part(incoming.hash)
         with translated(str(part)):
             self._write(incoming)

@@ -157,6 +157,7 @@ class Hosting:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._tell_commits)
                 tasks.start_soon(self.copying.run)
+                tasks.start_soon(self._blobs.run)
                 await self._blobs.look()
                 while True:
                     await anyio.sleep(TICK_S)

@@ -122,6 +122,8 @@ async function openProduction(
   return { production, conflicts, presence, together, keeps: store !== null, outdated };
 }
 
+const AGAIN_MS = 2000;
+
 /** A plugin is adopted, or a newcomer's copy fills: asked for after commits to `core`, and while nothing is there to show. */
 function watchWorkspace(info: WorkspaceInfo, api: Api, { commits, sessions }: Conflicts): ReadonlySignal<boolean> {
   const outdated = signal(false);
@@ -132,8 +134,8 @@ function watchWorkspace(info: WorkspaceInfo, api: Api, { commits, sessions }: Co
         const found = readWorkspace(json);
         if (found !== null && JSON.stringify(found) !== shown) outdated.value = true;
       },
-      // Not reachable: said elsewhere, and asked again when it is.
-      () => undefined,
+      // Not reachable: said elsewhere. Where nothing is shown nothing else may ask again.
+      () => void (info.facets.length === 0 && setTimeout(look, AGAIN_MS)),
     );
   };
   effect(() => {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from openprod.server.calls import Asked, Call
-from openprod.server.payloads import (
+from openprod.server.payloads_identity import (
     ConceptEntitiesAnswer,
     ConceptsAnswer,
     MergePreview,
