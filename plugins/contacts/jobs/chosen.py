@@ -7,7 +7,8 @@ from typing import Any
 
 from openprod.plugin_api import InputError, Snapshot
 
-from .people import PERSON, PRIVATE, folded
+from .people import PRIVATE
+from .who import PERSON, folded
 
 
 def chosen(snapshot: Snapshot, options: Mapping[str, str]) -> dict[str, dict[str, Any]]:

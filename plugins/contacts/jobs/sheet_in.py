@@ -12,7 +12,8 @@ from openprod.plugin_api import InvalidFile, Proposal, Row, Snapshot, Source
 from . import phones
 from .columns import ALIASES, Columns, find_header, normal
 from .guard import unguarded
-from .people import Found, PeopleWriter
+from .people import PeopleWriter
+from .who import Found
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _ISO = re.compile(r"(?P<year>[0-9]{4})-(?P<month>[0-9]{1,2})-(?P<day>[0-9]{1,2})")

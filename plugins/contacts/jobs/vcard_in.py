@@ -9,7 +9,8 @@ from openprod.plugin_api import InvalidFile, Proposal, Snapshot, Source
 
 from . import phones
 from .content_lines import Card, Line, read_cards
-from .people import Found, FoundGroup, PeopleWriter
+from .people import PeopleWriter
+from .who import Found
 
 CARDS_MAX = 20_000
 BROKEN_SHOWN_MAX = 3
@@ -73,7 +74,7 @@ class _Reader:
         elif kind in ("", "individual", "group", "org"):
             fields = self._group(card, name, "group" if kind == "group" else "organisation")
             members = tuple(line.text for line in card.all("MEMBER", "X-ADDRESSBOOKSERVER-MEMBER"))
-            self.writer.group(FoundGroup(where, fields, card.text("UID"), members))
+            self.writer.group(Found(where, fields, card.text("UID"), members))
         else:
             self.writer.skip(where, f"It is a card of kind “{kind[:40]}”, neither a person nor a group.")
 

@@ -8,8 +8,9 @@ from typing import Any
 from openprod.plugin_api import Files, InputError, Snapshot, without_controls
 
 from .chosen import chosen, own_text, texts
-from .people import GROUP, MEMBER_OF, card_id
+from .people import MEMBER_OF
 from .vcard_in import X_FIELDS
+from .who import GROUP, card_id
 
 VERSIONS = ("4.0", "3.0")
 LINE_BYTES_MAX = 75

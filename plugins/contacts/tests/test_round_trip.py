@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from openprod.plugin_api import EdgeView, Snapshot, Source
@@ -77,6 +77,9 @@ def differing(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return kept
 
 
+WIDE = settings(max_examples=100, deadline=None, print_blob=True, phases=(Phase.explicit, Phase.reuse, Phase.generate))
+"""A company has so many letters that making a failure small would take minutes: it is shown as it was found."""
+
 COMPANY = st.lists(persons(), min_size=1, max_size=5).map(differing)
 
 
@@ -84,7 +87,7 @@ def workspace(company: list[dict[str, Any]]) -> Snapshot:
     return Snapshot("here", {"contacts.person": {f"person_{n}": person for n, person in enumerate(company)}})
 
 
-@settings(max_examples=100, deadline=None, print_blob=True)
+@WIDE
 @given(COMPANY, st.sampled_from(["3.0", "4.0"]))
 def test_address_books_come_back_the_same(company: list[dict[str, Any]], version: str) -> None:
     before = workspace(company)
@@ -97,7 +100,7 @@ def test_address_books_come_back_the_same(company: list[dict[str, Any]], version
     assert vcard_in.plan(Source(data, "x.vcf"), after).changes_nothing
 
 
-@settings(max_examples=100, deadline=None, print_blob=True)
+@WIDE
 @given(COMPANY)
 def test_sheets_come_back_the_same(company: list[dict[str, Any]]) -> None:
     before = workspace(company)
@@ -108,7 +111,7 @@ def test_sheets_come_back_the_same(company: list[dict[str, Any]]) -> None:
     assert sheet_in.plan(Source(data, "x.csv"), after).changes_nothing
 
 
-@settings(max_examples=100, deadline=None, print_blob=True)
+@WIDE
 @given(COMPANY, COMPANY)
 def test_a_file_read_twice_changes_nothing_whoever_was_there(
     company: list[dict[str, Any]], others: list[dict[str, Any]]
@@ -168,7 +171,7 @@ def test_no_cell_is_a_formula(value: str, cell: str) -> None:
     assert unguarded(cell) == value
 
 
-@settings(max_examples=100, deadline=None, print_blob=True)
+@WIDE
 @given(COMPANY)
 def test_every_cell_of_a_sheet_is_harmless(company: list[dict[str, Any]]) -> None:
     data = sheet_out.export(workspace(company), {"private": "yes"})["contacts.csv"].decode("utf-8-sig")
