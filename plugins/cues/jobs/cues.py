@@ -49,8 +49,10 @@ class CueWriter:
             if whose is None or len(known) > 1 or self._row_of(LIST, (name,)) is not None:
                 continue
             if not known:
-                fields = {"name": name, "department": whose}
-                self._lists.append(CreateEntity(entity=self._derived(LIST, (name,)), facets={LIST: fields}))
+                entity = self._derived(LIST, (name,))
+                if self._snapshot.survivor(entity) not in self._snapshot.entities(LIST):
+                    fields = {"name": name, "department": whose}
+                    self._lists.append(CreateEntity(entity=entity, facets={LIST: fields}))
             elif not self._snapshot.entities(LIST)[known[0]].get("department"):
                 self._lists.append(SetField(entity=known[0], facet=LIST, field="department", value=whose))
 
@@ -92,8 +94,16 @@ class CueWriter:
         if entity is None and len(self._known[facet].get(key, ())) > 1:
             self.skip(where, f"There are several {name} here already; settle that duplicate first.")
             return None
+        if entity is None:
+            # An import renumbers nothing: the file may have a row for the new number as well.
+            entity = self._derived(facet, key)
+            if (present := self._snapshot.entities(facet).get(self._snapshot.survivor(entity))) is not None:
+                now = " ".join(str(present.get(field, "")) for field in _KEYS[facet])
+                self.skip(
+                    where, f"What was imported as {name} is called {now} here now; rename it back, or make {name}."
+                )
+                return None
         self._rows[facet, *key] = where
-        entity = entity or self._derived(facet, key)
         self._changes.put(entity, facet, fields)
         return entity
 

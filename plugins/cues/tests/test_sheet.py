@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from openprod.plugin_api import InvalidFile, Snapshot, Source
+from openprod.plugin_api import InvalidFile, SetField, Snapshot, Source
 from openprod.plugin_api.testing import applied
 from plugins.cues.jobs.sheet import plan
 
@@ -190,3 +190,18 @@ def test_what_is_no_cue_sheet_is_refused(data: bytes) -> None:
     with pytest.raises(InvalidFile) as refused:
         plan(Source(data, "x.csv"), NOTHING)
     assert refused.value.hint
+
+
+@pytest.mark.parametrize("number", ["2", "3"])
+def test_a_cue_that_got_another_number_here_keeps_it(number: str) -> None:
+    """INV-IMPORT-1: the file may have a row for both numbers."""
+    one = applied(NOTHING, plan(Source(b"List,Cue,Label\nLX,1,Dawn\n", "one.csv"), NOTHING).operations)
+    (cue,) = one.entities("cues.cue")
+    here = applied(one, [SetField(entity=cue, facet="cues.cue", field="number", value=number)])
+    both = Source(b"List,Cue,Label\nLX,1,Dawn\nLX,2,Noon\n", "both.csv")
+    proposal = plan(both, here)
+    after = applied(here, proposal.operations)
+    assert after.entities("cues.cue")[cue]["number"] == number
+    assert {fields["number"] for fields in after.entities("cues.cue").values()} == {"2", number}
+    assert f"is called LX {number} here now" in proposal.skipped[0].why
+    assert plan(both, after).changes_nothing
