@@ -29,17 +29,18 @@ class Book:
         self._names = _by(snapshot, ATTENDEE, "displayName")
         self._emails = _by(snapshot, ATTENDEE, "email")
         self._roles = _by(snapshot, ATTENDEE, "role")
+        self._attendees = snapshot.entities(ATTENDEE)
         self._known_emails = {
-            entity: plain(str(fields["email"]))
-            for entity, fields in snapshot.entities(ATTENDEE).items()
-            if fields.get("email")
+            entity: plain(str(fields["email"])) for entity, fields in self._attendees.items() if fields.get("email")
         }
         self.departments = {
             plain(str(fields["department"])): str(fields["department"])
-            for _entity, fields in sorted(snapshot.entities(ATTENDEE).items())
+            for _entity, fields in sorted(self._attendees.items())
             if fields.get("department")
         }
         self._put: dict[str, str] = {}
+        self._meant: dict[str, str] = {}
+        self._unsettled: dict[str, str] = {}
 
     def skip(self, where: str, why: str) -> None:
         self.skipped.append(Skipped(where, why))
@@ -70,32 +71,67 @@ class Book:
     def place(self, event: str, room: str) -> None:
         self._changes.link(IN_ROOM, event, room)
 
-    def attendee(self, where: str, fields: Mapping[str, Any]) -> str | None:
-        """The attendee with that email address, or else that name; made when there is none."""
+    def attendee(self, where: str, fields: Mapping[str, Any], *, renames: bool = True) -> str | None:
+        """Whom such a row made before, or who has that email address, or that name; made when there is none.
+
+        Rows are best given in the order of ``surest``: one may rename whom another looks for by name.
+        """
         name, email = str(fields.get("displayName") or ""), plain(str(fields.get("email") or ""))
-        entity = self._known(where, name, email)
-        if entity is None:
+        # An address means the same one all through the file, whatever name stands beside it.
+        key = email or plain(name)
+        if key in self._unsettled:
+            self.skip(where, self._unsettled[key])
             return None
+        entity = self._meant.get(key) or self._known(where, name, email)
+        if entity is None:
+            self._unsettled[key] = self.skipped[-1].why
+            return None
+        self._meant[key] = entity
         if entity in self._put:
             return entity
         self._put[entity] = where
+        if entity in self._attendees and not renames:
+            name = str(self._attendees[entity].get("displayName") or "")
+            fields = {**fields, "displayName": None}
         self._changes.put(entity, ATTENDEE, fields)
+        self._forget(self._names, entity, "displayName")
         self._names.setdefault(plain(name), []).append(entity)
         if email:
+            self._forget(self._emails, entity, "email")
             self._emails.setdefault(email, []).append(entity)
             self._known_emails[entity] = email
         return entity
 
+    def _forget(self, known: dict[str, list[str]], entity: str, field: str) -> None:
+        """What is looked for in a file is called as it will be after the import."""
+        before = known.get(plain(str(self._attendees.get(entity, {}).get(field) or "")), [])
+        if entity in before:
+            before.remove(entity)
+
+    def surest(self, name: str, email: str) -> int:
+        """0 for whom the same row made before, 1 for whom an email address tells, 2 and 3 for a name."""
+        if self._derived(name, email) in self._attendees:
+            return 0
+        return 1 if plain(email) in self._emails else 2 if email else 3
+
     def known_by(self, email: str) -> str | None:
-        """The one attendee with that email address."""
+        """Whom an import made from that email address, or the one attendee who has it."""
+        if (derived := self._derived("", email)) in self._attendees:
+            return derived
         found = set(self._emails.get(plain(email), []))
         return found.pop() if len(found) == 1 else None
+
+    def _derived(self, name: str, email: str) -> str:
+        return self.snapshot.survivor(self.id_of(ATTENDEE, plain(email) or plain(name)))
 
     def met(self, entity: str) -> str:
         """Where the file had this before, "" when it hadn't."""
         return self._put.get(entity, "")
 
     def _known(self, where: str, name: str, email: str) -> str | None:
+        derived = self._derived(name, email)
+        if derived in self._attendees:
+            return derived
         if email and (found := self._one(where, "people with the address", email, self._emails)) != "":
             return found
         # Somebody of that name with another address is somebody else.
@@ -105,7 +141,7 @@ class Book:
         if len(set(same)) > 1:
             self.skip(where, f"There are several people called {name} here; settle that first.")
             return None
-        return same[0] if same else self.id_of(ATTENDEE, email or plain(name))
+        return same[0] if same else derived
 
     def named(self, text: str) -> list[str]:
         """Attendees by name, or else by role; none when nobody is called so."""

@@ -198,10 +198,10 @@ class _Reader:
             elif not name:
                 self._book.skip(f"{where}, ATTENDEE", "It has neither a name nor an email address.")
             else:
-                # The name is only a guess where somebody is known by their address.
+                # The name is only a guess where somebody is known already.
                 fields = {"displayName": name, "email": email or None}
                 attendee = self._book.known_by(email) if email else None
-                attendee = attendee or self._book.attendee(where, fields)
+                attendee = attendee or self._book.attendee(where, fields, renames=False)
                 if attendee is not None:
                     answer = ANSWERS.get(one.params.get("PARTSTAT", "").upper())
                     self._book.attends(attendee, event, {"status": answer})
