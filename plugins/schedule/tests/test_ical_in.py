@@ -141,7 +141,7 @@ def test_somebody_who_is_here_already_is_found_and_not_renamed() -> None:
     after = applied(here, plan(calendar(*event(*lines)), here).operations)
     assert after.entities("schedule.attendee") == {
         "a1": {"displayName": "Jane Doe", "email": "jane@example.com"},
-        "a2": {"displayName": "sam poe", "email": "s@x.y"},
+        "a2": {"displayName": "Sam Poe", "email": "s@x.y"},
     }
     assert {view.source for view in after.edges("schedule.attends").values()} == {"a1", "a2"}
 
