@@ -19,8 +19,8 @@ PAGE_SOURCES := $(shell find client/src client/public client/index.html client/v
 .PHONY: all install page demo wheel test test-python test-client check bench soak lock reference chromium clean
 .DELETE_ON_ERROR:
 
-# What waits for processes and sockets most of the time, in three parts; the rest computes.
-COMMANDS = tests/cli
+# In four parts at once, about as long: three wait for processes and sockets most of the time, the rest computes.
+COMMANDS = tests/cli tests/simulation
 PEERS = tests/sync tests/browser
 SERVING = $(addprefix tests/,gateway interop plugin_host server) plugins
 COMPUTING = $(filter-out $(addsuffix /,$(COMMANDS) $(PEERS) $(SERVING)),$(sort $(dir $(wildcard tests/*/test_*.py))))
