@@ -33,7 +33,7 @@ from openprod.sync.flow import Outbound
 from openprod.sync.outputs import Closed, Config, Heard, Joined, Now, Output, Proven, Send, State, nobody
 from openprod.sync.plans import Offer
 from openprod.sync.session import PeerSession
-from openprod.sync.stretches import is_behind
+from openprod.sync.stretches import SLACK_MS, is_behind
 
 CONNECTIONS_MAX: Final = 64
 _COMING: Final = frozenset({State.GREETING, State.PROVING, State.COMPARING})
@@ -380,7 +380,10 @@ class Peer:
         """
         mine, theirs = link.session.config.history, link.session.their_history
         election = self.election
-        if (mine[0].term, mine[0].leader) != (election.term, election.leader):
+        present = election.course.history(now.mono)[0]
+        # In touch again with those it had lost, over another connection: what was said of it holds no more.
+        back = mine[0].age_ms - present.age_ms > SLACK_MS
+        if back or (mine[0].term, mine[0].leader) != (election.term, election.leader):
             self._handle(connection, link.session.leave("moved_on", "This device has gone on with others."), now)
             return False
         if is_behind(mine, theirs):

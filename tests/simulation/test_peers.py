@@ -19,11 +19,18 @@ FOUND = [
     0, 25, 55, 87, 91, 114, 122, 137, 143, 172, 1028, 1126, 1225, 1230, 10155, 10164, 10236, 10365, 10540, 20262, 21704,
     30134, 32216, 75322314,
 ]  # fmt: skip
+FOUND_WITH_A_HUB = [1787670609]
 
 
 @pytest.mark.parametrize("seed", FOUND)
 def test_seeds_that_found_something(seed: int) -> None:
     walk(seed)
+
+
+@pytest.mark.parametrize("seed", FOUND_WITH_A_HUB)
+def test_seeds_that_found_something_with_a_hub(seed: int) -> None:
+    """INV-PEER-4: a laptop that wakes between two halves goes on with one, and carries neither over to the other."""
+    walk(seed, hub=True)
 
 
 @pytest.mark.parametrize("part", range(10))
