@@ -29,6 +29,8 @@ AHEAD: Final = 8
 """Pieces under way on a connection."""
 WRITE_BYTES: Final = 1024 * 1024
 """Pieces are written so many at once: handing one to a thread costs more than writing it."""
+WHOLE_MAX: Final = 4
+"""Files that wait to be looked at: with a slow disk no more are asked for."""
 _log = logging.getLogger(__name__)
 Say = Callable[[msgspec.Struct, int | None], None]
 
@@ -110,7 +112,7 @@ class BlobExchange:
             self._say(BlobsHeld(listed[start : start + NAMES_MAX]), connection)
 
     def _ask(self, connection: int) -> None:
-        if connection in self._asked or self._waits():
+        if connection in self._asked or self._waits() or self._whole.qsize() >= WHOLE_MAX:
             return
         asked = {*(one.hash for one in self._asked.values()), *self._busy}
         offered = self._offered.get(connection, {})
