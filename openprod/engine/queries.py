@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
+from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from openprod.core.concepts import Binding, Concept, ConceptField
 from openprod.core.queries.ast import (
@@ -41,6 +42,8 @@ from openprod.core.schema import Edge, Facet, Field
 from openprod.engine.schemas import Schemas
 from openprod.errors import Denied, InputError
 from openprod.yjs import layout
+
+_KEPT_MAX: Final = 256
 
 CORE_ROOTS = (layout.ENTITY_ROOT, layout.CONCEPT_ENTITY_ROOT, layout.BINDING_ROOT)
 
@@ -116,6 +119,29 @@ def prepare(query: Query, names: Names, *, allowed: Collection[str] | None = Non
     to other documents, whether they are there or not.
     """
     return _Resolver(names, allowed).query(query)
+
+
+class Preparing:
+    """``prepare``, with what it gave kept: the same query is asked again and again, by pages and those who watch.
+
+    What was kept is let go as soon as names mean anything else.
+    """
+
+    def __init__(self) -> None:
+        self._names: Names | None = None
+        self._kept: OrderedDict[tuple[Query, frozenset[str] | None], Prepared] = OrderedDict()
+
+    def __call__(self, query: Query, names: Names, *, allowed: Collection[str] | None = None) -> Prepared:
+        """As ``prepare``."""
+        if self._names is not names and self._names != names:
+            self._kept.clear()
+        self._names = names
+        of = query, None if allowed is None else frozenset(allowed)
+        prepared = self._kept.pop(of, None)
+        self._kept[of] = prepared = prepare(query, names, allowed=allowed) if prepared is None else prepared
+        if len(self._kept) > _KEPT_MAX:
+            self._kept.popitem(last=False)
+        return prepared
 
 
 class _Resolver:

@@ -17,7 +17,7 @@ from openprod.core.queries import moments
 from openprod.core.queries.ast import Query
 from openprod.core.queries.plan import Texts
 from openprod.engine.commit import Committer
-from openprod.engine.queries import KnownNames, Names, Prepared, prepare
+from openprod.engine.queries import KnownNames, Names, Prepared, Preparing
 from openprod.engine.queries_past import past
 from openprod.engine.queries_references import meaning_all
 from openprod.engine.schemas import Schemas
@@ -48,6 +48,7 @@ class Queries:
         self._answers = SqliteAnswers(path)
         self._worker = worker
         self._schemas = schemas
+        self._prepare = Preparing()
 
     def close(self) -> None:
         self._answers.close()
@@ -77,7 +78,7 @@ class Queries:
 
     async def prepared(self, query: Query, *, allowed: Collection[str] | None = None) -> Prepared:
         """What storage is asked. Raises InputError or Denied."""
-        return prepare(query, await self.names(), allowed=allowed)
+        return self._prepare(query, await self.names(), allowed=allowed)
 
     async def names(self) -> Names:
         """What names mean now."""

@@ -23,6 +23,8 @@ from openprod.core.operations import (
 )
 from openprod.core.queries import parse
 from openprod.core.schema import Edge, Facet, Field, Schema
+from openprod.engine.queries import KnownNames, Preparing
+from openprod.engine.schemas import Schemas
 from openprod.engine.workspace import Workspace
 from openprod.errors import Denied, InputError
 
@@ -234,3 +236,33 @@ async def test_what_was_dropped_is_said_to_be(workspace: Workspace) -> None:
         with pytest.raises(InputError, match="dropped") as refused:
             await rows(workspace, text)
         assert "adopt" in refused.value.hint
+
+
+async def test_a_query_asked_again_means_what_its_names_mean_now(workspace: Workspace) -> None:
+    """What was made of a query is kept, until a definition, a binding or a schema is another one."""
+    text = "Person where name = Sam"
+    assert await rows(workspace, text) == await rows(workspace, text) == [["g2", "Sam", None]]
+    await workspace.commit([BindFacet(facet="planned.guest", concept="Person", fields={"mail": "shown"})])
+    assert await rows(workspace, text) == []
+    await workspace.commit([BindFacet(facet="planned.guest", concept="Person", fields={"name": "shown"})])
+    assert await rows(workspace, text) == [["g2", "Sam", None]]
+    assert [row[0] for row in await rows(workspace, "planned.guest sort seat")] == ["g1", "g2"]
+    await workspace.drop("planned")
+    with pytest.raises(InputError, match="dropped"):
+        await rows(workspace, "planned.guest sort seat")
+
+
+def test_what_was_made_of_a_query_is_kept_for_those_who_may_see_it() -> None:
+    preparing, names = Preparing(), KnownNames(Schemas({"listed": LISTED, "planned": PLANNED}))
+    text = "planned.guest sort seat"
+    kept = preparing(parse(text), names)
+    assert preparing(parse(text), names) is kept
+    assert preparing(parse(text), KnownNames(Schemas({"listed": LISTED, "planned": PLANNED}))) is kept
+    with pytest.raises(Denied):
+        preparing(parse(text), names, allowed=["listed"])
+    with pytest.raises(InputError):
+        preparing(parse(text), KnownNames(Schemas({"listed": LISTED})))
+    assert preparing(parse(text), names) is not kept
+    many = [preparing(parse(f"planned.guest limit {number + 1}"), names) for number in range(300)]
+    assert preparing(parse("planned.guest limit 300"), names) is many[-1]
+    assert preparing(parse("planned.guest limit 1"), names) is not many[0], "there is a bound"

@@ -80,9 +80,12 @@ Order: TypeAlias = "tuple[Name | Measure, bool, bool]"
 """What to sort by, whether downwards, whether missing values come first."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
 class Plan:
-    """``columns``: fields, after the entity. With ``measures``: the columns are ``group``, then the measures."""
+    """``columns``: fields, after the entity. With ``measures``: the columns are ``group``, then the measures.
+
+    A plan equals itself only, so that storage can keep beside it what it made of it.
+    """
 
     source: Source
     where: Test | None = None

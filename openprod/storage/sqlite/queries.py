@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from openprod.core.queries.order import END, contains, key_of, number_of, starts, total, value_of
 from openprod.core.queries.plan import Past, Plan, Texts
@@ -26,6 +27,7 @@ _STEPS_MAX: Final = 4_000
 """A query that takes more than this many million steps of SQLite's machine (minutes) is given up."""
 
 _INDEX: Final = re.compile(r"USING (?:COVERING )?INDEX (\S+)")
+_THEN: Final = ("changed", "register", "unmarked", "redirect", "bound")
 _REGISTER: Final = "id, document, root, key, entity, field, client, clock, forked, value, sought"
 
 
@@ -36,6 +38,7 @@ class SqliteAnswers:
         self._opened: sqlite3.Connection | None = None
         self._held = False
         self._steps = 0
+        self._compiled: WeakKeyDictionary[Plan, Compiled] = WeakKeyDictionary()
 
     def close(self) -> None:
         with self._lock:
@@ -45,25 +48,41 @@ class SqliteAnswers:
 
     def answer(self, plan: Plan, *, past: Past | None = None, texts: Texts | None = None) -> list[list[Any]]:
         """Rows: the entity (None for groups), then the columns' values. Raises LimitExceeded or StorageError."""
-        compiled = Compiled(plan)
-        with (
-            self._reading() as connection,
-            _given(connection, texts or {}),
-            _then(connection, past),
-            _sets(connection, compiled),
-        ):
+        with self._reading() as connection, self._ready(connection, plan, past, texts) as compiled:
             rows = connection.execute(compiled.sql, compiled.parameters).fetchall()
         return [[entity, *map(_shown, values)] for entity, *values in rows]
 
     def explain(self, plan: Plan, *, past: Past | None = None) -> Explained:
-        compiled = Compiled(plan)
         steps: list[str] = []
-        with self._reading() as connection, _then(connection, past), _sets(connection, compiled):
+        with self._reading() as connection, self._ready(connection, plan, past) as compiled:
             for sql in (*(select for _name, select in compiled.sets), compiled.sql):
                 steps += [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", compiled.parameters)]
         indexes = sorted({found[1] for line in steps if (found := _INDEX.search(line))})
         before = [f"CREATE TEMP TABLE {name}; INSERT INTO {name} {select};" for name, select in compiled.sets]
         return Explained("\n".join([*before, compiled.sql]), dict(compiled.parameters), steps, indexes)
+
+    @contextmanager
+    def _ready(
+        self, connection: sqlite3.Connection, plan: Plan, past: Past | None, texts: Texts | None = None
+    ) -> Iterator[Compiled]:
+        """The plan as SQL, with the temporary tables there that it needs."""
+        compiled = self._compiled.get(plan)
+        if compiled is None:
+            compiled = self._compiled[plan] = Compiled(plan)
+        if texts:
+            _give(connection, texts)
+        if past is not None:
+            _turn_back(connection, past)
+        for name, select in compiled.sets:
+            connection.execute(f"CREATE TEMP TABLE {name}")
+            connection.execute(f"INSERT INTO temp.{name} {select}", compiled.parameters)
+        yield compiled
+        for name, _select in compiled.sets:
+            connection.execute(f"DROP TABLE temp.{name.partition(' ')[0]}")
+        for table in _THEN if past is not None else ():
+            connection.execute(f"DROP TABLE temp.{table}")
+        if texts:
+            connection.execute("DELETE FROM query_text")
 
     # -- what the engine looks up for a plan ---------------------------------------------------------------
 
@@ -236,22 +255,8 @@ def _shown(value: Any) -> Any:
     return value[1:-1] if value[0] == '"' and "\\" not in value else value_of(value)
 
 
-@contextmanager
-def _sets(connection: sqlite3.Connection, compiled: Compiled) -> Iterator[None]:
-    for name, select in compiled.sets:
-        connection.execute(f"CREATE TEMP TABLE {name}")
-        connection.execute(f"INSERT INTO temp.{name} {select}", compiled.parameters)
-    yield
-    for name, _select in compiled.sets:
-        connection.execute(f"DROP TABLE temp.{name.partition(' ')[0]}")
-
-
-@contextmanager
-def _given(connection: sqlite3.Connection, texts: Texts) -> Iterator[None]:
+def _give(connection: sqlite3.Connection, texts: Texts) -> None:
     """The contents of collaborative texts, as values like others."""
-    if not texts:
-        yield
-        return
     connection.executemany(
         "INSERT INTO query_text VALUES (?, ?, ?, ?)",
         (
@@ -260,16 +265,10 @@ def _given(connection: sqlite3.Connection, texts: Texts) -> Iterator[None]:
             for entity, content in contents.items()
         ),
     )
-    yield
-    connection.execute("DELETE FROM query_text")
 
 
-@contextmanager
-def _then(connection: sqlite3.Connection, past: Past | None) -> Iterator[None]:
+def _turn_back(connection: sqlite3.Connection, past: Past) -> None:
     """The tables as they were, under the names of those that they hide."""
-    if past is None:
-        yield
-        return
     marks = ", ".join("?" * len(past.roots))
     connection.execute("CREATE TEMP TABLE changed (id INTEGER PRIMARY KEY, value TEXT, unborn INTEGER)")
     connection.executemany("INSERT INTO changed VALUES (?, ?, 0)", past.values.items())
@@ -300,6 +299,3 @@ def _then(connection: sqlite3.Connection, past: Past | None) -> Iterator[None]:
         connection.execute(sql)
     connection.executemany("INSERT INTO temp.redirect VALUES (?, ?)", past.redirects.items())
     connection.executemany("INSERT INTO temp.bound VALUES (?, ?, ?)", ((*key, id) for key, id in past.bound.items()))
-    yield
-    for table in ("changed", "register", "unmarked", "redirect", "bound"):
-        connection.execute(f"DROP TABLE temp.{table}")
