@@ -9,7 +9,9 @@
   ``by_copy``: an empty replica, which gets a whole copy. Floor: one core that verifies the same bundles and commits
   them to one table, 256 at a time, FULL.
 - bootstrap: a newcomer to a workspace of MB, most of it stored files. From joining to the last byte. Floor: the same
-  files over one TLS socket to the same disk.
+  files over one TLS socket to the same disk. ``gigabit``: both over a network of 1 Gbit/s, the fastest that laptops
+  meet (a network namespace whose loopback is shaped; Linux). Without it, from memory to memory, where both nodes'
+  processors are all there is to wait for.
 - live: an edit asked for at the leader's HTTP, until it is read by each of FOLLOWERS. Floor: a bare server that passes
   on as many bytes to as many sockets.
 - idle: processor time of a leader and of its follower, with nothing to do.
@@ -272,6 +274,24 @@ def bootstrap(*, mb: int = 200, bundles: int = 5_000, file_mb: int = 4) -> dict[
         }  # fmt: skip
 
 
+def bootstrap_all(**options: int) -> dict[str, Any]:
+    return {"memory": bootstrap(**options), "gigabit": _over("1gbit", options)}
+
+
+def _over(rate: str, options: dict[str, int]) -> dict[str, Any]:
+    """The same over a network of that rate."""
+    words = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
+    script = f'ip link set lo up && tc qdisc add dev lo root tbf rate {rate} burst 512kb latency 100ms && exec "$@"'
+    space = ["unshare", "--net", *([] if os.geteuid() == 0 else ["--map-root-user"]), "sh", "-c", script, "sh"]
+    command = [*space, sys.executable, "-m", "benchmarks.peers", "bootstrap_here", *words]
+    try:
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        return {"not_measured": f"no network can be shaped here: {error}"}
+    found: dict[str, Any] = json.loads(done.stdout)["bootstrap_here"]
+    return found
+
+
 def _plain_copy(files: list[Path], home: Path) -> float:
     """Seconds for these files over one TLS socket, durable on the disk at the other end."""
     listening = socket.create_server(("127.0.0.1", 0))
@@ -407,10 +427,11 @@ def idle(*, seconds: float = 30) -> dict[str, Any]:
 
 MEASURED: Final[dict[str, Callable[..., dict[str, Any]]]] = {
     "catch_up": catch_up,
-    "bootstrap": bootstrap,
+    "bootstrap": bootstrap_all,
     "live": live,
     "idle": idle,
 }
+ALONE: Final[dict[str, Callable[..., dict[str, Any]]]] = {"bootstrap_here": bootstrap}
 SMALL: Final[dict[str, dict[str, Any]]] = {
     "catch_up": {"bundles": 1_000}, "bootstrap": {"mb": 20, "bundles": 2_500}, "live": {"followers": 4, "edits": 20},
     "idle": {"seconds": 5},
@@ -423,16 +444,17 @@ def run() -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", choices=[[], *MEASURED])
+    parser.add_argument("names", nargs="*", choices=[[], *MEASURED, *ALONE])
     parser.add_argument("--small", action="store_true")
     for name in ("bundles", "mb", "file-mb", "followers", "edits", "seconds"):
         parser.add_argument(f"--{name}", type=int)
     options = vars(parser.parse_args())
     for name in options["names"] or MEASURED:
         wanted = SMALL[name] if options["small"] else {}
-        takes = inspect.signature(MEASURED[name]).parameters
+        measure = {**MEASURED, **ALONE}[name]
+        takes = inspect.signature(bootstrap if measure is bootstrap_all else measure).parameters
         wanted = {**wanted, **{key: value for key, value in options.items() if key in takes and value is not None}}
-        print(json.dumps({name: MEASURED[name](**wanted)}, indent=2), flush=True)
+        print(json.dumps({name: measure(**wanted)}, indent=2), flush=True)
 
 
 if __name__ == "__main__":

@@ -114,6 +114,14 @@ def read(body: bytes) -> Bundle:
 
 def verify(signed: SignedBundle, *, workspace: str) -> Bundle:
     """The bundle, when its signature holds and its log belongs to its key. Raises Untrusted."""
+    bundle = inspect(signed, workspace=workspace)
+    if not _holds(signed, bundle.key):
+        raise Untrusted("A bundle's signature doesn't hold: it was altered on the way.")
+    return bundle
+
+
+def inspect(signed: SignedBundle, *, workspace: str) -> Bundle:
+    """As ``verify``, of one whose signature has been verified. Raises Untrusted."""
     bundle = read(signed.body)
     if bundle.workspace != workspace:
         raise Untrusted(
@@ -130,8 +138,6 @@ def verify(signed: SignedBundle, *, workspace: str) -> Bundle:
         raise Untrusted("A bundle names membership records that can't be.")
     if len(bundle.key) != 32 or not bundle.log.startswith(ids.device_id(bundle.key) + "-"):
         raise Untrusted("A bundle names a device whose key it doesn't carry.")
-    if not _holds(signed, bundle.key):
-        raise Untrusted("A bundle's signature doesn't hold: it was altered on the way.")
     return bundle
 
 

@@ -119,7 +119,7 @@ class EdgeJudge:
                 # Merged, or itself again: all that leads there or starts there stands for another.
                 for one in self._detector.bonds.one(entry.entity):
                     places.update((row.document, row.root, row.entity) for row in self._ends_at(one))
-            elif not entry.field or not self._is_marked(entry):
+            elif not entry.field or (entry.came_or_went and not self._is_marked(entry)):
                 entities.update(self._detector.bonds.one(entry.entity))
         for entity in sorted(entities):
             for register in self._ends_at(entity):

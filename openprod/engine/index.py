@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from openprod.core import resolutions
 from openprod.core.ranges import Range
+from openprod.core.versions import NULL
 from openprod.engine import removals
 from openprod.engine.removals import Part, Rank, rank
 from openprod.engine.spans import Spans, TextTouch
@@ -35,11 +36,14 @@ class Said(NamedTuple):
 
 
 class Entry:
-    """A cached register. ``unsure``: its winner must be worked out from the whole tree."""
+    """A cached register. ``unsure``: its winner must be worked out from the whole tree.
+
+    ``kept``: the value as it was last written down; ``before``: the one before that.
+    """
 
     __slots__ = (
-        "client", "clock", "document", "entity", "field", "forked", "id", "key", "kind", "root", "sought", "stored",
-        "unsure", "value",
+        "before", "client", "clock", "document", "entity", "field", "forked", "id", "kept", "key", "kind", "root",
+        "sought", "stored", "unsure", "value",
     )  # fmt: skip
 
     def __init__(self, row: RegisterRow, *, stored: bool) -> None:
@@ -49,6 +53,12 @@ class Entry:
         self.sought = row.sought
         self.stored = stored
         self.unsure = self.forked
+        self.kept = self.before = row.value
+
+    @property
+    def came_or_went(self) -> bool:
+        """Whether it showed nothing before it was last written down and shows something now, or the other way round."""
+        return (self.before in (None, NULL)) != (self.value in (None, NULL))
 
     @property
     def subject(self) -> str:
@@ -427,6 +437,8 @@ class Index:
         for entry in entries:
             (changed if entry.stored else made).append(entry.row())
             entry.stored = True
+            if entry.value != entry.kept:
+                entry.before, entry.kept = entry.kept, entry.value
         if made:
             self._storage.put_registers(made)
         if changed:

@@ -22,7 +22,7 @@ None but ``replica`` does any I/O, reads a clock or makes a random number.
 
 The world outside: ``transport`` (sockets, TLS), ``speaking`` (spoken codes over them), ``discovery`` (mDNS), ``nearby``
 (the last two for a node that hosts), ``hosting`` and ``service`` (a ``Peer`` at work), ``copying`` and
-``blob_exchange`` (what travels beside the stream).
+``blob_exchange`` (what travels beside the stream), ``checking`` (many signatures, in a process of its own).
 
 **How to host it** (sockets, TLS, discovery, pairing). Make one ``Peer``. For each connection take a number; call
 ``opened``, then ``received`` for every frame and ``closed`` at its end; call ``tick`` once a second. After every call

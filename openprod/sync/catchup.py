@@ -19,7 +19,7 @@ from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
-from openprod.core.bundles import Bundle, SignedBundle, verify
+from openprod.core.bundles import Bundle, SignedBundle, inspect, verify
 from openprod.errors import Untrusted
 from openprod.sync.messages import Point, Tip
 
@@ -166,13 +166,17 @@ class Intake:
     def held(self) -> int:
         return len(self._held)
 
-    def take(self, history: History, bundles: Iterable[SignedBundle]) -> Taken:
-        """Raises Untrusted for a bundle whose signature, device or chain doesn't hold; nothing of the call is taken."""
+    def take(self, history: History, bundles: Iterable[SignedBundle], *, checked: bool = False) -> Taken:
+        """``checked``: their signatures have been verified.
+
+        Raises Untrusted for a bundle whose signature, device or chain doesn't hold; nothing of the call is taken.
+        """
+        look = inspect if checked else verify
         fresh: dict[bytes, tuple[SignedBundle, Bundle]] = {}
         for signed in bundles:
             digest = hashlib.sha256(signed.body).digest()
             if digest not in self._held and digest not in fresh:
-                fresh[digest] = signed, verify(signed, workspace=self._workspace)
+                fresh[digest] = signed, look(signed, workspace=self._workspace)
         view = _View(history)
         ready: list[Incoming] = []
         forks: list[Fork] = []

@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 from anyio import to_thread
@@ -33,6 +33,7 @@ from openprod.errors import OpenprodError, Stale, StorageError, Unreachable, Unt
 from openprod.storage.sqlite.connection import DATABASE, translated
 from openprod.sync.bootstrap import Download, check, chunk_bytes, manifest
 from openprod.sync.catchup import Intake
+from openprod.sync.checking import Checking
 from openprod.sync.flow import WINDOW_BYTES
 from openprod.sync.messages import PIECE_BYTES_MAX, About, Chunk, ChunkWanted, Credit, Manifest, ManifestWanted
 
@@ -46,6 +47,8 @@ _log = logging.getLogger(__name__)
 class Owner(Protocol):
     """Of the connections, each with its number."""
 
+    checking: Checking
+
     @property
     def held(self) -> int:
         """About how many bundles are here."""
@@ -55,9 +58,11 @@ class Owner(Protocol):
     def refuse(self, number: int, fault: OpenprodError) -> None:
         """End the connection, and say why."""
 
-    async def take(self, number: int, bundles: Sequence[SignedBundle], intake: Intake) -> OpenprodError | None:
-        """Take in what came over that connection: verified, committed, told. What was wrong, if anything: whoever sent
-        what can't be trusted has been let go."""
+    async def take(
+        self, number: int, bundles: Sequence[SignedBundle], intake: Intake, ahead: asyncio.Future[bool] | None
+    ) -> OpenprodError | None:
+        """Take in what came over that connection: verified (``ahead``: what ``checking`` began), committed, told. What
+        was wrong, if anything: whoever sent what can't be trusted has been let go."""
 
     def moved(self) -> None: ...
     def copied(self) -> None:
@@ -276,6 +281,7 @@ class Copying:
         else:
             if number and number == self._from:
                 self._fetched = fetched
+                self._owner.checking.expect()
                 await self._go_on(fetched)
 
     async def _came(self, fetched: Fetched, chunk: Chunk) -> bool:
@@ -335,13 +341,23 @@ class Copying:
         intake = Intake(self._workspace.id)
         again = self._owner.held > 0
         groups = read_oplog(fetched.path)
+
+        async def read() -> _Group | None:
+            group: list[SignedBundle] | None = await to_thread.run_sync(next, groups, None)
+            if group is None:
+                return None
+            fresh = await self._workspace.on_thread(partial(_lacking, group=group)) if again else group
+            return _Group(len(group), fresh, self._owner.checking.begin(fresh))
+
         try:
-            while (group := await to_thread.run_sync(next, groups, None)) is not None:
-                fresh = await self._workspace.on_thread(partial(_lacking, group=group)) if again else group
-                fault = await self._owner.take(number, fresh, intake) if fresh else None
+            coming = await read()
+            while coming is not None:
+                # While one is taken in, the next one's signatures are verified.
+                group, coming = coming, await read()
+                fault = await self._owner.take(number, group.fresh, intake, group.ahead) if group.fresh else None
                 if fault is not None:
                     return fault
-                fetched.taken += len(group)
+                fetched.taken += group.size
                 self._owner.moved()
         except Untrusted as error:
             self._owner.refuse(number, error)
@@ -365,6 +381,12 @@ class Copying:
     def _drop(self) -> None:
         with suppress(OSError):
             self._part.unlink()
+
+
+class _Group(NamedTuple):
+    size: int
+    fresh: list[SignedBundle]
+    ahead: asyncio.Future[bool] | None
 
 
 def _newest(committer: Committer) -> int:

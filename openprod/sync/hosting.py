@@ -29,6 +29,7 @@ from openprod.sync import replica
 from openprod.sync.admission import Admission, is_for_later
 from openprod.sync.blob_exchange import BlobExchange
 from openprod.sync.catchup import Intake, Survey, must_leave, survey
+from openprod.sync.checking import Checking
 from openprod.sync.copying import Copying
 from openprod.sync.latest import Latest
 from openprod.sync.messages import Have, Tip
@@ -67,7 +68,7 @@ class Connection:
         self.let_in = False
         self.caller = self.wanted = self.yes = self.paired = self.joined = False
         self.heads: list[bytes] | None = None
-        self.asked: asyncio.Queue[Do] = asyncio.Queue()
+        self.asked: asyncio.Queue[tuple[Do, asyncio.Future[bool] | None]] = asyncio.Queue()
         self._frames: deque[bytes] = deque()
         self._size = 0
         self._more = asyncio.Event()
@@ -143,6 +144,7 @@ class Hosting:
         self._latest = Latest()
         self._numbers = itertools.count(1)
         self._open: set[Connection] = set()
+        self.checking = Checking(workspace.id)
         self._grown = asyncio.Event()
         # The production first, then what belongs to it: both at once take longer than one after the other.
         self._blobs = BlobExchange(workspace.blobs, workspace.folder / "run", self.say, lambda: self.copying.comes)
@@ -158,6 +160,7 @@ class Hosting:
                 tasks.start_soon(self._tell_commits)
                 tasks.start_soon(self.copying.run)
                 tasks.start_soon(self._blobs.run)
+                tasks.start_soon(self.checking.run)
                 await self._blobs.look()
                 while True:
                     await anyio.sleep(TICK_S)
@@ -300,7 +303,8 @@ class Hosting:
                     self._blobs.joined(connection.number)
                 self._host.noticed(effect)
             elif (connection := self.connections.get(effect.connection)) is not None:
-                connection.asked.put_nowait(effect)
+                ahead = self.checking.begin(effect.output.bundles) if isinstance(effect.output, TakeIn) else None
+                connection.asked.put_nowait((effect, ahead))
         if effects:
             self._host.moved()
 
@@ -323,12 +327,14 @@ class Hosting:
             self._host.said(f"{connection.name} sent what can't be trusted, and was let go: {fault.sentence}")
         self.do(self.peer.refused(number, "untrusted", fault.sentence, now()))
 
-    async def take(self, number: int, bundles: Sequence[SignedBundle], intake: Intake) -> OpenprodError | None:
+    async def take(
+        self, number: int, bundles: Sequence[SignedBundle], intake: Intake, ahead: asyncio.Future[bool] | None
+    ) -> OpenprodError | None:
         connection = self.connections.get(number)
         if connection is None:
             return Unreachable("The connection was lost.")
         with anyio.CancelScope(shield=True):
-            fault = await self._take_in(connection, bundles, intake)
+            fault = await self._take_in(connection, bundles, intake, ahead)
         return fault
 
     def moved(self) -> None:
@@ -341,16 +347,16 @@ class Hosting:
 
     async def _answer_all(self, connection: Connection) -> None:
         while True:
-            asked = await connection.asked.get()
+            asked, ahead = await connection.asked.get()
             try:
-                await self._answer(connection, asked)
+                await self._answer(connection, asked, ahead)
             except OpenprodError as error:
                 code = error.code.lower() if error.code.replace("_", "").isalpha() else "error"
                 self.do(self.peer.refused(connection.number, code, error.sentence, now()))
             finally:
                 connection.asked.task_done()
 
-    async def _answer(self, connection: Connection, asked: Do) -> None:
+    async def _answer(self, connection: Connection, asked: Do, ahead: asyncio.Future[bool] | None) -> None:
         output, number = asked.output, connection.number
         if isinstance(output, Proven):
             connection.device, connection.name, connection.paired = output.device, output.name, output.paired
@@ -378,7 +384,7 @@ class Hosting:
         elif isinstance(output, TakeIn):
             # What was committed must be told to pages and others, also when this connection ends meanwhile.
             with anyio.CancelScope(shield=True):
-                await self._take_in(connection, output.bundles, connection.intake)
+                await self._take_in(connection, output.bundles, connection.intake, ahead)
         elif isinstance(output, Ask):
             self._host.ask(connection, output.coming)
         elif isinstance(output, RecordsCame):
@@ -411,13 +417,15 @@ class Hosting:
             await self._left_log(connection)
 
     async def _take_in(
-        self, connection: Connection, bundles: Sequence[SignedBundle], intake: Intake
-    ) -> OpenprodError | None:
+        self, connection: Connection, bundles: Sequence[SignedBundle], intake: Intake,
+        ahead: asyncio.Future[bool] | None,
+    ) -> OpenprodError | None:  # fmt: skip
         """What was wrong, if anything; that has been told."""
         number, size = connection.number, sum(len(one.body) for one in bundles)
+        checked = ahead is not None and await ahead
         try:
             taken = await self.workspace.on_thread(
-                lambda committer: replica.take_in(committer, intake, bundles, self._latest.end)
+                lambda committer: replica.take_in(committer, intake, bundles, self._latest.end, checked=checked)
             )
         except Untrusted as error:
             self.refuse(number, error)

@@ -199,14 +199,16 @@ class Intaken(NamedTuple):
     news: News
 
 
-def take_in(committer: Committer, intake: Intake, bundles: Sequence[SignedBundle], after: int) -> Intaken:
-    """Verify, put in order, commit. ``after``: as for ``news``.
+def take_in(
+    committer: Committer, intake: Intake, bundles: Sequence[SignedBundle], after: int, *, checked: bool = False
+) -> Intaken:
+    """Verify (unless that has been done: ``checked``), put in order, commit. ``after``: as for ``news``.
 
     Raises Untrusted with nothing taken in, StorageError likewise.
     """
     held = Held(committer)
     own = committer.log
-    taken = intake.take(held, bundles)
+    taken = intake.take(held, bundles, checked=checked)
     if not taken.ready:
         return Intaken({}, {}, 0, [], [], None, False, news(committer, after))
     outcomes, events = committer.commit([Foreign(signed=one.signed, bundle=one.bundle) for one in taken.ready])

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import anyio
+import pytest
 
+from openprod.core.bundles import SignedBundle
 from openprod.core.operations import CreateEntity
 from openprod.engine.copying import empty_copy
 from openprod.engine.workspace import Workspace
 from openprod.errors import OpenprodError
-from openprod.sync import certificates
+from openprod.sync import certificates, checking, hosting
+from openprod.sync.checking import Checking
 from openprod.sync.messages import CODEC, Chunk
 from openprod.sync.service import PeerService
 from openprod.sync.transport import PAIRING, Accepted, Channel, Closed, Listening, WebSocketTransport
@@ -115,6 +118,25 @@ class Desk:
         return "\n".join(one["sentence"] for one in self.peers.status()["events"])
 
 
+def verify_ahead(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Every bundle's signature is verified by the other process, however few come. What that said."""
+    said: list[bool] = []
+
+    class Ahead(Checking):
+        def begin(self, bundles: Sequence[SignedBundle]) -> asyncio.Future[bool]:
+            async def waited() -> bool:
+                while (verdict := Checking.begin(self, bundles)) is None:
+                    await asyncio.sleep(0.005)
+                said.append(await verdict)
+                return said[-1]
+
+            return asyncio.ensure_future(waited())
+
+    monkeypatch.setattr(checking, "MANY", 0)
+    monkeypatch.setattr(hosting, "Checking", Ahead)
+    return said
+
+
 @asynccontextmanager
 async def desk(folder: Path, name: str, *, of: str = "") -> AsyncIterator[Desk]:
     """With a new production, or with an empty copy of the one with the id ``of``; what is there already is kept."""
@@ -146,4 +168,4 @@ async def fill(workspace: Workspace, count: int, size: int = 20) -> None:
                 tasks.start_soon(workspace.commit, [made])
 
 
-__all__ = ["HERE", "Desk", "OpenprodError", "Watched", "desk", "fill"]
+__all__ = ["HERE", "Desk", "OpenprodError", "Watched", "desk", "fill", "verify_ahead"]

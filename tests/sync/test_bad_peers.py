@@ -27,6 +27,7 @@ from openprod.sync.transport import Channel, Closed, WebSocketTransport
 from openprod.sync.wire import FRAME_BYTES_MAX
 from tests.engine.laptops import cue, identity, laptop
 from tests.sync.conversation import Side
+from tests.sync.desks import verify_ahead
 from tests.sync.test_wire import OF_2
 
 SECONDS_MAX = 60
@@ -274,7 +275,12 @@ def chained_wrong(one: Mallory) -> m.Ops:
         (chained_wrong, "A bundle's number doesn't follow that of the one before it."),
     ],
 )
-def test_bundles_that_are_none(tmp_path: Path, make: Callable[[Mallory], m.Ops], why: str) -> None:
+@pytest.mark.parametrize("ahead", [False, True])
+def test_bundles_that_are_none(
+    tmp_path: Path, make: Callable[[Mallory], m.Ops], why: str, ahead: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = verify_ahead(monkeypatch) if ahead else None
+
     async def scene(peers: Peers) -> None:
         before = await peers.alex.workspace.state_hash()
         mallory = await member(peers)
@@ -284,6 +290,7 @@ def test_bundles_that_are_none(tmp_path: Path, make: Callable[[Mallory], m.Ops],
         assert mallory.side.closed == "untrusted"
         await peers.says(f"mallory sent what can't be trusted, and was let go: {why}")
         assert await peers.alex.workspace.state_hash() == before
+        assert said is None or (False in said) == (make is not chained_wrong)
 
     play(tmp_path, scene)
 

@@ -18,7 +18,7 @@ from openprod.sync import copying
 from openprod.sync.hosting import Hosting
 from openprod.sync.messages import PIECE_BYTES_MAX, Chunk
 from tests.engine.laptops import ROOT
-from tests.sync.desks import Desk, desk, fill
+from tests.sync.desks import Desk, desk, fill, verify_ahead
 
 BUNDLES = 150
 SIZE = 20_000
@@ -179,7 +179,13 @@ def lies(monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None]) -> Non
     monkeypatch.setattr(copying.Given, "_hash", after)
 
 
-def test_an_altered_bundle_in_a_copy_that_a_member_signed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("ahead", [False, True])
+def test_an_altered_bundle_in_a_copy_that_a_member_signed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, ahead: bool
+) -> None:
+    """INV-COPY-1: whoever verifies signatures."""
+    said = verify_ahead(monkeypatch) if ahead else None
+
     def change(path: Path) -> None:
         data = path.read_bytes()
         assert b"000007-" in data
@@ -193,6 +199,7 @@ def test_an_altered_bundle_in_a_copy_that_a_member_signed(folder: Path, monkeypa
         values = await blake.workspace.on_thread(lambda it: [row.value for row in it.storage.all_registers()])
         assert [value for value in values if value and "000007-" in value]
         assert not [value for value in values if value and "999999-" in value]
+        assert said is None or (False in said and True in said)
 
     play(folder, scene)
 
