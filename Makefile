@@ -16,7 +16,7 @@ LOAD_PACKAGES := benchmarks/load/node_modules/.installed
 PAGE := client/dist/index.html
 PAGE_SOURCES := $(shell find client/src client/public client/index.html client/vite.config.ts crdt_schema/typescript -type f 2>/dev/null)
 
-.PHONY: all install page demo wheel test test-python test-client check bench soak lock reference chromium clean
+.PHONY: all install page demo wheel test test-python test-client check bench soak lock reference pictures chromium clean
 .DELETE_ON_ERROR:
 
 # In four parts at once, about as long: three wait for processes and sockets most of the time, the rest computes.
@@ -82,6 +82,12 @@ lock: install
 ## Write the generated pages of docs/reference again.
 reference: install
 	$(PY) -m openprod.cli.reference > docs/reference/cli.md
+
+## Draw the pictures of docs/images again, from real nodes and pages.
+pictures: install $(PAGE) chromium
+	folder="$$(mktemp -d)" && PYTHONPATH="$$PWD" node tests/browser/pictures.mjs "$$PWD/$(PY)" "$$folder" \
+	  "$$(command -v chromium || command -v chromium-browser || command -v google-chrome)" \
+	  && cp "$$folder"/*.png docs/images/
 
 chromium:
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
