@@ -43,7 +43,7 @@ from openprod.plugin_api.exports import Files, safe_name, without_controls
 from openprod.plugin_api.identity import entity_id
 from openprod.plugin_api.snapshot import Answer, EdgeView, Revision, Snapshot, Written
 from openprod.plugin_api.source import Source
-from openprod.plugin_api.table import Row, Table
+from openprod.plugin_api.table import Row, Table, column_letters
 
 __all__ = [
     "AddEdge",
@@ -78,6 +78,7 @@ __all__ = [
     "Source",
     "Table",
     "Written",
+    "column_letters",
     "end_of",
     "entity_id",
     "in_zone",

@@ -28,6 +28,12 @@ class Row(NamedTuple):
         """The cell, "" beyond the row's end."""
         return self.cells[index] if index < len(self.cells) else ""
 
+    @property
+    def excerpt(self) -> str:
+        """What stands in it, quoted and at most 80 characters long, to tell people which row is meant."""
+        text = " · ".join(cell for cell in self.cells if cell)
+        return f"“{text[:77]}…”" if len(text) > 78 else f"“{text}”"
+
 
 class Table(NamedTuple):
     rows: tuple[Row, ...]
@@ -36,6 +42,16 @@ class Table(NamedTuple):
     @property
     def width(self) -> int:
         return max((len(row.cells) for row in self.rows), default=0)
+
+
+def column_letters(index: int) -> str:
+    """A column as spreadsheets call it: 0 → A, 26 → AA."""
+    letters = ""
+    index += 1
+    while index:
+        index, rest = divmod(index - 1, 26)
+        letters = chr(ord("A") + rest) + letters
+    return letters
 
 
 def read_table(text: str) -> Table:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from openprod.plugin_api import InvalidFile, Proposal, Row, Snapshot, Source
+from openprod.plugin_api import InvalidFile, Proposal, Row, Snapshot, Source, column_letters
 
 from . import phones
 from .columns import ALIASES, Columns, find_header, normal
@@ -57,7 +57,7 @@ class _Reader:
         header = self._columns.header.number
         for row in rows:
             if row.number < header and not row.empty:
-                self._writer.skip(f"row {row.number}", f"Stands above the header: {_excerpt(row)}.")
+                self._writer.skip(f"row {row.number}", f"Stands above the header: {row.excerpt}.")
         below = [row for row in rows if row.number > header]
         body = [row for row in below if not row.empty]
         self._say_columns(body)
@@ -82,7 +82,7 @@ class _Reader:
             return
         fields = _named(cells)
         if not fields.get("name") or phones.is_nothing(fields["name"]):
-            self._writer.skip(where, f"No name: {_excerpt(row)}.")
+            self._writer.skip(where, f"No name: {row.excerpt}.")
             return
         self._numbers(where, cells, fields)
         self._emails(where, cells, fields)
@@ -172,7 +172,7 @@ class _Reader:
             elif filled:
                 sample = ", ".join(f"row {row.number}: {row.cell(index)[:40]}" for row in filled[:3])
                 more = ", …" if len(filled) > 3 else ""
-                self._writer.skip(f"column {_letters(index)}", f"It has no header ({sample}{more}).")
+                self._writer.skip(f"column {column_letters(index)}", f"It has no header ({sample}{more}).")
 
 
 def _named(cells: dict[str, list[tuple[int, str]]]) -> dict[str, Any]:
@@ -203,18 +203,3 @@ def _date(text: str) -> str:
 
 def _rows(count: int) -> str:
     return "1 row" if count == 1 else f"{count} rows"
-
-
-def _excerpt(row: Row) -> str:
-    text = " · ".join(cell for cell in row.cells if cell)
-    return f"“{text[:77]}…”" if len(text) > 78 else f"“{text}”"
-
-
-def _letters(index: int) -> str:
-    """A spreadsheet's letters: 0 → A, 26 → AA."""
-    letters = ""
-    index += 1
-    while index:
-        index, rest = divmod(index - 1, 26)
-        letters = chr(ord("A") + rest) + letters
-    return letters

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from openprod.plugin_api import InvalidFile, Proposal, Row, Snapshot, Source
+from openprod.plugin_api import InvalidFile, Proposal, Row, Snapshot, Source, column_letters
 
 from .cells import LISTS, cue_number, fade, list_name, part_number, seconds, time_of_day
 from .columns import ALIASES, Columns, find_header
@@ -58,7 +58,7 @@ class _Reader:
         below = [row for row in rows if row.number > header]
         body = [row for row in below if not row.empty]
         for row in above:
-            self._writer.skip(f"row {row.number}", f"Stands above the header: {_excerpt(row)}.")
+            self._writer.skip(f"row {row.number}", f"Stands above the header: {row.excerpt}.")
         self._say_columns(body)
         if len(below) > len(body):
             self._writer.skip(
@@ -82,7 +82,7 @@ class _Reader:
         cells = {field: text for index, field in self._columns.fields.items() if (text := row.cell(index))}
         number = cells.pop("number", "")
         if not number:
-            self._writer.skip(where, f"No cue number: {_excerpt(row)}.")
+            self._writer.skip(where, f"No cue number: {row.excerpt}.")
             return
         numbered = cue_number(number)
         if numbered is None:
@@ -125,7 +125,7 @@ class _Reader:
             self._default_used = self._default_used or not numbered.list
             self._writer.cue(where, fields)
         if not found:
-            self._writer.skip(where, f"No cue number in any column: {_excerpt(row)}.")
+            self._writer.skip(where, f"No cue number in any column: {row.excerpt}.")
 
     def _token(self, where: str, token: str, department: str, shared: dict[str, Any]) -> None:
         """``3/d8``, ``1/L3``: a number and options."""
@@ -176,7 +176,7 @@ class _Reader:
             elif filled:
                 sample = ", ".join(f"row {row.number}: {row.cell(index)}" for row in filled[:3])
                 more = ", …" if len(filled) > 3 else ""
-                self._writer.skip(f"column {_letters(index)}", f"It has no header ({sample}{more}).")
+                self._writer.skip(f"column {column_letters(index)}", f"It has no header ({sample}{more}).")
 
 
 def _value(field: str, text: str) -> dict[str, Any] | None:
@@ -231,18 +231,3 @@ def _guess_list(source: Source, columns: Columns) -> str:
 
 def _rows(count: int) -> str:
     return "1 row" if count == 1 else f"{count} rows"
-
-
-def _excerpt(row: Row) -> str:
-    text = " · ".join(cell for cell in row.cells if cell)
-    return f"“{text[:77]}…”" if len(text) > 78 else f"“{text}”"
-
-
-def _letters(index: int) -> str:
-    """A spreadsheet's letters: 0 → A, 26 → AA."""
-    letters = ""
-    index += 1
-    while index:
-        index, rest = divmod(index - 1, 26)
-        letters = chr(ord("A") + rest) + letters
-    return letters
