@@ -39,8 +39,12 @@ class Part:
         self.update = update
         self.overwritten: set[Id | None] = {struct[4] for struct in update.structs if struct[5] is None}
         """Ids that its structs follow, as a field's next value does."""
-        self.overwrites_only = all(one[2] == 1 and one[:2] in self.overwritten for one in update.deletes)
+        self.overwrites_only = True
         """Whether it removes nothing, or only what it wrote another value over."""
+        for client, clock, length in update.deletes:
+            if length != 1 or (client, clock) not in self.overwritten:
+                self.overwrites_only = False
+                break
         self.bundle = bundle
         self.live = live
         self.rank = rank

@@ -233,7 +233,8 @@ class Gate:
         state = self.state
         added: list[Range] = []
         known: list[Range] = []
-        if (self.halves or any(item.pairs for item in items)) and self._cuts(items):
+        pairs = items[0].pairs if len(items) == 1 else any(item.pairs for item in items)
+        if (pairs or self.halves) and self._cuts(items):
             return Release(items, [], [], [], _cut())
         if len(items) == 1:
             sections = items[0].decoded.sections
