@@ -39,6 +39,7 @@ from openprod.core.queries.plan import (
     Test,
 )
 from openprod.core.schema import Edge, Facet, Field
+from openprod.engine import queries_limits
 from openprod.engine.schemas import Schemas
 from openprod.errors import Denied, InputError
 from openprod.yjs import layout
@@ -115,9 +116,10 @@ class Prepared:
 def prepare(query: Query, names: Names, *, allowed: Collection[str] | None = None) -> Prepared:
     """``allowed``: the documents that may be seen, None for all.
 
-    Raises InputError (with the column, where there is one) for names that nobody knows, Denied for names that belong
-    to other documents, whether they are there or not.
+    Raises InputError (with the column, where there is one) for names that nobody knows and for what asks too much,
+    Denied for names that belong to other documents, whether they are there or not.
     """
+    queries_limits.check(query)
     return _Resolver(names, allowed).query(query)
 
 

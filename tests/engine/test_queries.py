@@ -23,6 +23,7 @@ from openprod.core.operations import (
 )
 from openprod.core.queries import parse
 from openprod.core.schema import Edge, Facet, Field, Schema
+from openprod.engine import queries_limits
 from openprod.engine.queries import KnownNames, Preparing
 from openprod.engine.schemas import Schemas
 from openprod.engine.workspace import Workspace
@@ -266,3 +267,20 @@ def test_what_was_made_of_a_query_is_kept_for_those_who_may_see_it() -> None:
     many = [preparing(parse(f"planned.guest limit {number + 1}"), names) for number in range(300)]
     assert preparing(parse("planned.guest limit 300"), names) is many[-1]
     assert preparing(parse("planned.guest limit 1"), names) is not many[0], "there is a bound"
+
+
+async def test_what_asks_too_much_is_told_so(workspace: Workspace) -> None:
+    """Not that the file can't be used: SQLite has limits of its own."""
+    many = {"$or": [{"name": str(number)} for number in range(3000)]}
+    for where, about in (
+        (many, "conditions"), ({"$not": many}, "conditions"), ({"name": {"in": list(range(40_000))}}, "values"),
+        ({"$matching": "x" * 60_000}, "look for"), ({"$matching": " ".join(map(str, range(300)))}, "look for"),
+    ):  # fmt: skip
+        with pytest.raises(InputError, match=about) as refused:
+            await workspace.query({"facet": "listed.card", "where": where})
+        assert "At most" in refused.value.hint or "at most" in refused.value.hint
+    most = {"$or": many["$or"][: queries_limits.CONDITIONS_MAX - 1]}
+    assert (await workspace.query({"facet": "listed.card", "where": most}))["rows"] == []
+    words = " ".join(map(str, range(queries_limits.WORDS_MAX)))
+    for source in ({"facet": "listed.card"}, {"concept": "Person"}):
+        assert (await workspace.query({**source, "where": {"$matching": words}}))["rows"] == []

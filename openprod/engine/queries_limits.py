@@ -1,0 +1,56 @@
+"""How much one query may ask: more than that and SQLite refuses it, or plans it for minutes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from openprod.core.queries.ast import And, Condition, Has, Hop, In, Matching, Not, Or, Query
+from openprod.core.queries.order import words_of
+from openprod.errors import InputError
+
+CONDITIONS_MAX: Final = 500
+VALUES_MAX: Final = 2_000
+"""In all lists of values together."""
+
+WORDS_MAX: Final = 100
+MATCHING_MAX: Final = 1_000
+"""Characters."""
+
+
+def check(query: Query) -> None:
+    """Raises InputError."""
+    found = [*_conditions(query.where), *(one for hop in query.along for one in _of_hop(hop))]
+    if len(found) > CONDITIONS_MAX:
+        raise InputError(
+            "The query has too many conditions.",
+            hint=f"At most {CONDITIONS_MAX}. Several values of one field are one: field in (…).",
+        )
+    if sum(len(one.values) for one in found if isinstance(one, In)) > VALUES_MAX:
+        raise InputError("The query lists too many values.", hint=f"At most {VALUES_MAX:,}: ask in several parts.")
+    for one in found:
+        if isinstance(one, Matching) and (len(one.text) > MATCHING_MAX or len(words_of(one.text)) > WORDS_MAX):
+            raise InputError(
+                "That is too much to look for at once.",
+                hint=f"“matching” takes at most {WORDS_MAX} words and {MATCHING_MAX:,} characters.",
+            )
+
+
+def _conditions(condition: Condition | None) -> Iterator[Condition]:
+    """It, and all within."""
+    if condition is None:
+        return
+    yield condition
+    if isinstance(condition, (And, Or)):
+        for part in condition.parts:
+            yield from _conditions(part)
+    elif isinstance(condition, Not):
+        yield from _conditions(condition.part)
+    elif isinstance(condition, Has):
+        for hop in condition.hops:
+            yield from _of_hop(hop)
+
+
+def _of_hop(hop: Hop) -> Iterator[Condition]:
+    yield from _conditions(hop.where)
+    yield from _conditions(hop.edge_where)
