@@ -59,6 +59,10 @@ class Facet(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """The fields as people read them from left to right: ``order`` first, then the rest by name."""
         return [*(name for name in self.order if name in self.fields), *sorted(set(self.fields) - set(self.order))]
 
+    def former(self) -> dict[str, tuple[str, ...]]:
+        """{field: what it was called before, the latest first}, of those that were."""
+        return {name: field.was for name, field in self.fields.items() if field.was}
+
 
 class Edge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """``source``/``target`` are facet names or ``*``; ``cardinality`` is ``one`` or ``many``."""

@@ -208,6 +208,13 @@ class Bonds:
             return None
         return Bond(survivor, root, field)
 
+    def stands(self, bond: Bond) -> bool:
+        """Whether there is such a bond (still)."""
+        document, root = layout.CORE, layout.CONCEPT_ENTITY_ROOT
+        if bond.facet:
+            document, root = bond.facet.partition(".")[0], bond.facet
+        return self.of(document, root, bond.owner, bond.field) == bond
+
     def places(self, bond: Bond) -> list[Register]:
         """The registers of a bond, the canonical one first. Those of deleted and detached things aren't of it."""
         if bond.facet:
@@ -224,10 +231,14 @@ class Bonds:
         """The register of a field, and those of what it was that there are."""
         if self._is_gone(facet, entity):
             return []
+        own, *kept = self.named(document, facet, entity, field)
+        return [own, *kept] if kept or self._has(document, facet, entity, own[2]) else []
+
+    def named(self, document: str, facet: str, entity: str, field: str) -> list[Register]:
+        """The register of a field, there or not, then those of what it was that there are."""
         field, *earlier = self._schemas.keys_of(facet, field)
-        key = layout.field_key(entity, field)
-        kept = self._kept(document, facet, entity, earlier)
-        return [(document, facet, key), *kept] if kept or self._has(document, facet, entity, key) else []
+        own = (document, facet, layout.field_key(entity, field))
+        return [own, *self._kept(document, facet, entity, earlier)]
 
     def _kept(self, document: str, facet: str, entity: str, earlier: list[str]) -> list[Register]:
         """Registers of earlier keys that there are."""
@@ -241,11 +252,11 @@ class Bonds:
         return marker is not None or self._index.find(document, facet, key) is not None
 
     def owned(self, owner: str) -> Iterator[Bond]:
-        """The bonds of a concept entity or of a survivor."""
+        """The bonds of a concept entity, of a survivor, or of an entity whose fields were called otherwise."""
         concept = self.concepts.get(self.concept_entities.get(owner, ""))
         for field in sorted(concept.fields) if concept is not None else ():
             yield Bond(owner, "", field)
-        if owner in self._absorbed:
+        if owner in self._absorbed or self._schemas.renames:
             found = set()
             for id in self.one(owner):
                 for row in self._storage.registers_of_entity(id):
@@ -280,6 +291,8 @@ class Bonds:
         for entry in touched:
             if entry.root != layout.ENTITY_ROOT and not (entry.root == layout.BINDING_ROOT and entry.field):
                 owners |= self._absorbed.keys()  # what a concept no longer holds together a merge still may
+                if self._schemas.renames:  # and so may the names that a field has had
+                    owners |= self._concerned(entry)
             if entry.root == layout.CONCEPT_ENTITY_ROOT:
                 owners.add(entry.entity)
             elif entry.root == layout.ENTITY_ROOT:
@@ -298,6 +311,18 @@ class Bonds:
                 owners.add(id)
                 owners |= {self._memberships[facet, id] for facet in self.bindings if (facet, id) in self._memberships}
         return owners
+
+    def _concerned(self, entry: Entry) -> set[str]:
+        """The entities that a concept, a binding or a concept entity is about."""
+        if entry.root == layout.CONCEPT_ENTITY_ROOT:
+            members = self._members.get(entry.entity, set())
+        else:
+            members = {
+                member
+                for member, owner in self._memberships.items()
+                if entry.entity in (member[0], self.concept_entities.get(owner))
+            }
+        return {self.survivor(id) for _facet, id in members}
 
     def _standing(self, owners: Iterable[str]) -> tuple[dict[str, str], dict[tuple[str, str], str]]:
         owners = sorted(owners)

@@ -240,7 +240,6 @@ class Concepts:
                 binding = self._binding(facet)
                 own = binding.fields.get(field) if binding is not None else None
                 if own is not None and self._it.has_facet(entity, facet):
-                    places += [
-                        (facet.partition(".")[0], facet, layout.field_key(id, own)) for id in self._bonds.one(entity)
-                    ]
+                    for id in self._bonds.one(entity):
+                        places += self._bonds.named(facet.partition(".")[0], facet, id, own)
             self._it.agree(places)

@@ -138,12 +138,14 @@ class Detector:
         bonds: set[Bond] = set()
         for entry in found:
             self._judge(entry, None, changed, bonds)
-        for bond in sorted(bonds):
-            self._bond(bond, changed)
         for row in self._storage.conflicts(kind="semantic"):
             bond = Bond(*json.loads(row.subject)["bond"])
-            if bond.facet and self.bonds.of(row.document, bond.facet, bond.owner, bond.field) != bond:
+            if self.bonds.stands(bond):
+                bonds.add(bond)  # registers may have left it
+            else:
                 self._listing.drop(row.id, changed)  # keys of a field that the schema in force doesn't take for one
+        for bond in sorted(bonds):
+            self._bond(bond, changed)
         entities = {entry.entity for entry in found}
         for known in sorted({id for entity in entities for id in self._listing.about(f"duplicate/{entity}")}):
             self.duplicates.judge_again(known, changed)  # also where the schema has nothing to say of it any more

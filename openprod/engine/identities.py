@@ -69,8 +69,8 @@ class Identities:
         }  # fmt: skip
 
     def _shown(self, facet: str, entity: str, field: str) -> Any:
-        row = self._storage.register_at(facet.partition(".")[0], facet, layout.field_key(entity, field))
-        return None if row is None or row.value is None else json.loads(row.value)
+        entry = self._committer.detector.shown_entry(facet.partition(".")[0], facet, entity, field)
+        return None if entry is None or entry.value is None else json.loads(entry.value)
 
     def shared_private(self) -> dict[str, dict[str, set[str]]]:
         """{facet: {entity: its fields that show one value with a field that another facet's schema calls private}}."""

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 def merge(committer: Committer, it: Lowering, operation: MergeEntities) -> None:
     """Raises InvalidOperation or NotFound."""
     survivor, absorbed = check(committer, it, operation.survivor, operation.absorbed)
-    chosen = {(facet, field): value for facet, fields in operation.values.items() for field, value in fields.items()}
+    now = committer.schemas.keys_of
+    chosen = {(facet, now(facet, key)[0]): value for facet, of in operation.values.items() for key, value in of.items()}
     for facet in facets_of(committer, it, absorbed):
         document = facet.partition(".")[0]
         if not it.has_facet(survivor, facet):
@@ -83,7 +84,7 @@ def facets_of(committer: Committer, it: Lowering, entity: str) -> list[str]:
 
 def fields_of(committer: Committer, facet: str, survivor: str, absorbed: str) -> list[str]:
     rows = [*committer.storage.registers_of_entity(survivor), *committer.storage.registers_of_entity(absorbed)]
-    return sorted({row.field for row in rows if row.root == facet and row.field})
+    return sorted({committer.schemas.keys_of(facet, row.field)[0] for row in rows if row.root == facet and row.field})
 
 
 def _places(committer: Committer, facet: str, field: str, survivor: str, absorbed: str) -> list[Register]:

@@ -239,7 +239,7 @@ class _Resolver:
             frozenset(one for one in columns if facet.fields[one].type == "text"),
             frozenset(one for one in columns if self._names.is_sought(name, one)),
             dict(binding.fields) if binding else {},
-            {one: facet.fields[one].was for one in columns if facet.fields[one].was},
+            facet.former(),
         )  # fmt: skip
 
     def _concept(self, name: Name) -> ConceptSource:
@@ -258,7 +258,8 @@ class _Resolver:
             if one.concept == name and one.facet in facets
         }
         self._roots.update(bindings)
-        return ConceptSource(str(name), tuple(concept.columns()), bindings)
+        former = {facet: facets[facet].former() for facet in bindings}
+        return ConceptSource(str(name), tuple(concept.columns()), bindings, former)
 
     def _refuse_dropped(self, name: Name) -> None:
         plugin = name.partition(".")[0]

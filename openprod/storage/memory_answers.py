@@ -200,7 +200,9 @@ class _Evaluation:
         members += [
             (facet, id) for facet in own if self._is_free(facet, entity) for id in (entity, *self._absorbed(entity))
         ]
-        values = (present(self._field(facet, id, own[facet])) for facet, id in members)
+        values = (
+            present(self._field(facet, id, key)) for facet, id in members for key in source.keys(facet, own[facet])
+        )
         return next((value for value in values if value is not None), None)
 
     # -- conditions ----------------------------------------------------------------------------------------

@@ -58,7 +58,7 @@ NAMES = KnownNames(
     Schemas({"a": SCHEMA}),
     {"Thing": Concept(name="Thing", fields={"label": ConceptField(), "size": ConceptField(), "free": ConceptField()})},
     [
-        Binding(facet="a.one", concept="Thing", fields={"label": "x", "size": "y"}),
+        Binding(facet="a.one", concept="Thing", fields={"label": "x", "size": "y", "free": "new"}),
         Binding(facet="a.two", concept="Thing", fields={"label": "name"}),
     ],
 )

@@ -22,8 +22,10 @@ from openprod.core.operations import (
     CreateEntity,
     DefineConcept,
     DeleteEntity,
+    MergeEntities,
     RestoreEntity,
     SetField,
+    SplitEntity,
 )
 from openprod.core.schema import Facet, Field, Schema
 from openprod.engine.commit import Committer
@@ -295,6 +297,77 @@ def test_a_bound_field_that_is_renamed_stays_bound(tmp_path: Path) -> None:
             assert await workspace.conflicts() == []
             assert await workspace.rebuild() == await workspace.state_hash()
             assert (await workspace.entity("room_1"))["facets"]["rooms.room"] == {"called": "Bar"}
+
+    asyncio.run(check())
+
+
+def test_a_concept_reads_what_a_field_was(tmp_path: Path) -> None:
+    """INV-RENAME-1, for what is only under the old key: of what is bound to nothing, when it joins, and as of then."""
+
+    async def check() -> None:
+        async with laptop(tmp_path / "w", "sam", OLD, ROOM) as workspace:
+            await workspace.commit(BOUND)
+            await workspace.commit([made("thing_1", name="Hall"), made("thing_2", name="Bar")])
+            await workspace.commit([CreateEntity(entity="room_1", facets={"rooms.room": {}})])
+            await workspace.adopt([NEW])
+            asked = {"concept": "Named", "fields": ["name"]}
+            assert (await workspace.query(asked))["rows"] == [["room_1", None], ["thing_1", "Hall"], ["thing_2", "Bar"]]
+            found = await workspace.query({**asked, "where": {"name": "Bar"}})
+            assert found["rows"] == [["thing_2", "Bar"]]
+            [name] = await workspace.preview_same("Named", ["thing_1", "room_1"])
+            assert name["state"] == "fills"
+            assert {one["entity"]: one["value"] for one in name["values"]} == {"thing_1": "Hall", "room_1": None}
+            bundle = (await workspace.commit([AssertSame(concept="Named", entities=("thing_1", "room_1"))])).bundle
+            assert (await workspace.entity("room_1"))["facets"]["rooms.room"] == {"called": "Hall"}
+            [shown] = await workspace.concept_entities("Named")
+            assert shown["values"] == {"name": "Hall"}
+            assert {one["entity"]: one["values"] for one in shown["bound"]} == {
+                "thing_1": {"name": "Hall"}, "room_1": {"name": "Hall"},
+            }  # fmt: skip
+            await workspace.commit([sets("thing_1", "title", "Foyer")])
+            then = await workspace.query({**asked, "as_of": bundle})
+            assert sorted(row[1] for row in then["rows"]) == ["Bar", "Hall"]
+
+    asyncio.run(check())
+
+
+def test_a_merge_sees_one_field_under_both_its_keys(tmp_path: Path) -> None:
+    """INV-RENAME-1: what the preview of a merge says is what the merge then does."""
+
+    async def check() -> None:
+        async with renamed(tmp_path) as workspace:
+            await workspace.commit([made("thing_2", title="Fan")])
+            preview = await workspace.preview_merge("thing_2", "thing_1")
+            fields = {one["field"]: (one["survivor"], one["absorbed"], one["state"]) for one in preview["fields"]}
+            assert fields == {"title": ("Fan", "Lamp", "differs"), "size": (None, 3, "fills")}
+            merge = MergeEntities(survivor="thing_2", absorbed="thing_1", values={FACET: {"title": "Fan"}})
+            await workspace.commit([merge])
+            assert await workspace.conflicts() == []
+            assert await keys(workspace) == {"title": "Fan", "name": "Fan", "size": 3}
+            await workspace.commit([SplitEntity(entity="thing_1")])
+            assert await titles(workspace) == {"thing_1": "Lamp", "thing_2": "Fan"}
+
+    asyncio.run(check())
+
+
+def test_a_disagreement_between_two_keys_is_the_concepts_once_bound(tmp_path: Path) -> None:
+    """INV-REPLAY-1: one thing, one conflict, whether it was there before the binding or not."""
+
+    async def check() -> None:
+        async with laptop(tmp_path / "w", "sam", NEW, ROOM) as workspace:
+            await workspace.commit(
+                [*BOUND[:1], BindFacet(facet="rooms.room", concept="Named", fields={"name": "called"})]
+            )
+            await workspace.commit([made("thing_1", title="Lamp")])
+            desk = Program("kim", 60, document="things")
+            await desk.send(workspace, desk.keys({"thing_1/name": "Torch"}, root=FACET))
+            assert [one.facet for one in await workspace.conflicts()] == [FACET]
+            await workspace.commit([BindFacet(facet=FACET, concept="Named", fields={"name": "title"})])
+            await workspace.commit([AssertSame(concept="Named", entities=("thing_1",))])
+            assert [one.facet for one in await workspace.conflicts()] == ["core.concept_entity"]
+            told = [one.sentence for one in await workspace.conflicts()]
+            await workspace.rebuild()
+            assert [one.sentence for one in await workspace.conflicts()] == told
 
     asyncio.run(check())
 

@@ -11,6 +11,9 @@ from tests.simulation.identity_world import walk
 # Each of these found something once.
 FOUND = [(5, 60), (17, 60), (35, 70), (46, 70), (53, 70), (79, 70), (98, 70), (910093, 70)]
 
+EVOLVING = [1, 4, 8, 11, 12, 14, 18, 20]
+"""So has each of these, where laptops also go on to other versions of a schema."""
+
 
 @pytest.mark.parametrize(("seed", "steps"), FOUND)
 def test_seeds_that_found_something(seed: int, steps: int) -> None:
@@ -18,8 +21,14 @@ def test_seeds_that_found_something(seed: int, steps: int) -> None:
     walk(seed, steps)
 
 
+@pytest.mark.parametrize("seed", EVOLVING)
+def test_seeds_that_found_something_between_versions(seed: int) -> None:
+    """INV-CONVERGE-1, INV-REPLAY-1, INV-BOND-1: what a field was called is part of what is one."""
+    walk(seed, 60, evolving=True)
+
+
 def test_fresh_seeds() -> None:
     base = secrets.randbits(31)
     print(f"seeds {base}…{base + 24}")
     for seed in range(base, base + 25):
-        walk(seed, 70)
+        walk(seed, 70, evolving=seed % 3 == 0)

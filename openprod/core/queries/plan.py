@@ -31,11 +31,17 @@ class FacetSource:
 
 @dataclass(frozen=True, slots=True)
 class ConceptSource:
-    """``bindings``: {facet: {field of the concept: field of the facet}}, by facet."""
+    """``bindings``: {facet: {field of the concept: field of the facet}}, by facet. ``former``: {facet: {field: what it
+    was called before}}, as of a facet."""
 
     concept: str
     fields: tuple[str, ...]
     bindings: Mapping[str, Mapping[str, str]]
+    former: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+
+    def keys(self, facet: str, own: str) -> tuple[str, ...]:
+        """Where a field of a facet has its value: under its name, or else under one that it had."""
+        return (own, *self.former.get(facet, {}).get(own, ()))
 
 
 Source: TypeAlias = "FacetSource | ConceptSource"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 
 from openprod.core.queries.ast import ENTITY
 from openprod.core.queries.plan import ConceptSource, FacetSource, Source
@@ -136,27 +137,47 @@ class Rows:
         ]
         bound = {facet: fields[field] for facet, fields in source.bindings.items() if field in fields}
         if bound:
-            which = " ".join(f"WHEN {self._p(facet)} THEN {self._p(own)}" for facet, own in bound.items())
+            keys = {facet: source.keys(facet, own) for facet, own in bound.items()}
+            which = [
+                f"CASE {b}.facet {' '.join(f'WHEN {self._p(facet)} THEN {self._p(key)}' for facet, key in turn)} END"
+                for turn in _turns(keys)
+            ]
             facets = ", ".join(map(self._p, bound))
             found.append(
                 f"(SELECT {g}.value FROM bound {b} CROSS JOIN register {g} {PLACE} ON {g}.root = {b}.facet"
-                f" AND {g}.field = CASE {b}.facet {which} END AND {g}.entity = {b}.entity AND {g}.entity <> ''"
+                f" AND {g}.field IN ({', '.join(which)}) AND {g}.entity = {b}.entity AND {g}.entity <> ''"
                 f" WHERE {b}.concept_entity = {entity} AND {b}.facet IN ({facets})"
-                f" AND {g}.value {IS.format(f'{g}.value')} ORDER BY {b}.facet, {b}.entity LIMIT 1)"
+                f" AND {g}.value {IS.format(f'{g}.value')}"
+                f" ORDER BY {b}.facet, {b}.entity{_first(f'{g}.field', which)} LIMIT 1)"
             )
         for facet, own in bound.items():
-            name, field_name = self._p(facet), self._p(own)
+            name, names = self._p(facet), list(map(self._p, source.keys(facet, own)))
             free = (
                 f"{entity} NOT IN (SELECT coalesce(d.survivor, b.entity) FROM bound b"
                 f" LEFT JOIN redirect d ON d.entity = b.entity WHERE b.facet = {name})"
             )
             value = (
-                f"SELECT {g}.value FROM register {g} {PLACE} WHERE {g}.root = {name} AND {g}.field = {field_name}"
-                f" AND {g}.entity <> '' AND {g}.value {IS.format(f'{g}.value')} AND {g}.entity"
+                f"SELECT {g}.value FROM register {g} {PLACE} WHERE {g}.root = {name} AND {g}.field IN"
+                f" ({', '.join(names)}) AND {g}.entity <> '' AND {g}.value {IS.format(f'{g}.value')} AND {g}.entity"
             )
-            found.append(f"(CASE WHEN {free} THEN ({value} = {entity}) END)")
+            first = _first(f"{g}.field", names)
+            own_value = f"{value} = {entity}{f' ORDER BY {first[2:]} LIMIT 1' if first else ''}"
+            found.append(f"(CASE WHEN {free} THEN ({own_value}) END)")
             found.append(
                 f"(CASE WHEN {free} THEN ({value} IN (SELECT {a}.entity FROM redirect {a}"
-                f" WHERE {a}.survivor = {entity}) ORDER BY {g}.entity LIMIT 1) END)"
+                f" WHERE {a}.survivor = {entity}) ORDER BY {g}.entity{first} LIMIT 1) END)"
             )
         return f"nullif(coalesce({', '.join([*found, 'NULL'])}), 'null')"
+
+
+def _turns(keys: Mapping[str, tuple[str, ...]]) -> list[list[tuple[str, str]]]:
+    """(facet, key) of all first keys, then of all second ones, and so on."""
+    longest = max(map(len, keys.values()))
+    return [[(facet, of[at]) for facet, of in keys.items() if at < len(of)] for at in range(longest)]
+
+
+def _first(field: str, keys: Sequence[str]) -> str:
+    """What an order goes on with so that the first of several keys comes first."""
+    if len(keys) == 1:
+        return ""
+    return f", CASE {field} {' '.join(f'WHEN {key} THEN {at}' for at, key in enumerate(keys))} END"
