@@ -238,6 +238,8 @@ class Committer(Taking):
                 self.detector.recheck(rows, changed)
             for edge in sorted({*(old.edges if old else ()), *(new.edges if new else ())}):
                 self.detector.edges.judge_all(f"{plugin}.{edge}", changed)
+        if before != self.schemas:
+            self.detector.recheck_bonds(changed)
 
     def close(self) -> None:
         """Leave a snapshot for a fast opening, and let go of the file."""

@@ -138,18 +138,22 @@ class Detector:
         bonds: set[Bond] = set()
         for entry in found:
             self._judge(entry, None, changed, bonds)
-        for row in self._storage.conflicts(kind="semantic"):
-            bond = Bond(*json.loads(row.subject)["bond"])
-            if self.bonds.stands(bond):
-                bonds.add(bond)  # registers may have left it
-            else:
-                self._listing.drop(row.id, changed)  # keys of a field that the schema in force doesn't take for one
         for bond in sorted(bonds):
             self._bond(bond, changed)
         entities = {entry.entity for entry in found}
         for known in sorted({id for entity in entities for id in self._listing.about(f"duplicate/{entity}")}):
             self.duplicates.judge_again(known, changed)  # also where the schema has nothing to say of it any more
         self.duplicates.settle(found, entities, changed)
+
+    def recheck_bonds(self, changed: set[str]) -> None:
+        """Judge again what was disagreed about after a schema changed: registers may have left a bond, and the schema
+        in force may not take the keys of one for one field."""
+        for row in self._storage.conflicts(kind="semantic"):
+            bond = Bond(*json.loads(row.subject)["bond"])
+            if self.bonds.stands(bond):
+                self._bond(bond, changed)
+            else:
+                self._listing.drop(row.id, changed)
 
     def _judge(self, entry: Entry, history: trees.History | None, changed: set[str], bonds: set[Bond]) -> None:
         """Judge a register, or put down the bond that it is part of: one thing, one conflict."""
