@@ -179,10 +179,11 @@ def test_tokens_come_by_creation_and_a_hash_belongs_to_one(storage: Storage) -> 
     assert [row.id for row in storage.tokens()] == ["c", "d"]
 
 
-def test_quarantine_keeps_all_in_order_of_arrival(storage: Storage) -> None:
-    kept = [("p", bytes([number]), "why", "2026") for number in (3, 1, 1)]
+def test_quarantine_keeps_all_in_order_of_arrival_and_the_same_bytes_once(storage: Storage) -> None:
+    """A program that connects again says the same again, as often as it likes."""
+    kept = [("p", b"3", "why", "2026"), ("p", b"1", "why", "2026"), ("q", b"1", "why", "2026")]
     with storage.transaction():
-        for entry in kept:
+        for entry in (*kept, ("p", b"3", "why", "2027")):
             storage.quarantine(*entry)
     assert storage.quarantined() == kept
 

@@ -67,7 +67,11 @@ class SqliteStorage(Oplog, TextTables):
         self._execute("DELETE FROM token WHERE id = ?", (id,))
 
     def quarantine(self, document: str, update: bytes, why: str, at: str) -> None:
-        self._execute("INSERT INTO quarantine (document, bytes, why, at) VALUES (?,?,?,?)", (document, update, why, at))
+        self._execute(
+            "INSERT INTO quarantine (document, bytes, why, at) SELECT ?1, ?2, ?3, ?4"
+            " WHERE NOT EXISTS (SELECT 1 FROM quarantine WHERE document = ?1 AND bytes = ?2)",
+            (document, update, why, at),
+        )
 
     def quarantined(self) -> list[tuple[str, bytes, str, str]]:
         return self._rows("SELECT document, bytes, why, at FROM quarantine ORDER BY number")
