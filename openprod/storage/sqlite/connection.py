@@ -17,6 +17,7 @@ DATABASE = "workspace.db"
 
 APPLICATION_ID = 0x4F50524F  # "OPRO"
 BUSY_TIMEOUT_S = 5.0
+_MAGIC = b"SQLite format 3\0"
 _MISFIT = re.compile(r"decode to UTF-8|no such (table|column)|has \d+ columns")
 FAULTS = (sqlite3.Error, UnicodeDecodeError)
 """What SQLite's module raises when the file or the disk is at fault."""
@@ -60,6 +61,13 @@ def migrations() -> list[tuple[int, str]]:
     folder = resources.files(__package__).joinpath("migrations")
     found = [(int(entry.name[:4]), entry.read_text()) for entry in folder.iterdir() if entry.name.endswith(".sql")]
     return sorted(found)
+
+
+def looks_like_a_database(path: str | os.PathLike[str]) -> bool:
+    """Whether a file begins as SQLite's do, or all of it may be in its log. Leaves nothing beside it."""
+    with translated(str(path)), open(path, "rb") as file:
+        start = file.read(len(_MAGIC))
+    return start == _MAGIC or (not start and os.path.exists(f"{os.fspath(path)}-wal"))
 
 
 def _check_identity(path: str) -> None:
