@@ -415,6 +415,32 @@ def test_registers_are_found_by_whole_values_where_sought(storage: Storage) -> N
     assert found('"else"') == [1]
 
 
+def test_who_has_a_value_is_found_without_reading_who_has_others(tmp_path: Path) -> None:
+    """Each edit of a field that tells things apart asks for it: an import of N rows would take N² steps."""
+    storage = SqliteStorage(str(tmp_path / "workspace.db"))
+    steps = 0
+
+    def step() -> None:
+        nonlocal steps
+        steps += 1
+
+    def steps_to_find(value: str) -> int:
+        nonlocal steps
+        steps = 0
+        storage._connection.set_progress_handler(step, 1)
+        assert len(storage.registers_valued("p.f", "a", value)) == 1
+        storage._connection.set_progress_handler(None, 0)
+        return steps
+
+    with storage.transaction():
+        storage.put_registers([rows.register(number, value=f"{number}") for number in range(1, 11)])
+    among_few = steps_to_find("7")
+    with storage.transaction():
+        storage.put_registers([rows.register(number, value=f"{number}") for number in range(11, 1_001)])
+    assert 0 < steps_to_find("7") <= among_few
+    storage.close()
+
+
 def test_markers_gone_are_the_absent_and_the_null(storage: Storage) -> None:
     with storage.transaction():
         storage.put_registers(
