@@ -113,7 +113,7 @@ class SqliteStorage(Oplog, TextTables):
     def registers_valued(self, root: str, field: str, value: str) -> list[RegisterRow]:
         rows = self._rows(
             # The index holds the first 40 characters of each value: long values would swell it.
-            # The + keeps SQLite from putting ?3 for the value in the other condition, which then finds nothing by index.
+            # The + keeps SQLite from putting ?3 for the value in the other condition too: the index would do nothing.
             f"SELECT {_REGISTER} FROM register INDEXED BY register_by_value WHERE root = ?1 AND field = ?2 AND sought"
             " AND +value = ?3 AND substr(value, 1, 40) = substr(?3, 1, 40)",
             (root, field, value),
