@@ -12,7 +12,7 @@ from urllib.parse import quote
 import httpx
 
 from openprod.cli.output import note, progress
-from openprod.errors import Busy
+from openprod.errors import Busy, NotFound
 from openprod.running import run, served
 
 T = TypeVar("T")
@@ -95,6 +95,9 @@ def call(folder: Path, work: Callable[[Node], Awaitable[T]]) -> T:
 
 
 def _address(path: tuple[str, ...]) -> str:
+    for part in path:
+        if part in ("", ".", "..") or "/" in part:  # no address can say it
+            raise NotFound(f"There is nothing called “{part}”.", hint="Names and ids hold no “/”, and aren't empty.")
     return "/" + "/".join(quote(part, safe="") for part in path)
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import click
 
 from openprod.cli.output import note, say
-from openprod.running import run
+from openprod.errors import Busy
+from openprod.running import is_served, read_record, run
 
 browser_option = click.option("--no-browser", is_flag=True, help="Don't open the page; its address is printed anyway.")
 
@@ -28,7 +29,16 @@ def serve_folder(folder: Path, *, host: str, port: int, browser: bool) -> None:
         if browser and sys.stdout.isatty():
             threading.Thread(target=_open, args=(address,), daemon=True).start()
 
-    run(lambda: node.serve(folder, host, port, announce=announce, open_browser=show_page, tell=note))
+    try:
+        run(lambda: node.serve(folder, host, port, announce=announce, open_browser=show_page, tell=note))
+    except Busy as error:
+        record = read_record(folder)
+        if record is None or not run(lambda: is_served(folder)):
+            raise
+        raise Busy(
+            f"{folder} is served already, at {record.url}",
+            hint=f"Open {record.url}/#token={record.token} or end that node first (Ctrl-C where it runs).",
+        ) from error
 
 
 def _open(address: str) -> None:

@@ -23,9 +23,9 @@ from openprod.engine.describe import Describer
 from openprod.engine.drafts import Submission
 from openprod.engine.identity import Identity
 from openprod.engine.own_log import LEFT, RESTORED
-from openprod.errors import DamagedFile, InputError, OpenprodError, WrongFile
+from openprod.errors import DamagedFile, InputError, NewerFile, OpenprodError, WrongFile
 from openprod.storage.sqlite.comparing import differences
-from openprod.storage.sqlite.connection import translated
+from openprod.storage.sqlite.connection import looks_like_a_database, translated
 from openprod.storage.sqlite.reader import Reader
 from openprod.storage.sqlite.storage import SqliteStorage
 
@@ -128,7 +128,7 @@ def restore(source: Path, target: Path) -> dict[str, Any]:
     The backup is checked as a whole and stays as it is. Raises InputError or StorageError.
     """
     database = source / "workspace.db" if source.is_dir() else source
-    if not database.is_file():
+    if not database.is_file() or not looks_like_a_database(database):
         raise WrongFile(f"{source} isn't a backup of a workspace.", hint="Name what `openprod backup` wrote.")
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise InputError(f"{target} exists already and isn't empty.", hint="Choose another folder.")
@@ -143,7 +143,12 @@ def restore(source: Path, target: Path) -> dict[str, Any]:
                     shutil.copyfile(part, partial / name)
             if source.is_dir() and (source / "blobs").is_dir():
                 shutil.copytree(source / "blobs", partial / "blobs")
-            found = _prepare(partial / "workspace.db", source)
+            try:
+                found = _prepare(partial / "workspace.db", source)
+            except (WrongFile, NewerFile, DamagedFile) as error:
+                # Said of what people named, not of the copy.
+                sentence = error.sentence.replace(str(partial / "workspace.db"), str(source))
+                raise type(error)(sentence, hint=error.hint) from error
             if target.is_dir():
                 target.rmdir()
             partial.rename(target)

@@ -39,7 +39,7 @@ from openprod.engine.timing import Timing
 from openprod.engine.tokens import Grant, Tokens
 from openprod.engine.views import Views
 from openprod.engine.worker import Worker
-from openprod.errors import Busy, Denied, InputError, NotFound, WrongFile
+from openprod.errors import Busy, Denied, DiskFull, InputError, NotFound, WrongFile
 from openprod.storage.sqlite.connection import DATABASE, translated
 from openprod.storage.sqlite.storage import SqliteStorage
 from openprod.yjs import layout
@@ -116,7 +116,11 @@ class Workspace(Reading, Managing, Timing):
             raise InputError("A workspace needs a name.", hint="Give one with --name.")
         with translated(str(folder)):
             folder.mkdir(parents=True, exist_ok=True)
-        storage = SqliteStorage(str(folder / DATABASE))
+        try:
+            storage = SqliteStorage(str(folder / DATABASE))
+        except DiskFull:
+            (folder / DATABASE).unlink(missing_ok=True)  # nothing is in it yet, and it would be in the way
+            raise
         try:
             with storage.transaction():
                 random_id = ids.ulid(time_ms=time.time_ns() // 1_000_000, random_bytes=secrets.token_bytes)

@@ -22,6 +22,7 @@ from collections.abc import Awaitable, Callable
 
 from openprod.core.bundles import Actor
 from openprod.engine.events import Receipt
+from openprod.engine.reuse import ReusedClientId
 from openprod.engine.tokens import Grant
 from openprod.engine.workspace import Workspace
 from openprod.errors import (
@@ -52,6 +53,7 @@ TRY_AGAIN_LATER = 1013
 _CLOSE_CODES: list[tuple[type[OpenprodError], int]] = [
     (MalformedUpdate, 4400),
     (LimitExceeded, 4413),
+    (ReusedClientId, 4409),
     (Denied, 4403),
     (NotFound, 4404),
     (StorageError, 4503),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from openprod.errors import InvalidFile, LimitExceeded
@@ -82,13 +83,33 @@ def find_delimiter(text: str) -> str:
     return best
 
 
+class _Lines:
+    """The lines of a text; ``ended`` once more were asked for than there are."""
+
+    def __init__(self, text: str) -> None:
+        self._lines = io.StringIO(text, newline="")
+        self.ended = False
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._lines
+        self.ended = True
+
+
 def _rows(text: str, delimiter: str, limit: int = ROWS_MAX + 1) -> list[Row]:
     rows: list[Row] = []
-    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), delimiter=delimiter)
+    lines = _Lines(text.removeprefix("\ufeff"))
+    reader = csv.reader(lines, delimiter=delimiter)
+    begins = 1
     try:
         for number, cells in enumerate(reader, start=1):
             if number > limit:
                 break
+            if lines.ended:  # within a row: one of its cells would hold all that follows in the file
+                raise InvalidFile(
+                    f"A quotation mark is opened near line {begins} and never closed.",
+                    hint="Close it or take it out. Nothing was read: the rows after it can't be told apart.",
+                )
+            begins = reader.line_num + 1
             rows.append(Row(number, tuple(clean(cell) for cell in cells)))
     except csv.Error as error:
         raise InvalidFile(

@@ -90,7 +90,8 @@ class MemoryStorage(TextTables):
         self._put(self._tokens, id, None)
 
     def quarantine(self, document: str, update: bytes, why: str, at: str) -> None:
-        self._put(self._quarantine, len(self._quarantine.rows) + 1, (document, update, why, at))
+        if all(entry[:2] != (document, update) for entry in self.quarantined()):
+            self._put(self._quarantine, len(self._quarantine.rows) + 1, (document, update, why, at))
 
     def quarantined(self) -> list[tuple[str, bytes, str, str]]:
         return [self._quarantine.rows[number] for number in sorted(self._quarantine.rows)]

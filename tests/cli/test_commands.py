@@ -124,7 +124,8 @@ def test_two_laptops_and_a_stick(either: Laptop, jordan: Laptop) -> None:
     assert either.done("hash", "show.openprod") == before
 
     assert either.run("merge", "show.openprod", stick / "pack", "--apply", "--json").json["open_conflicts"] == 1
-    assert "nothing new" in either.done("merge", "show.openprod", stick / "pack", "--apply")
+    again = either.done("merge", "show.openprod", stick / "pack", "--apply")
+    assert again.splitlines() == ["There is nothing new in it.", "1 open conflict in all."]
     (conflict,) = either.run("conflicts", "show.openprod", "--json").json["conflicts"]
     theirs = next(one["version"] for one in conflict["candidates"] if one["value"] == "10:45")
     assert theirs in either.done("conflicts", "show.openprod")
@@ -134,6 +135,10 @@ def test_two_laptops_and_a_stick(either: Laptop, jordan: Laptop) -> None:
         either.run("resolve", "show.openprod", conflict["id"], "--reopen", "--json").json["conflict"]["status"]
         == "open"
     )
+    # It shows none of the values to choose from, and says why.
+    reopened = either.done("conflicts", "show.openprod")
+    assert "shown now" not in reopened
+    assert "every program shows what the decision said that was taken back" in reopened
     decided = either.run("resolve", "show.openprod", conflict["id"], "--value", '"11:15"', "--json").json
     assert decided["conflict"]["resolution"]["value"] == "11:15"
 

@@ -55,6 +55,11 @@ WRONG = [
     ("new other.openprod --name Other --plugin nothing", "NOT_FOUND", 1),
     ("new other.openprod", "USAGE", 2),
     ("restore cues.csv other.openprod", "WRONG_FILE", 1),
+    ("restore empty other.openprod", "WRONG_FILE", 1),
+    ("import show.openprod cues.csv empty", "INVALID_FILE", 1),
+    ("history show.openprod ''", "NOT_FOUND", 1),
+    ("history show.openprod a/b", "NOT_FOUND", 1),
+    ("history show.openprod ..", "NOT_FOUND", 1),
     ("restore missing other.openprod", "WRONG_FILE", 1),
     ("restore show.openprod show.openprod", "INPUT", 1),
     ("serve missing", "WRONG_FILE", 1),
@@ -74,6 +79,7 @@ def laptop(prepared: Path) -> Laptop:
     laptop.done("pack", "show.openprod", "-o", "whole.pack")
     whole = (prepared / "whole.pack").read_bytes()
     (prepared / "torn.pack").write_bytes(whole[: len(whole) // 2])
+    (prepared / "empty").touch()
     return laptop
 
 
@@ -95,6 +101,30 @@ def test_errors_have_a_code_and_a_hint(
     found = SHAPE.match(err)
     assert found is not None, err
     assert found[1] == code
+
+
+def test_a_file_that_is_no_backup_is_called_as_people_called_it(laptop: Laptop) -> None:
+    """And is seen before it is copied. So is one whose damage only shows in the copy."""
+    (laptop.folder / "half.db").write_bytes((laptop.folder / "show.openprod/workspace.db").read_bytes()[:5000])
+    for name, says in (("cues.csv", "isn't a backup"), ("half.db", "damaged")):
+        ended = laptop.run("restore", name, "other.openprod")
+        assert ended.status == 1
+        assert name in ended.err
+        assert says in ended.err
+        assert ".part" not in ended.err
+
+
+def test_what_no_address_can_say_is_answered_in_the_words_of_the_question(laptop: Laptop) -> None:
+    assert "“a/b”" in laptop.run("history", "show.openprod", "a/b").err
+
+
+def test_a_second_node_is_told_where_the_first_one_is(alex: Laptop) -> None:
+    with alex.serving("show.openprod"):
+        ended = alex.run("serve", "show.openprod", "--port", "0", "--no-browser")
+    assert ended.status == 1
+    assert SHAPE.match(ended.err)
+    assert "served already, at http://127.0.0.1:" in ended.err
+    assert "/#token=" in ended.err
 
 
 def test_a_damaged_workspace(alex: Laptop) -> None:

@@ -179,10 +179,11 @@ def test_tokens_come_by_creation_and_a_hash_belongs_to_one(storage: Storage) -> 
     assert [row.id for row in storage.tokens()] == ["c", "d"]
 
 
-def test_quarantine_keeps_all_in_order_of_arrival(storage: Storage) -> None:
-    kept = [("p", bytes([number]), "why", "2026") for number in (3, 1, 1)]
+def test_quarantine_keeps_all_in_order_of_arrival_and_the_same_bytes_once(storage: Storage) -> None:
+    """A program that connects again says the same again, as often as it likes."""
+    kept = [("p", b"3", "why", "2026"), ("p", b"1", "why", "2026"), ("q", b"1", "why", "2026")]
     with storage.transaction():
-        for entry in kept:
+        for entry in (*kept, ("p", b"3", "why", "2027")):
             storage.quarantine(*entry)
     assert storage.quarantined() == kept
 
@@ -412,6 +413,32 @@ def test_registers_are_found_by_whole_values_where_sought(storage: Storage) -> N
         storage.put_registers([made[0]._replace(value='"else"')])
     assert found(long + '1"') == [3, 4]
     assert found('"else"') == [1]
+
+
+def test_who_has_a_value_is_found_without_reading_who_has_others(tmp_path: Path) -> None:
+    """Each edit of a field that tells things apart asks for it: an import of N rows would take N² steps."""
+    storage = SqliteStorage(str(tmp_path / "workspace.db"))
+    steps = 0
+
+    def step() -> None:
+        nonlocal steps
+        steps += 1
+
+    def steps_to_find(value: str) -> int:
+        nonlocal steps
+        steps = 0
+        storage._connection.set_progress_handler(step, 1)
+        assert len(storage.registers_valued("p.f", "a", value)) == 1
+        storage._connection.set_progress_handler(None, 0)
+        return steps
+
+    with storage.transaction():
+        storage.put_registers([rows.register(number, value=f"{number}") for number in range(1, 11)])
+    among_few = steps_to_find("7")
+    with storage.transaction():
+        storage.put_registers([rows.register(number, value=f"{number}") for number in range(11, 1_001)])
+    assert 0 < steps_to_find("7") <= among_few
+    storage.close()
 
 
 def test_markers_gone_are_the_absent_and_the_null(storage: Storage) -> None:

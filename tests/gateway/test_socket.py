@@ -245,6 +245,23 @@ async def test_too_large_a_message_closes_with_4413(serving: Any) -> None:
         assert (await one.closed())[0] == 4413
 
 
+async def test_a_reused_client_id_closes_for_good_and_says_why(served: Served) -> None:
+    """INV-ID-1. Not with a code at which programs connect again, to say the same again."""
+    for value, refused in (("10:00", False), ("11:00", True), ("11:00", True)):
+        doc: Doc[Any] = Doc(client_id=7)
+        doc.get("cues.cue", type=Map)["cue_1/start"] = value
+        async with peer(served.url(rest="&ack=1")) as one:
+            await one.send(protocol.sync_step2(doc.get_update()))
+            if refused:
+                code, reason = await one.closed()
+                assert code == 4409
+                assert "identity" in reason
+            else:
+                await one.saved(1)
+    assert (await served.fields())["cue_1/start"] == "10:00"
+    assert (await served.workspace.doctor())["quarantined"] == 1
+
+
 async def test_too_much_presence_closes_with_4413(served: Served) -> None:
     async with peer(served.url()) as one:
         state = b'"' + b"x" * 20_000 + b'"'

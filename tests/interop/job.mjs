@@ -110,6 +110,18 @@ try {
   await alex.cell.waitFor()
   step('a Yjs program lists, changes, adds', { cues: listed.length })
 
+  // a whole team at once leaves the sheets' names their room
+  const crowd = Array.from({ length: 8 }, (_, at) => {
+    const one = new WebsocketProvider(`ws://127.0.0.1:${port}/yjs/-`, 'cues', new Y.Doc(),
+      { WebSocketPolyfill: WebSocket, params: { token: script }, disableBc: true })
+    one.awareness.setLocalStateField('user', { name: `Featherstonehaugh ${at}`, color: '#ffff00' })
+    return one
+  })
+  await jordan.page.getByTestId('presence').getByText('Featherstonehaugh 7').waitFor({ state: 'attached' })
+  const tabs = await jordan.page.locator('nav').first().evaluate((nav) => nav.clientWidth)
+  assert.ok(tabs >= 200, `the sheets' names have ${tabs} px`)
+  for (const one of crowd) one.destroy()
+
   // the second laptop leaves with a copy
   await openprod('Robin', 'backup', production, stick('copy.openprod'))
   await openprod('Kim', 'restore', stick('copy.openprod'), stick('laptop.openprod'))

@@ -39,6 +39,21 @@ def test_delimiters_and_line_ends_are_found(delimiter: str, line_end: str) -> No
     assert found.rows[3].cell(7) == ""
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [('Q,Label\n1,"open\n2,x\n3,y\n', 2), ('Q,Label\n1,a\n2,"open', 3), ('Q,Label\n1,"a\nb"\n2,"', 4)],
+)
+def test_a_quotation_mark_that_is_never_closed_swallows_no_rows(text: str, line: int) -> None:
+    with pytest.raises(InvalidFile, match=f"near line {line} "):
+        table.read_table(text)
+
+
+@pytest.mark.parametrize("label", ['"two\nlines"', '5" lens', '"said ""go"""', '"a"b', '""'])
+def test_other_quotation_marks_are_taken_as_spreadsheets_write_them(label: str) -> None:
+    for end in ("", "\n", "\r\n", "\r"):
+        assert len(table.read_table(f"Q,Label\n1,{label}{end}").rows) == 2
+
+
 def test_a_spreadsheets_own_word_on_the_delimiter_counts() -> None:
     found = table.read_table("sep=|\na|b,c,d,e\n")
     assert found.rows[1].cells == ("a", "b,c,d,e")

@@ -102,6 +102,18 @@ def test_a_full_disk_refuses_commits_and_keeps_what_was_acknowledged(small_disk:
     asyncio.run(check())
 
 
+def test_a_disk_that_is_full_to_the_last_byte_is_said_to_be_full(small_disk: SmallDisk) -> None:
+    async def check() -> None:
+        folder = small_disk.folder / "hamlet"
+        expected = await make(folder)
+        small_disk.fill()
+        assert isinstance(await attempt(folder), DiskFull)
+        small_disk.free()
+        assert (await read_back(folder))[0] == expected
+
+    asyncio.run(check())
+
+
 async def attempt(folder: Path) -> OpenprodError | None:
     try:
         await visit(folder)
@@ -147,6 +159,7 @@ def test_backups_packs_and_new_workspaces_on_a_full_disk(small_disk: SmallDisk, 
             small_disk.free()
             left = sorted(path.name for path in small_disk.folder.iterdir() if path.name != "new")
             assert left == []
+            await Workspace.create(small_disk.folder / "new", name="New")
             await workspace.backup(small_disk.folder / "backup")
             assert await workspace.state_hash() == expected
         assert (await read_back(small_disk.folder / "backup"))[0] == expected

@@ -96,6 +96,27 @@ export function deviceWords(device: string): string {
 /** True of the record by which somebody took a decision back: it joins nothing and decides nothing. */
 export const takesBack = (decision: Decision): boolean => decision.withdrawn === true && decision.heads.length === 0;
 
+/** The decisions, newest first. Who takes several back at once takes back once. */
+export function decisionsOf({ resolutions }: Conflict): Decision[] {
+  const told = resolutions.filter(
+    (one, index) => !takesBack(one) || resolutions.findIndex((other) => takesBack(other) && other.bundle === one.bundle) === index,
+  );
+  return told.toReversed();
+}
+
+/** What opened a conflict again that had been decided. */
+export function whyReopened({ resolutions }: Conflict): string {
+  const last = resolutions.at(-1);
+  return last !== undefined && takesBack(last) ? "the decision was taken back" : "reopened by a late edit";
+}
+
+/** Whether the field still shows what a decision had set that was taken back: none of the values to choose from. */
+export const showsFormer = (conflict: Conflict): boolean =>
+  conflict.status === "open" &&
+  conflict.kind === "field" &&
+  conflict.resolutions.some((decision) => decision.withdrawn === true) &&
+  conflict.candidates.every(({ version }) => version !== conflict.shown);
+
 /** Definitions are whole records: people hear which version, or which fields. */
 export function sayDefinition(value: Value): string {
   if (value === null || typeof value !== "object" || Array.isArray(value)) return "none";

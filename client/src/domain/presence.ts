@@ -16,6 +16,15 @@ export function colorFor(name: string): string {
   return COLORS[hash % COLORS.length] ?? COLORS[0];
 }
 
+/** Whether a program's colour is one, and dark enough for the white names that stand on it (AA: 4.5 to 1). */
+function carriesWhite(color: string): boolean {
+  if (!/^#[0-9a-f]{6}$/i.test(color)) return false;
+  const [red = 0, green = 0, blue = 0] = [1, 3, 5]
+    .map((at) => Number.parseInt(color.slice(at, at + 2), 16) / 255)
+    .map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
+  return 1.05 / (0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05) >= 4.5;
+}
+
 export function readPerson(client: number, state: unknown): Person | null {
   const { user, account, cell } = (state ?? {}) as {
     user?: { name?: unknown; color?: unknown };
@@ -24,7 +33,7 @@ export function readPerson(client: number, state: unknown): Person | null {
   };
   const name = [user?.name, account?.name].map(cleanName).find((found) => found !== "") ?? "";
   if (name === "") return null;
-  const color = typeof user?.color === "string" && /^#[0-9a-f]{6}$/i.test(user.color) ? user.color : colorFor(name);
+  const color = typeof user?.color === "string" && carriesWhite(user.color) ? user.color : colorFor(name);
   return { client, name, color, cell: readCell(cell) };
 }
 
@@ -47,5 +56,6 @@ export function people(persons: readonly Person[]): readonly { name: string; col
 
 export function initials(name: string): string {
   const words = name.split(/\s+/).filter(Boolean);
-  return ((words[0]?.charAt(0) ?? "") + (words.length > 1 ? (words.at(-1)?.charAt(0) ?? "") : "")).toUpperCase();
+  const first = (word = ""): string => [...word][0] ?? ""; // a whole character: an emoji has two units
+  return (first(words[0]) + (words.length > 1 ? first(words.at(-1)) : "")).toUpperCase();
 }

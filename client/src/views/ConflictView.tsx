@@ -3,6 +3,7 @@ import { useSignal, useSignalEffect } from "@preact/signals";
 import type { JSX } from "preact";
 import { useRef } from "preact/hooks";
 import {
+  decisionsOf,
   deviceWords,
   isKept,
   nameOf,
@@ -10,10 +11,12 @@ import {
   placesOf,
   say,
   sayDefinition,
+  showsFormer,
   takesBack,
   takesOwnValue,
   THING,
   unaware,
+  whyReopened,
   writtenIn,
   type Candidate,
   type Conflict,
@@ -86,7 +89,7 @@ export function ConflictView({ opened, id, onGoTo }: Props): JSX.Element {
       </p>
       <p class="chips">
         <span class={`chip ${conflict.status}`}>{conflict.status}</span>
-        {conflict.reopened && <span class="chip">reopened by a late edit</span>}
+        {conflict.reopened && <span class="chip">{whyReopened(conflict)}</span>}
         <Where {...{ opened, conflict, onGoTo }} />
       </p>
       {problem.value !== "" && (
@@ -184,6 +187,11 @@ function Values({ opened, conflict, column, busy, send }: ValuesProps): JSX.Elem
           <CandidateCard key={candidate.version} {...{ opened, candidate, conflict, column, busy, send }} />
         ))}
       </ul>
+      {showsFormer(conflict) && (
+        <p class="hint" data-testid="shows-former">
+          Until you choose, every program shows what the decision said that was taken back.
+        </p>
+      )}
       {conflict.base !== null && conflict.kind !== "schema" && (
         <p class="hint">
           Before, it was <b>{sayIn(opened, conflict, conflict.base, column)}</b>.
@@ -295,7 +303,7 @@ function Decisions({ opened, conflict, column }: Omit<ValuesProps, "busy" | "sen
     <>
       <h3>Decisions</h3>
       <ol class="decisions" data-testid="decisions">
-        {conflict.resolutions.toReversed().map((decision) => (
+        {decisionsOf(conflict).map((decision) => (
           <DecisionLine
             key={decision.id}
             decision={decision}

@@ -144,7 +144,7 @@ function People({ opened }: { readonly opened: Opened }): JSX.Element {
   const naming = useSignal(false);
   const name = presence.name.value;
   return (
-    <div class="people" data-testid="presence" role="group" aria-label="Here now">
+    <div class={presence.people.value.length > 3 ? "people crowd" : "people"} data-testid="presence" role="group" aria-label="Here now">
       {presence.people.value.map((person) => (
         <span key={person.name} class="person" style={{ "--person": person.color }} title={`${person.name} is here`}>
           <span aria-hidden="true">{initials(person.name)}</span>

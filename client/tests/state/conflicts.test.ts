@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Api } from "../../src/data/api";
 import { noBonds } from "../../src/domain/bonds";
-import { inReadingOrder, type Conflict } from "../../src/domain/conflicts";
+import { decisionsOf, inReadingOrder, showsFormer, whyReopened, type Conflict, type Decision } from "../../src/domain/conflicts";
 import { cellId } from "../../src/domain/keys";
 import { createConflicts, type Conflicts } from "../../src/state/conflicts";
 
@@ -146,5 +146,33 @@ describe("conflicts in a list", () => {
     const about = (id: string, title: string, label: string): Conflict => ({ ...base, id, title, label });
     const listed = inReadingOrder([about("a", "LX 40", "Label"), about("b", "LX 5", "Up"), about("c", "LX 5", "Label")]);
     expect(listed.map(({ id }) => id)).toEqual(["c", "b", "a"]);
+  });
+});
+
+describe("decisions that were taken back", () => {
+  const decision = (id: string, over: Partial<Decision>): Decision => ({
+    id, by: "Robin", user: "u", device: "d", at: "2026-01-01T10:00:00Z", chosen: null, value: "11:15", supersedes: null,
+    heads: ["cues:1:1"], withdrawn: true, bundle: `b_${id}`, title: "", ...over,
+  }); // prettier-ignore
+  const back = (id: string, supersedes: string): Decision => decision(id, { heads: [], value: null, supersedes, bundle: "b_back" });
+  const candidates = [{ version: "cues:1:1" }, { version: "cues:2:1" }] as unknown as Conflict["candidates"];
+  const taken: Conflict = {
+    ...base, reopened: true, shown: "cues:3:0", candidates,
+    resolutions: [decision("r1", {}), decision("r2", {}), back("r3", "r1"), back("r3.1", "r2")],
+  }; // prettier-ignore
+
+  it("are taken back by one act, told once and first", () => {
+    expect(decisionsOf(taken).map(({ id }) => id)).toEqual(["r3", "r2", "r1"]);
+  });
+
+  it("are what is shown until somebody chooses, where it is none of the values", () => {
+    expect(showsFormer(taken)).toBe(true);
+    expect(showsFormer({ ...taken, shown: "cues:2:1" })).toBe(false);
+    expect(showsFormer({ ...taken, status: "resolved" })).toBe(false);
+  });
+
+  it("aren't called a late edit", () => {
+    expect(whyReopened(taken)).toBe("the decision was taken back");
+    expect(whyReopened({ ...taken, resolutions: [decision("r1", { withdrawn: false })] })).toBe("reopened by a late edit");
   });
 });

@@ -64,9 +64,21 @@ def _show(conflict: dict[str, Any], folder: Path) -> None:
             value = f"{candidate['title']} ({value})"
         shown = "  (shown now)" if candidate["version"] == conflict["shown"] else ""
         say(f"    {candidate['version']}  {value}  {candidate['author']}, {moment(candidate['at'])}{shown}")
+    if _shows_former(conflict):
+        say("    Until then every program shows what the decision said that was taken back.")
     if conflict["status"] == "open":
         option, meaning = _ANSWERS.get(conflict["kind"], ("--choose VERSION", "or --value JSON for another one"))
         say(f"    openprod resolve {quoted(folder)} {conflict['id']} {option}    ({meaning})")
+
+
+def _shows_former(conflict: dict[str, Any]) -> bool:
+    """Whether the field still shows what a decision had set that was taken back: none of the candidates."""
+    return (
+        conflict["status"] == "open"
+        and conflict["kind"] == "field"
+        and any(decision["withdrawn"] for decision in conflict["resolutions"])
+        and all(candidate["version"] != conflict["shown"] for candidate in conflict["candidates"])
+    )
 
 
 @click.command()

@@ -92,7 +92,7 @@ def merge(folder: Path, file: Path, apply: bool, as_json: bool) -> None:
     _show(plan, applied=apply)
     if done is not None:
         taken = "Taken in. " if plan["bundles"] else ""
-        say(f"{taken} {plural(done['open_conflicts'], 'open conflict')} in all.")
+        say(f"{taken}{plural(done['open_conflicts'], 'open conflict')} in all.")
     elif plan["bundles"]:
         note("Nothing was changed. Take it in with --apply.")
 

@@ -14,7 +14,7 @@ from openprod.core.operations import CreateEntity
 from openprod.core.proposals import Proposal
 from openprod.core.values import canonical
 from openprod.engine.events import Committed, Receipt
-from openprod.errors import InputError, LimitExceeded, Stale
+from openprod.errors import InputError, InvalidFile, LimitExceeded, Stale
 from openprod.plugin_host.fitting import fit, known
 from openprod.plugin_host.importing import FILE_BYTES_MAX, plan_import
 from openprod.plugin_host.manifest import Importer, Manifest
@@ -56,6 +56,8 @@ async def run(asked: Asked) -> Response:
     name = query.file_name or (Path(query.path).name if query.path else "")
     data = await _data(asked, query.path)
     if not data:
+        if query.path:
+            raise InvalidFile(f"“{name}” is empty.", hint="Export it again, and look whether it holds anything.")
         raise InputError("The request brought no file.", hint="Send the file as the body of the request.")
     if manifest.name not in asked.workspace.schemas:
         raise InputError(

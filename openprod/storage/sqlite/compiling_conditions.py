@@ -162,7 +162,8 @@ class Conditions(Rows):
             texts = list(dict.fromkeys(text for one in wanted for text in spellings(one)))
             starts = ", ".join(f"substr({self._p(text)}, 1, 40)" for text in texts)
             sql += f" AND {d}.sought AND substr({d}.value, 1, 40) IN ({starts})"
-        sql += f" AND {self._filled(first, f'{d}.value')}"
+        # The + keeps SQLite from putting one wanted text for the value above, where the index would no longer do.
+        sql += f" AND {self._filled(first, f'+{d}.value' if sought else f'{d}.value')}"
         return sql, rest, sought is not None
 
     def _matching(self, source: Source, test: Matching, row: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ DATABASE = "workspace.db"
 
 APPLICATION_ID = 0x4F50524F  # "OPRO"
 BUSY_TIMEOUT_S = 5.0
+_SHARED_BYTES = 32 * 1024  # what SQLite takes of the disk at once for its shared memory
+_MAGIC = b"SQLite format 3\0"
 _MISFIT = re.compile(r"decode to UTF-8|no such (table|column)|has \d+ columns")
 FAULTS = (sqlite3.Error, UnicodeDecodeError)
 """What SQLite's module raises when the file or the disk is at fault."""
@@ -60,6 +63,13 @@ def migrations() -> list[tuple[int, str]]:
     folder = resources.files(__package__).joinpath("migrations")
     found = [(int(entry.name[:4]), entry.read_text()) for entry in folder.iterdir() if entry.name.endswith(".sql")]
     return sorted(found)
+
+
+def looks_like_a_database(path: str | os.PathLike[str]) -> bool:
+    """Whether a file begins as SQLite's do, or all of it may be in its log. Leaves nothing beside it."""
+    with translated(str(path)), open(path, "rb") as file:
+        start = file.read(len(_MAGIC))
+    return start == _MAGIC or (not start and os.path.exists(f"{os.fspath(path)}-wal"))
 
 
 def _check_identity(path: str) -> None:
@@ -156,6 +166,8 @@ def explain(error: Exception, path: str) -> StorageError:
             f"{path} is damaged.", hint="Keep the file as it is and restore a backup (`openprod restore`)."
         )
     if code == sqlite3.SQLITE_IOERR:
+        if _is_out_of_room(path):  # SQLite says so of its files, but not of the memory that it shares through one
+            return _disk_full(path)
         return StorageError(
             f"The disk failed while using {path}.",
             hint="What was confirmed before is kept. Check the disk's room and health.",
@@ -168,6 +180,13 @@ def _is_blank(path: str) -> bool:
     try:
         with open(path, "rb") as file:
             return not file.read(16).strip(b"\0")
+    except OSError:
+        return False
+
+
+def _is_out_of_room(path: str) -> bool:
+    try:
+        return shutil.disk_usage(os.path.dirname(path) or ".").free < _SHARED_BYTES
     except OSError:
         return False
 

@@ -67,7 +67,11 @@ class SqliteStorage(Oplog, TextTables):
         self._execute("DELETE FROM token WHERE id = ?", (id,))
 
     def quarantine(self, document: str, update: bytes, why: str, at: str) -> None:
-        self._execute("INSERT INTO quarantine (document, bytes, why, at) VALUES (?,?,?,?)", (document, update, why, at))
+        self._execute(
+            "INSERT INTO quarantine (document, bytes, why, at) SELECT ?1, ?2, ?3, ?4"
+            " WHERE NOT EXISTS (SELECT 1 FROM quarantine WHERE document = ?1 AND bytes = ?2)",
+            (document, update, why, at),
+        )
 
     def quarantined(self) -> list[tuple[str, bytes, str, str]]:
         return self._rows("SELECT document, bytes, why, at FROM quarantine ORDER BY number")
@@ -109,8 +113,9 @@ class SqliteStorage(Oplog, TextTables):
     def registers_valued(self, root: str, field: str, value: str) -> list[RegisterRow]:
         rows = self._rows(
             # The index holds the first 40 characters of each value: long values would swell it.
+            # The + keeps SQLite from putting ?3 for the value in the other condition too: the index would do nothing.
             f"SELECT {_REGISTER} FROM register INDEXED BY register_by_value WHERE root = ?1 AND field = ?2 AND sought"
-            " AND value = ?3 AND substr(value, 1, 40) = substr(?3, 1, 40)",
+            " AND +value = ?3 AND substr(value, 1, 40) = substr(?3, 1, 40)",
             (root, field, value),
         )
         return [_register(row) for row in rows]
