@@ -62,7 +62,7 @@ class Connection:
     def __init__(self, number: int, channel: Channel, workspace: str) -> None:
         self.number, self.channel = number, channel
         self.intake = Intake(workspace)
-        self.device = self.name = self.expected = ""
+        self.device = self.name = self.device_name = self.expected = ""
         self.secret = self.key = b""
         self.invitation: Invitation | None = None
         self.let_in = False
@@ -75,6 +75,12 @@ class Connection:
         self._ending = asyncio.Event()
         self._flushed = asyncio.Event()
         self.over = asyncio.Event()
+
+    @property
+    def who(self) -> str:
+        """A person and a device, both as they call themselves, with what can't be made up."""
+        named = f"{self.device_name}, " if self.device_name else ""
+        return f"{self.name} ({named}device {self.device[:8]})"
 
     def put(self, frame: bytes) -> None:
         self._frames.append(frame)
@@ -360,7 +366,7 @@ class Hosting:
         output, number = asked.output, connection.number
         if isinstance(output, Proven):
             connection.device, connection.name, connection.paired = output.device, output.name, output.paired
-            connection.key = output.key
+            connection.key, connection.device_name = output.key, output.device_name
             why_not = await self._host.proven(connection, output)
             if why_not:
                 self.do(self.peer.refused(number, "not_admitted", why_not, now()))

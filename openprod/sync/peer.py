@@ -90,6 +90,7 @@ class PeerConfig(msgspec.Struct, frozen=True, kw_only=True):
     nonce: Callable[[], bytes]
     admit: Callable[[bytes, bool], str]
     name: str = ""
+    device_name: str = ""
     address: str = ""
     hub: bool = False
     invited: Callable[[bytes, str], bytes] = nobody
@@ -198,7 +199,7 @@ class Peer:
                 caller=caller, workspace=config.workspace, key=config.key, sign=config.sign, nonce=config.nonce(),
                 admit=config.admit, gathering=self.gathering, history=self.election.course.history(now.mono),
                 certificate=certificate, secret=secret, expected=expected, name=config.name[:60],
-                address=config.address, hub=config.hub, invited=config.invited,
+                device_name=config.device_name[:60], address=config.address, hub=config.hub, invited=config.invited,
             ),
             now,
         )  # fmt: skip

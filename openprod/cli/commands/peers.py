@@ -14,7 +14,7 @@ from anyio import to_thread
 
 from openprod import running
 from openprod.cli.calls import Node, Refused, call
-from openprod.cli.hosting import newcomer, reached, tell_link, welcome, with_node
+from openprod.cli.hosting import device_of, newcomer, reached, tell_link, welcome, with_node
 from openprod.cli.options import folder_argument, json_option, plural
 from openprod.cli.output import note, print_json, print_table, progress, say
 from openprod.cli.times import moment
@@ -228,7 +228,7 @@ def _sentence(plan: dict[str, Any]) -> str:
     least = "at least " if plan["at_least"] else ""
     came = f"came with a link, to be {plan['newcomer']}" if plan["newcomer"] else "is there"
     return (
-        f"{plan['name']} ({plan['device'][:8]}) {came}. "
+        f"{device_of(plan)} {came}. "
         f"Coming: {plural(plan['bundles'], 'bundle')}{f' ({by})' if by else ''}, {plan['bytes']} bytes. "
         f"Going: {plural(plan['sends'], 'bundle')}. {least}{plural(plan['conflicts'], 'conflict')} to come."
     )
