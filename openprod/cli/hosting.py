@@ -97,7 +97,7 @@ async def _ask(node: Node, sentence: str, plan: str) -> None:
 
 def device_of(plan: dict[str, Any]) -> str:
     """Whose it is, what it is called, and what can't be made up."""
-    named = f"{plan['device_name']}, " if plan["device_name"] else ""
+    named = f"{plan['device_name']}, " if plan.get("device_name") else ""
     return f"{plan['name']} ({named}device {plan['device'][:8]})"
 
 

@@ -323,7 +323,8 @@ class PeerSession:
             self._pairing, self._transcript, side, message.proof
         )
         if why_not := config.admit(their.key, paired):
-            self._end("not_admitted", why_not)
+            spent = (config.secret or their.invitation) and not paired  # each side says it of the other
+            self._end("not_admitted", f"{why_not} {_SPENT}" if spent else why_not)
             return
         self.name = message.name
         device_name = message.device_name if self.version >= m.NAMED else ""  # else nobody signed it
@@ -484,6 +485,7 @@ def _extra(said: m.Auth, version: int) -> bytes:
     return part + device_name + len(device_name).to_bytes(2, "big")
 
 
+_SPENT: Final = "The link has ended, or another device has used it."
 _EARLY = frozenset({State.GREETING})
 _LATER = frozenset({State.COMPARING, State.DECIDING, State.JOINED})
 _UNDECIDED = frozenset({State.COMPARING, State.DECIDING})

@@ -51,7 +51,10 @@ def test_who_brings_a_link_is_in_once_both_people_agree(three: list[Gathered]) -
     assert blake.bundles() == set()
     # Meanwhile the link is no one else's.
     ended = casey.laptop.run("join", link, SHOW, *REACH, "--yes")
-    assert (ended.status, "link" in ended.err) == (1, True), ended.err
+    assert ended.status == 1
+    assert "The link has ended, or another device has used it." in ended.err
+    other = alex.laptop.run("approve", SHOW, "abc")
+    assert (other.status, "“abc” is nothing that waits." in other.err) == (1, True), other.err
     alex.laptop.done("approve", SHOW)
     blake._printed("Joined")
     blake.together(alex)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from contextlib import suppress
 from functools import partial
@@ -22,6 +23,7 @@ from openprod.errors import Busy, InputError, NotFound, Stale, Unreachable
 
 _WAIT_S = 20
 _EVENTS_SHOWN = 12
+_AGAIN = "Does the other device still host? Whoever is there sees what came of it. Then join again."
 
 
 @click.command()
@@ -118,7 +120,7 @@ def join(
         note(f"You come as {name}, device {device}. Both sides are asked.")
         while not found["in_session"]:
             if found["joining"] in ("failed", ""):
-                raise Unreachable(f"Nothing was joined. {found['problem']}".strip())
+                raise Unreachable(f"Nothing was joined. {found['problem']}".strip(), hint=_AGAIN)
             if found["plans"] and not yes:
                 plan = found["plans"][0]
                 if await to_thread.run_sync(_confirmed, plan, abandon_on_cancel=True):
@@ -201,6 +203,8 @@ async def _answer(node: Node, what: str, plan: str | None) -> Any:
         if not waiting:
             raise NotFound("No plan waits for a word.", hint="`openprod peers` shows what waits.")
         plan = waiting[0]
+    elif not re.fullmatch("[0-9a-f]{16}|[0-9a-f]{64}", plan):
+        raise InputError(f"“{plan[:80]}” is nothing that waits.", hint="`openprod peers` shows what does, and its id.")
     return await node.post("session", what, body={"plan": plan})
 
 

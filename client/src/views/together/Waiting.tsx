@@ -42,7 +42,8 @@ export function Waiting({ opened, busy, act, session }: PartProps & { readonly s
             <p>
               {!isNewcomer(plan) && (
                 <>
-                  <b>{plan.name}</b> is there.{" "}
+                  <b>{plan.name}</b>
+                  {plan.device_name ? ` (${plan.device_name})` : ""} is there.{" "}
                 </>
               )}
               {planWords(plan)}
