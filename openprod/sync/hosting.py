@@ -156,6 +156,7 @@ class Hosting:
         self._blobs = BlobExchange(workspace.blobs, workspace.folder / "run", self.say, lambda: self.copying.comes)
         self.copying = Copying(workspace, self, lambda: now().mono, key=config.key, sign=config.sign)
         self._announcing = False
+        self._unstored = ""
         self._records: list[bytes] = []
 
     async def run(self) -> None:
@@ -437,7 +438,7 @@ class Hosting:
             self.refuse(number, error)
             return error
         except StorageError as error:
-            self._host.said(f"What came can't be stored, and comes again: {error.sentence}")
+            self._cannot_store(error)
             self.do(self.peer.took(number, {}, {}, size, now()))
             return error
         self._latest.add(taken.news)
@@ -449,13 +450,22 @@ class Hosting:
             self.do(self.peer.refused(number, "untrusted", taken.fault.sentence, now()))
             self._grown.set()  # what came in before the fault
         elif taken.fault is not None:
+            if isinstance(taken.fault, StorageError):
+                self._cannot_store(taken.fault)
             self.do(self.peer.took(number, {}, {}, size, now()))
         else:
+            self._unstored = ""
             self.tips.update(taken.tips)
             self.do(self.peer.took(number, taken.tips, taken.known, size, now()))
         if taken.left_log:
             await self._left_log(connection)
         return taken.fault
+
+    def _cannot_store(self, error: StorageError) -> None:
+        """Said once, until something can be."""
+        if error.sentence != self._unstored:
+            self._unstored = error.sentence
+            self._host.said(f"What came can't be stored, and comes again: {error.sentence}")
 
     def _announce(self, events: Sequence[Committed]) -> None:
         self._announcing = True
