@@ -85,7 +85,8 @@ async def welcome(node: Node, found: Any) -> None:
         for plan in found["plans"]:
             if plan["newcomer"]:
                 brings = f", and brings {plural(plan['bundles'], 'bundle')}" if plan["bundles"] else ""
-                await _ask(node, f"{device_of(plan)} came with your link, to be {plan['newcomer']}{brings}.", plan["id"])
+                sentence = f"{device_of(plan)} came with your link, to be {plan['newcomer']}{brings}."
+                await _ask(node, sentence, plan["id"])
 
 
 async def _ask(node: Node, sentence: str, plan: str) -> None:

@@ -49,7 +49,8 @@ class Looking:
             "joining": self._joining,
             "problem": self._problem,
             "plans": [
-                showing.plan(one, self._comes_as(number), self._device_name(number)) for number, one in self._plans.items()
+                showing.plan(one, self._comes_as(number), self._device_name(number))
+                for number, one in self._plans.items()
             ],
             "newcomers": self._nearby.newcomers.listed,
             "hosts": self._hosts.listed,

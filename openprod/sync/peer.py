@@ -335,7 +335,7 @@ class Peer:
             elif isinstance(output, Closed):
                 told = Disconnect(connection, link.session.device, output.code, output.sentence, output.theirs)
                 self._out.append(told)
-                quoted = output.theirs and output.code not in _OF_THEMSELVES or output.code == "not_admitted"
+                quoted = (output.theirs and output.code not in _OF_THEMSELVES) or output.code == "not_admitted"
                 sentence = f"“{output.sentence}”" if quoted else output.sentence
                 self._gone(connection, now, output.code, sentence, left=output.theirs and output.code == "left")
             elif isinstance(output, Proven):
