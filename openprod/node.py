@@ -256,11 +256,22 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
         yield listener
 
 
+class _LogFile(RotatingFileHandler):
+    """What can't be written, on a full disk, is let go: it must neither show at the terminal nor end the node."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        pass
+
+    def close(self) -> None:
+        with suppress(OSError):
+            super().close()
+
+
 @contextmanager
 def _logging_to(path: Path) -> Iterator[None]:
     """What programs would want to know goes to a file beside the workspace, never to the terminal."""
     with translated(str(path)):
-        handler = RotatingFileHandler(path, maxBytes=_LOG_BYTES_MAX, backupCount=1, encoding="utf-8", delay=True)
+        handler = _LogFile(path, maxBytes=_LOG_BYTES_MAX, backupCount=1, encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     names = ("openprod", "uvicorn", "websockets", "asyncio")
     loggers = [logging.getLogger(name) for name in names]

@@ -85,8 +85,8 @@ async def welcome(node: Node, found: Any) -> None:
         for plan in found["plans"]:
             if plan["newcomer"]:
                 brings = f", and brings {plural(plan['bundles'], 'bundle')}" if plan["bundles"] else ""
-                who = f"{plan['name']} (device {plan['device'][:8]})"
-                await _ask(node, f"{who} came with your link, to be {plan['newcomer']}{brings}.", plan["id"])
+                sentence = f"{device_of(plan)} came with your link, to be {plan['newcomer']}{brings}."
+                await _ask(node, sentence, plan["id"])
 
 
 async def _ask(node: Node, sentence: str, plan: str) -> None:
@@ -94,6 +94,12 @@ async def _ask(node: Node, sentence: str, plan: str) -> None:
     yes = await to_thread.run_sync(partial(click.confirm, question, err=True), abandon_on_cancel=True)
     with suppress(Refused):  # it has given up meanwhile, or would bring something else now
         await node.post("session", "approve" if yes else "decline", body={"plan": plan})
+
+
+def device_of(plan: dict[str, Any]) -> str:
+    """Whose it is, what it is called, and what can't be made up."""
+    named = f"{plan['device_name']}, " if plan.get("device_name") else ""
+    return f"{plan['name']} ({named}device {plan['device'][:8]})"
 
 
 def newcomer(one: dict[str, Any]) -> str:

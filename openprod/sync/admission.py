@@ -50,10 +50,12 @@ class Admission:
         """Whether there is nothing to say yes to any more: a lost connection, say, that comes again."""
         return device in self.roles
 
-    async def admit(self, key: bytes, name: str, role: str) -> str:
+    async def admit(self, key: bytes, name: str, device_name: str, role: str) -> str:
         """A paired device; "" or why not."""
         try:
-            await self._workspace.admit(key, user=f"user_{device_id(key)}", name=name, device_name="", role=role)
+            await self._workspace.admit(
+                key, user=f"user_{device_id(key)}", name=name, device_name=device_name, role=role
+            )
         except OpenprodError as error:
             return error.sentence
         await self.learn()

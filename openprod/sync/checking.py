@@ -28,6 +28,8 @@ from openprod.errors import Untrusted
 MANY: Final = 128
 """Fewer are verified sooner than they are handed over."""
 IDLE_S: Final = 10.0
+ANSWER_S: Final = 10.0
+"""A hundred times what the most takes: who is silent so long was stopped, and what came waits for it no longer."""
 _LENGTH: Final = struct.Struct(">I")
 _UP, _YES, _NO = b"u", b"y", b"n"
 _COMMAND: Final = (sys.executable, "-P", "-c", "from openprod.sync.checking import main; main()")
@@ -71,7 +73,11 @@ class Checking:
             try:
                 process = await anyio.open_process(self._command, stderr=subprocess.DEVNULL)
                 async with process:
-                    await self._work_with(process)
+                    try:
+                        await self._work_with(process)
+                    finally:
+                        with suppress(ProcessLookupError):
+                            process.kill()  # it may be stopped, and wouldn't end by itself
             except (OSError, anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
                 _log.warning("signatures are verified one after the other: %r", error)
                 self._able = False
@@ -97,8 +103,9 @@ class Checking:
             answer = _NO
             try:
                 task = msgspec.msgpack.encode(_Task(self._workspace, list(bundles)))
-                await process.stdin.send(_LENGTH.pack(len(task)) + task)
-                answer = await process.stdout.receive(1)
+                with anyio.fail_after(ANSWER_S):
+                    await process.stdin.send(_LENGTH.pack(len(task)) + task)
+                    answer = await process.stdout.receive(1)
             finally:
                 _tell(verdict, verdict=answer == _YES)
 

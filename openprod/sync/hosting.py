@@ -62,7 +62,7 @@ class Connection:
     def __init__(self, number: int, channel: Channel, workspace: str) -> None:
         self.number, self.channel = number, channel
         self.intake = Intake(workspace)
-        self.device = self.name = self.expected = ""
+        self.device = self.name = self.device_name = self.expected = ""
         self.secret = self.key = b""
         self.invitation: Invitation | None = None
         self.let_in = False
@@ -75,6 +75,12 @@ class Connection:
         self._ending = asyncio.Event()
         self._flushed = asyncio.Event()
         self.over = asyncio.Event()
+
+    @property
+    def who(self) -> str:
+        """A person and a device, both as they call themselves, with what can't be made up."""
+        named = f"{self.device_name}, " if self.device_name else ""
+        return f"{self.name} ({named}device {self.device[:8]})"
 
     def put(self, frame: bytes) -> None:
         self._frames.append(frame)
@@ -150,6 +156,7 @@ class Hosting:
         self._blobs = BlobExchange(workspace.blobs, workspace.folder / "run", self.say, lambda: self.copying.comes)
         self.copying = Copying(workspace, self, lambda: now().mono, key=config.key, sign=config.sign)
         self._announcing = False
+        self._unstored = ""
         self._records: list[bytes] = []
 
     async def run(self) -> None:
@@ -360,7 +367,7 @@ class Hosting:
         output, number = asked.output, connection.number
         if isinstance(output, Proven):
             connection.device, connection.name, connection.paired = output.device, output.name, output.paired
-            connection.key = output.key
+            connection.key, connection.device_name = output.key, output.device_name
             why_not = await self._host.proven(connection, output)
             if why_not:
                 self.do(self.peer.refused(number, "not_admitted", why_not, now()))
@@ -431,7 +438,7 @@ class Hosting:
             self.refuse(number, error)
             return error
         except StorageError as error:
-            self._host.said(f"What came can't be stored, and comes again: {error.sentence}")
+            self._cannot_store(error)
             self.do(self.peer.took(number, {}, {}, size, now()))
             return error
         self._latest.add(taken.news)
@@ -443,13 +450,22 @@ class Hosting:
             self.do(self.peer.refused(number, "untrusted", taken.fault.sentence, now()))
             self._grown.set()  # what came in before the fault
         elif taken.fault is not None:
+            if isinstance(taken.fault, StorageError):
+                self._cannot_store(taken.fault)
             self.do(self.peer.took(number, {}, {}, size, now()))
         else:
+            self._unstored = ""
             self.tips.update(taken.tips)
             self.do(self.peer.took(number, taken.tips, taken.known, size, now()))
         if taken.left_log:
             await self._left_log(connection)
         return taken.fault
+
+    def _cannot_store(self, error: StorageError) -> None:
+        """Said once, until something can be."""
+        if error.sentence != self._unstored:
+            self._unstored = error.sentence
+            self._host.said(f"What came can't be stored, and comes again: {error.sentence}")
 
     def _announce(self, events: Sequence[Committed]) -> None:
         self._announcing = True

@@ -48,7 +48,10 @@ class Looking:
             "clock": showing.clock(self._hosting),
             "joining": self._joining,
             "problem": self._problem,
-            "plans": [showing.plan(one, self._comes_as(number)) for number, one in self._plans.items()],
+            "plans": [
+                showing.plan(one, self._comes_as(number), self._device_name(number))
+                for number, one in self._plans.items()
+            ],
             "newcomers": self._nearby.newcomers.listed,
             "hosts": self._hosts.listed,
             "events": list(self._happened.events),
@@ -63,6 +66,11 @@ class Looking:
         connection = self._hosting.connections.get(number) if self._hosting is not None else None
         invitation = connection.invitation if connection is not None else None
         return (invitation.note or "editor") if invitation is not None else ""
+
+    def _device_name(self, number: int) -> str:
+        """What the device at that connection calls itself."""
+        connection = self._hosting.connections.get(number) if self._hosting is not None else None
+        return connection.device_name if connection is not None else ""
 
     async def changed(self, after: int, wait_s: float) -> dict[str, Any]:
         """The first status after revision ``after``, or the present one when ``wait_s`` are over."""

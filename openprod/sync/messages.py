@@ -19,8 +19,11 @@ from msgspec import Meta
 
 from openprod.sync.wire import FRAME_BYTES_MAX, Codec
 
-VERSIONS: Final = (1,)
+VERSIONS: Final = (1, 2)
 """Versions of the protocol that this program speaks."""
+
+NAMED: Final = 2
+"""From this version on AUTH says what the device is called."""
 
 BUNDLES_BYTES_MAX: Final = FRAME_BYTES_MAX - 8 * 1024
 """Bodies and signatures in one OPS frame; a bundle that is larger travels in PIECEs."""
@@ -117,13 +120,14 @@ class Hello(msgspec.Struct, array_like=True, frozen=True, tag=1):
 class Auth(msgspec.Struct, array_like=True, frozen=True, tag=2):
     """``signature`` of the device over the transcript (``openprod.sync.auth``); ``proof``: HMAC of the transcript under
     a pairing secret, from a device that isn't a member yet, else empty. ``resume``: this side needs no approval to go
-    on with the stretch that both are in.
+    on with the stretch that both are in. ``device_name``: "" from programs that speak an older version than ``NAMED``.
     """
 
     signature: Annotated[bytes, Meta(min_length=64, max_length=64)]
     proof: Annotated[bytes, Meta(max_length=32)] = b""
     resume: bool = False
     name: Name = ""
+    device_name: Name = ""
 
 
 class Refuse(msgspec.Struct, array_like=True, frozen=True, tag=3):

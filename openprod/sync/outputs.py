@@ -55,6 +55,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     invited: Callable[[bytes, str], bytes] = nobody
     expected: str = ""
     name: str = ""
+    device_name: str = ""
     address: str = ""
     hub: bool = False
     codec: Codec = m.CODEC
@@ -88,6 +89,7 @@ class Proven(NamedTuple):
     gathering: str
     history: list[m.Stretch]
     clock: ClockReport
+    device_name: str = ""
 
 
 class Compare(NamedTuple):

@@ -38,6 +38,8 @@ from openprod.sync.stretches import SLACK_MS, is_behind
 CONNECTIONS_MAX: Final = 64
 _COMING: Final = frozenset({State.GREETING, State.PROVING, State.COMPARING})
 STORED_MAX: Final = 200
+_OF_THEMSELVES: Final = frozenset({"left", "ended"})
+"""What these say is as true here as there; of the rest “this device” and “the other” are said from the other side."""
 
 
 class Transmit(NamedTuple):
@@ -90,6 +92,7 @@ class PeerConfig(msgspec.Struct, frozen=True, kw_only=True):
     nonce: Callable[[], bytes]
     admit: Callable[[bytes, bool], str]
     name: str = ""
+    device_name: str = ""
     address: str = ""
     hub: bool = False
     invited: Callable[[bytes, str], bytes] = nobody
@@ -198,7 +201,7 @@ class Peer:
                 caller=caller, workspace=config.workspace, key=config.key, sign=config.sign, nonce=config.nonce(),
                 admit=config.admit, gathering=self.gathering, history=self.election.course.history(now.mono),
                 certificate=certificate, secret=secret, expected=expected, name=config.name[:60],
-                address=config.address, hub=config.hub, invited=config.invited,
+                device_name=config.device_name[:60], address=config.address, hub=config.hub, invited=config.invited,
             ),
             now,
         )  # fmt: skip
@@ -332,7 +335,9 @@ class Peer:
             elif isinstance(output, Closed):
                 told = Disconnect(connection, link.session.device, output.code, output.sentence, output.theirs)
                 self._out.append(told)
-                self._gone(connection, now, output.code, output.sentence, left=output.theirs and output.code == "left")
+                quoted = (output.theirs and output.code not in _OF_THEMSELVES) or output.code == "not_admitted"
+                sentence = f"“{output.sentence}”" if quoted else output.sentence
+                self._gone(connection, now, output.code, sentence, left=output.theirs and output.code == "left")
             elif isinstance(output, Proven):
                 if self._is_second(connection, link, output, now):
                     return

@@ -232,8 +232,8 @@ class PeerService(Wanting):
             config = PeerConfig(
                 workspace=self.workspace.id, key=bytes(identity.key.verify_key),
                 sign=lambda part: identity.key.sign(part).signature, nonce=lambda: secrets.token_bytes(32),
-                admit=self._admit, name=identity.name, address=known.joined(self._addresses),
-                hub=self._standing is not None,
+                admit=self._admit, name=identity.name, device_name=identity.device_name,
+                address=known.joined(self._addresses), hub=self._standing is not None,
                 invited=lambda invitation, device: self._invitations.key(invitation, device),
             )  # fmt: skip
             self._listening, self._is_private = listening, listen.startswith("127.") or listen in ("::1", "localhost")

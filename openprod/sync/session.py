@@ -287,10 +287,10 @@ class PeerSession:
             resumes = may_resume(config.gathering, config.history, hello.gathering, hello.history)
             self._resumes = resumes and not self._pairing  # who brings a link is new, and asked about
             proof = auth.proof(self._pairing, self._transcript, self._side) if self._pairing else b""
-            signature = config.sign(
-                auth.signed_part(self._transcript, self._side, _extra(proof, self._resumes, config.name))
-            )
-            self._send(m.Auth(signature, proof, self._resumes, config.name))
+            device_name = config.device_name if version >= m.NAMED else ""
+            said = m.Auth(bytes(64), proof, self._resumes, config.name, device_name)
+            signature = config.sign(auth.signed_part(self._transcript, self._side, _extra(said, version)))
+            self._send(msgspec.structs.replace(said, signature=signature))
             self.state = State.PROVING
 
     @property
@@ -315,7 +315,7 @@ class PeerSession:
         assert their is not None
         assert self._clock is not None
         side: auth.Side = "called" if config.caller else "caller"
-        part = auth.signed_part(self._transcript, side, _extra(message.proof, message.resume, message.name))
+        part = auth.signed_part(self._transcript, side, _extra(message, self.version))
         if not auth.holds(their.key, message.signature, part):
             self._end("unproven", "The other device didn't prove who it is.")
             return
@@ -323,15 +323,17 @@ class PeerSession:
             self._pairing, self._transcript, side, message.proof
         )
         if why_not := config.admit(their.key, paired):
-            self._end("not_admitted", why_not)
+            spent = (config.secret or their.invitation) and not paired  # each side says it of the other
+            self._end("not_admitted", f"{why_not} {_SPENT}" if spent else why_not)
             return
         self.name = message.name
+        device_name = message.device_name if self.version >= m.NAMED else ""  # else nobody signed it
         self.resumed = self._resumes and message.resume
         self.state = State.COMPARING
         self._out.append(
             Proven(
                 self.device, their.key, message.name, self.hub, paired, self.resumed, their.gathering, their.history,
-                self._clock,
+                self._clock, device_name,
             )
         )  # fmt: skip
 
@@ -474,10 +476,16 @@ class PeerSession:
         return out
 
 
-def _extra(proof: bytes, resume: bool, name: str) -> bytes:
-    return proof + (b"\1" if resume else b"\0") + name.encode("utf-8", "surrogatepass")
+def _extra(said: m.Auth, version: int) -> bytes:
+    """What of an AUTH is signed beside the transcript."""
+    part = said.proof + (b"\1" if said.resume else b"\0") + said.name.encode("utf-8", "surrogatepass")
+    if version < m.NAMED:
+        return part
+    device_name = said.device_name.encode("utf-8", "surrogatepass")
+    return part + device_name + len(device_name).to_bytes(2, "big")
 
 
+_SPENT: Final = "The link has ended, or another device has used it."
 _EARLY = frozenset({State.GREETING})
 _LATER = frozenset({State.COMPARING, State.DECIDING, State.JOINED})
 _UNDECIDED = frozenset({State.COMPARING, State.DECIDING})

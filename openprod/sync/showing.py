@@ -116,10 +116,13 @@ async def edits(
     return {"alone": count, "edits": found}
 
 
-def plan(coming: Coming, newcomer: str = "") -> dict[str, Any]:
-    """``newcomer``: the role that it would have, which nobody here has said yes to yet."""
+def plan(coming: Coming, newcomer: str = "", device_name: str = "") -> dict[str, Any]:
+    """``newcomer``: the role that it would have, which nobody here has said yes to yet. ``device_name``: "" from an
+    older program.
+    """
     return {
-        "id": coming.id.hex(), "device": coming.device, "name": coming.name, "bundles": coming.bundles,
+        "id": coming.id.hex(), "device": coming.device, "name": coming.name, "device_name": device_name,
+        "bundles": coming.bundles,
         "bytes": coming.size, "sends": coming.sends, "sends_bytes": coming.sends_size,
         "conflicts": coming.conflicts, "at_least": coming.at_least, "newcomer": newcomer,
         "authors": [{"name": one.name, "device": one.device, "bundles": one.bundles} for one in coming.authors],

@@ -143,7 +143,7 @@ class Wanting(Looking):
     async def _let_in(self, connection: Connection, invitation: pairing.Invitation) -> str:
         """ "" or why not."""
         role = invitation.note or "editor"
-        why_not = await self._admission.admit(connection.key, connection.name, role)
+        why_not = await self._admission.admit(connection.key, connection.name, connection.device_name, role)
         if not why_not:
             await self._running().welcome(connection)
         return why_not
@@ -186,7 +186,7 @@ class Wanting(Looking):
         if connection.wanted:
             self._joining = "deciding"
         if connection.invitation is not None and connection.number not in self._plans:
-            self.said(f"{connection.name} (device {connection.device[:8]}) came with a link, and waits for your word.")
+            self.said(f"{connection.who} came with a link, and waits for your word.")
         self._plans[connection.number] = coming
         self.moved()
 

@@ -113,7 +113,7 @@ await run(async () => {
   await one.locator('dialog').getByText('held for your review').waitFor()
   await confirm(one)
   await two.getByTestId('removed').getByText('This device was removed').waitFor()
-  await two.getByTestId('happened').getByText('Alex is gone: This device was removed').waitFor()
+  await two.getByTestId('happened').getByText('Alex is gone: “This device was removed').waitFor()
   await standing(one, 'Sound', 'away')
   await two.locator('[data-testid=save-state][data-state=readOnly]').waitFor()
   await cell(two, 'q2', 'label').click()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import signal
 import stat
@@ -217,3 +218,10 @@ async def test_leaving_an_answer_early_in_process(folder: Path) -> None:
             async with client.stream("GET", "/events") as response:
                 assert response.status_code == 200
             assert (await client.get("/state-hash")).status_code == 200
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full is there on Linux only")
+def test_a_full_disk_shows_nothing_of_the_log_at_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with node._logging_to(Path("/dev/full")):
+        logging.getLogger("openprod").warning("what can't be written")
+    assert capsys.readouterr().err == ""

@@ -212,13 +212,13 @@ def test_a_greeting_that_was_recorded(tmp_path: Path) -> None:
 
 def test_a_program_of_another_age(tmp_path: Path) -> None:
     async def scene(peers: Peers) -> None:
-        newest = Mallory(await peers.call(), await peers.link(), versions=(2,))
+        newest = Mallory(await peers.call(), await peers.link(), versions=(3,))
         await newest.begins()
         await newest.hears(lambda: newest.side.closed)
         assert newest.side.closed == "versions"
         await peers.says("The two programs are too far apart in age: update the older one.")
-        newer = await member(peers, versions=(1, 2), codec=OF_2)
-        assert newer.side.session.version == 1
+        newer = await member(peers, versions=(2, 3), codec=OF_2)
+        assert newer.side.session.version == 2
         newer.side.writes(1)
         await newer.sends(m.Ops([newer.signed(1)]))
         await until(peers.blake, lambda: has(peers.blake, bundle(newer, 1)), "what the newer one wrote")

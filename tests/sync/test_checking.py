@@ -102,6 +102,34 @@ def test_killed_it_leaves_the_work_to_others(tmp_path: Path) -> None:
     play(scene, tmp_path)
 
 
+def test_stopped_it_is_waited_for_no_longer_than_an_answer_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    """Else what came over these connections would wait for ever, and so would their ends."""
+
+    async def scene(one: Checking, pid: Path) -> None:
+        await up(one)
+        os.kill(int(pid.read_text()), signal.SIGSTOP)
+        waiting = [one.begin(bundles()) for _ in range(3)]
+        assert [await found for found in waiting if found] == [False] * 3
+        await gone(int(pid.read_text()))
+        assert one.begin(bundles()) is None
+
+    monkeypatch.setattr(checking, "ANSWER_S", 0.2, raising=False)
+    play(scene, tmp_path)
+
+
+def test_stopped_it_keeps_no_node_from_ending(tmp_path: Path) -> None:
+    async def scene(one: Checking, pid: Path) -> None:
+        await up(one)
+        assert await verdict(one, bundles())
+        os.kill(int(pid.read_text()), signal.SIGSTOP)
+        one.begin(bundles())
+
+    play(scene, tmp_path)
+    asyncio.run(gone(int((tmp_path / "pid").read_text())))
+
+
 def test_where_no_process_can_be(tmp_path: Path) -> None:
     async def scene() -> None:
         for command in ((str(tmp_path / "nothing"),), (sys.executable, "-c", "print()"), (sys.executable, "-c", "1/0")):

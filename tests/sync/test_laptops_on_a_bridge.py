@@ -140,7 +140,7 @@ def they_come_in(alex: Seated, blake: Seated, casey: Seated) -> None:
     assert f"{len(alex.bundles())} bundles" in plan
     assert blake.bundles() == set()
     blake.terminal.type("y")
-    alex.terminal.until(f"blake (device {blake.device[:8]}) came with your link, to be editor.")
+    alex.terminal.until(f"device {blake.device[:8]}) came with your link, to be editor.")
     alex.terminal.until("Let it in? [y/N]")
     assert blake.bundles() == set(), "INV-PEER-4: both confirm"
     alex.terminal.type("y")

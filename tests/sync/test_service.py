@@ -125,6 +125,9 @@ def test_a_removed_device_is_let_go_and_not_let_in_again(two: list[Gathered]) ->
     before = blake.bundles()
     alex.call("DELETE", f"/members/{device}")
     alex.together()
+    for one, other in ((alex, "blake"), (blake, "alex")):
+        gone = f"{other} is gone: “This device was removed from the production.”"
+        one.until(lambda session, gone=gone: any(gone == it["sentence"] for it in session["events"]), gone)
     alex.create("cue_1", "Blake needn't know")
     blake.call("POST", "/session/leave")
     with pytest.raises(Refused, match="DENIED"):

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from openprod.settings import device_name
 from tests.sync.laptops import REACH, SHOW, Gathered, laptops
 from tests.sync.test_service import alike
 
@@ -43,19 +44,24 @@ def test_who_brings_a_link_is_in_once_both_people_agree(three: list[Gathered]) -
     plan = asked(alex)
     assert (plan["name"], plan["device"], plan["newcomer"]) == ("blake", blake.session()["me"]["device"], "viewer")
     assert (plan["bundles"], plan["sends"]) == (0, len(alex.bundles()))
-    assert any("blake (device " in one["sentence"] for one in alex.session()["events"])
+    assert any(f"blake ({plan['device_name']}, device " in one["sentence"] for one in alex.session()["events"])
+    assert plan["device_name"] == device_name()
     assert "came with a link, to be viewer" in alex.laptop.done("peers", SHOW)
     assert blake.call("GET", "/members")["members"] == [], "names aren't told before"
     assert blake.bundles() == set()
     # Meanwhile the link is no one else's.
     ended = casey.laptop.run("join", link, SHOW, *REACH, "--yes")
-    assert (ended.status, "link" in ended.err) == (1, True), ended.err
+    assert ended.status == 1
+    assert "The link has ended, or another device has used it." in ended.err
+    other = alex.laptop.run("approve", SHOW, "abc")
+    assert (other.status, "“abc” is nothing that waits." in other.err) == (1, True), other.err
     alex.laptop.done("approve", SHOW)
     blake._printed("Joined")
     blake.together(alex)
     alex.spread(1)
     alike(alex, blake)
     assert roles(alex) == roles(blake) == {"alex": "owner", "blake": "viewer"}
+    assert [one["device_name"] for one in blake.call("GET", "/members")["members"]] == [device_name()] * 2
 
 
 def test_a_person_who_turns_a_link_away(three: list[Gathered]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from openprod.sync import flow
@@ -11,6 +12,7 @@ from openprod.sync import messages as m
 from openprod.sync.clocks import Verdict
 from openprod.sync.messages import CODEC, Stretch
 from openprod.sync.outputs import Ask, Closed, Joined, Proven, State, TakeIn
+from openprod.sync.wire import Codec
 from tests.sync.conversation import WALL, Conversation, Side
 from tests.sync.test_wire import OF_2, Wave
 
@@ -156,18 +158,71 @@ def test_an_acknowledgement_that_was_lost_is_made_up_for() -> None:
 
 def test_an_old_and_a_new_node_talk() -> None:
     talk = Conversation()
-    talk.b = Side("blake", caller=False, codec=OF_2, versions=(1, 2))
+    talk.b = Side("blake", caller=False, codec=OF_2, versions=(2, 3))
     talk.a.writes(2)
     talk.start()
     while talk.a.out or talk.b.out:
         for one, other in ((talk.a, talk.b), (talk.b, talk.a)):
             while one.out:
                 other.gets(one.out.pop(0))
-    assert talk.a.session.version == talk.b.session.version == 1
+    assert talk.a.session.version == talk.b.session.version == 2
     assert len(talk.b.taken) == 2
-    newer = Side("casey", caller=False, versions=(2, 3))
+    newer = Side("casey", caller=False, versions=(3, 4))
     newer.gets(CODEC.encode(hello(talk.a)))
     assert newer.closed == "versions"
+
+
+class AuthOf1(msgspec.Struct, array_like=True, frozen=True, tag=2):
+    """As programs have it that speak version 1 only."""
+
+    signature: bytes
+    proof: bytes
+    resume: bool
+    name: str
+
+
+OF_1 = Codec([AuthOf1, *(kind for kind in m.TYPES if kind is not m.Auth)])
+
+
+def test_what_a_device_is_called_is_signed_and_told_to_who_knows_of_it() -> None:
+    """INV-PAIR-1: people see whose and which device it is; an older program's has no name, and gets in all the same."""
+    talk = Conversation(device_name="Desk")
+    talk.b = Side("blake", caller=False, device_name="Booth")
+    talk.start()
+    talk.run()
+    assert [proven(one).device_name for one in (talk.a, talk.b)] == ["Booth", "Desk"]
+
+    talk.a, talk.b = Side("alex", caller=True, device_name="Desk"), Side("blake", caller=False, versions=(1,))
+    talk.start()
+    frames = []
+    while talk.a.out or talk.b.out:
+        for one, other in ((talk.a, talk.b), (talk.b, talk.a)):
+            while one.out:
+                frames.append(one.out.pop(0))
+                other.gets(frames[-1])
+    assert [proven(one).device_name for one in (talk.a, talk.b)] == ["", ""]
+    assert not any(b"Desk" in frame for frame in frames)
+    assert [OF_1.decode(CODEC.encode(m.Auth(bytes(64), name="alex"))).name] == ["alex"], "what follows is left unread"
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_another_device_name_on_the_way_counts_for_nothing(version: int) -> None:
+    talk = Conversation(device_name="Desk", versions=(version,))
+    talk.b = Side("blake", caller=False)
+    talk.start()
+    talk.b.gets(talk.a.out.pop())
+    while talk.b.out:
+        talk.a.gets(talk.b.out.pop(0))
+    said = next(one for one in map(CODEC.decode, talk.a.out) if isinstance(one, m.Auth))
+    talk.b.gets(CODEC.encode(msgspec.structs.replace(said, device_name="Box office")))
+    if version == 1:
+        assert proven(talk.b).device_name == ""
+    else:
+        assert talk.b.closed == "unproven"
+
+
+def proven(side: Side) -> Proven:
+    return next(one for one in side.outputs if isinstance(one, Proven))
 
 
 def test_kinds_that_only_newer_programs_know_are_left_unread_within_bounds() -> None:

@@ -42,6 +42,8 @@ export interface Plan {
   readonly id: string;
   readonly device: string;
   readonly name: string;
+  /** "" from an older program. */
+  readonly device_name?: string;
   readonly bundles: number;
   readonly authors: readonly { readonly name: string; readonly device: string; readonly bundles: number }[];
   readonly sends: number;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from contextlib import suppress
 from functools import partial
@@ -14,7 +15,7 @@ from anyio import to_thread
 
 from openprod import running
 from openprod.cli.calls import Node, Refused, call
-from openprod.cli.hosting import newcomer, reached, tell_link, welcome, with_node
+from openprod.cli.hosting import device_of, newcomer, reached, tell_link, welcome, with_node
 from openprod.cli.options import folder_argument, json_option, plural
 from openprod.cli.output import note, print_json, print_table, progress, say
 from openprod.cli.times import moment
@@ -22,6 +23,7 @@ from openprod.errors import Busy, InputError, NotFound, Stale, Unreachable
 
 _WAIT_S = 20
 _EVENTS_SHOWN = 12
+_AGAIN = "Does the other device still host? Whoever is there sees what came of it. Then join again."
 
 
 @click.command()
@@ -118,7 +120,7 @@ def join(
         note(f"You come as {name}, device {device}. Both sides are asked.")
         while not found["in_session"]:
             if found["joining"] in ("failed", ""):
-                raise Unreachable(f"Nothing was joined. {found['problem']}".strip())
+                raise Unreachable(f"Nothing was joined. {found['problem']}".strip(), hint=_AGAIN)
             if found["plans"] and not yes:
                 plan = found["plans"][0]
                 if await to_thread.run_sync(_confirmed, plan, abandon_on_cancel=True):
@@ -201,6 +203,8 @@ async def _answer(node: Node, what: str, plan: str | None) -> Any:
         if not waiting:
             raise NotFound("No plan waits for a word.", hint="`openprod peers` shows what waits.")
         plan = waiting[0]
+    elif not re.fullmatch("[0-9a-f]{16}|[0-9a-f]{64}", plan):
+        raise InputError(f"“{plan[:80]}” is nothing that waits.", hint="`openprod peers` shows what does, and its id.")
     return await node.post("session", what, body={"plan": plan})
 
 
@@ -228,7 +232,7 @@ def _sentence(plan: dict[str, Any]) -> str:
     least = "at least " if plan["at_least"] else ""
     came = f"came with a link, to be {plan['newcomer']}" if plan["newcomer"] else "is there"
     return (
-        f"{plan['name']} ({plan['device'][:8]}) {came}. "
+        f"{device_of(plan)} {came}. "
         f"Coming: {plural(plan['bundles'], 'bundle')}{f' ({by})' if by else ''}, {plan['bytes']} bytes. "
         f"Going: {plural(plan['sends'], 'bundle')}. {least}{plural(plan['conflicts'], 'conflict')} to come."
     )

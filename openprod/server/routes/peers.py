@@ -97,6 +97,7 @@ class PlanRecord(Payload):
     id: str
     device: str
     name: str
+    device_name: Annotated[str, Field(description="As it calls itself; empty from older programs")]
     bundles: int
     bytes: int
     authors: list[AuthorRecord]

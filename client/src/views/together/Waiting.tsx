@@ -36,13 +36,14 @@ export function Waiting({ opened, busy, act, session }: PartProps & { readonly s
           <li key={plan.id} class="waits" data-testid="plan">
             {isNewcomer(plan) && (
               <p>
-                <b>{plan.name}</b> (device {plan.device.slice(0, 6)}) came with a link that you made, to be {plan.newcomer} here. Is that who you gave it to?
+                <b>{plan.name}</b> ({plan.device_name ? `${plan.device_name}, ` : ""}device {plan.device.slice(0, 6)}) came with a link that you made, to be {plan.newcomer} here. Is that who you gave it to?
               </p>
             )}
             <p>
               {!isNewcomer(plan) && (
                 <>
-                  <b>{plan.name}</b> is there.{" "}
+                  <b>{plan.name}</b>
+                  {plan.device_name ? ` (${plan.device_name})` : ""} is there.{" "}
                 </>
               )}
               {planWords(plan)}
