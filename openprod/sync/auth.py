@@ -16,6 +16,8 @@ from typing import Final, Literal
 from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
 
+from openprod.sync.messages import NAMED, Auth
+
 Side = Literal["caller", "called"]
 
 _CONTEXT: Final = b"openprod peer 1\0"
@@ -28,8 +30,17 @@ def transcript(caller_hello: bytes, called_hello: bytes, certificate: bytes) -> 
 
 
 def signed_part(transcript: bytes, side: Side, extra: bytes) -> bytes:
-    """What ``side`` signs. ``extra``: the rest of its AUTH, so that nobody on the way changes it."""
+    """What ``side`` signs. ``extra``: the ``rest`` of its AUTH, so that nobody on the way changes it."""
     return _CONTEXT + side.encode() + b"\0" + transcript + hashlib.sha256(extra).digest()
+
+
+def rest(said: Auth, version: int) -> bytes:
+    """What of an AUTH is signed beside the transcript. ``version``: of the protocol that both speak."""
+    part = said.proof + (b"\1" if said.resume else b"\0") + said.name.encode("utf-8", "surrogatepass")
+    if version < NAMED:
+        return part
+    device_name = said.device_name.encode("utf-8", "surrogatepass")
+    return part + device_name + len(device_name).to_bytes(2, "big")
 
 
 def holds(key: bytes, signature: bytes, part: bytes) -> bool:

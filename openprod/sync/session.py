@@ -289,7 +289,7 @@ class PeerSession:
             proof = auth.proof(self._pairing, self._transcript, self._side) if self._pairing else b""
             device_name = config.device_name if version >= m.NAMED else ""
             said = m.Auth(bytes(64), proof, self._resumes, config.name, device_name)
-            signature = config.sign(auth.signed_part(self._transcript, self._side, _extra(said, version)))
+            signature = config.sign(auth.signed_part(self._transcript, self._side, auth.rest(said, version)))
             self._send(msgspec.structs.replace(said, signature=signature))
             self.state = State.PROVING
 
@@ -315,7 +315,7 @@ class PeerSession:
         assert their is not None
         assert self._clock is not None
         side: auth.Side = "called" if config.caller else "caller"
-        part = auth.signed_part(self._transcript, side, _extra(message, self.version))
+        part = auth.signed_part(self._transcript, side, auth.rest(message, self.version))
         if not auth.holds(their.key, message.signature, part):
             self._end("unproven", "The other device didn't prove who it is.")
             return
@@ -474,15 +474,6 @@ class PeerSession:
     def _take(self) -> list[Output]:
         out, self._out = self._out, []
         return out
-
-
-def _extra(said: m.Auth, version: int) -> bytes:
-    """What of an AUTH is signed beside the transcript."""
-    part = said.proof + (b"\1" if said.resume else b"\0") + said.name.encode("utf-8", "surrogatepass")
-    if version < m.NAMED:
-        return part
-    device_name = said.device_name.encode("utf-8", "surrogatepass")
-    return part + device_name + len(device_name).to_bytes(2, "big")
 
 
 _SPENT: Final = "The link has ended, or another device has used it."
