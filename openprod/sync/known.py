@@ -21,12 +21,14 @@ _log = logging.getLogger(__name__)
 
 
 class Device(msgspec.Struct):
-    """``addresses``: ``HOST:PORT``, the latest first. ``stored``: {log of this device: how far that one holds it}."""
+    """``addresses``: ``HOST:PORT``, the latest first. ``stored``: {log of this device: how far that one holds it}.
+    ``certificate``: SHA-256 (hex) of the one by which it answered a call; "" while it never did."""
 
     device: str
     name: str = ""
     addresses: list[str] = []
     stored: dict[str, int] = {}
+    certificate: str = ""
 
 
 class KnownDevices:
@@ -57,13 +59,19 @@ class KnownDevices:
         found = [place for text in said if (place := parse(text)) is not None]
         return list(dict.fromkeys([*found[:ADDRESSES_MAX], *self.addresses(device)]))
 
-    def add(self, device: str, name: str, addresses: list[str]) -> None:
+    def pin(self, device: str) -> bytes:
+        """SHA-256 of the certificate by which that device answers, or b""."""
+        one = self._devices.get(device)
+        return bytes.fromhex(one.certificate) if one is not None else b""
+
+    def add(self, device: str, name: str, addresses: list[str], certificate: bytes = b"") -> None:
         """Raises nothing: what can't be written is told to the log, and known until the end."""
         before = self._devices.get(device)
         kept = [text for text in dict.fromkeys([*addresses, *(before.addresses if before else ())]) if parse(text)]
         now = Device(
-            device, name or (before.name if before else ""), kept[:ADDRESSES_MAX], before.stored if before else {}
-        )
+            device, name or (before.name if before else ""), kept[:ADDRESSES_MAX], before.stored if before else {},
+            certificate.hex() or (before.certificate if before else ""),
+        )  # fmt: skip
         if now == before or (before is None and len(self._devices) >= DEVICES_MAX):
             return
         self._devices[device] = now

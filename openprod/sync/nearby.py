@@ -13,10 +13,12 @@ from typing import Final
 
 import anyio
 
+from openprod.core.ids import device_id
 from openprod.errors import Denied, OpenprodError
 from openprod.sync import speaking
 from openprod.sync.asking import Asking
-from openprod.sync.discovery import HINT, Announcement, Discovery
+from openprod.sync.discovery import HINT, Announcement, Discovery, Found, today
+from openprod.sync.known import parse
 from openprod.sync.pairing import Invitations
 from openprod.sync.spoken import Codes, Confirm, Me, Paired
 from openprod.sync.transport import Channel
@@ -37,6 +39,7 @@ class Nearby:
         self._me, self._workspace, self._title, self._invitations = me, workspace, title, invitations
         self._said = said
         self._codes = Codes(random_bytes=secrets.token_bytes, now_ms=now_ms)
+        self._discovery = Discovery()
         self.newcomers = Asking(moved)
         self._speaking = 0
         self._note = ""
@@ -45,8 +48,7 @@ class Nearby:
 
     async def run(self, announced: Callable[[], Announcement | None]) -> None:
         """Until cancelled. What stands in the way of being found is said once, and is no reason to stop."""
-        discovery = Discovery()
-        problem = ""
+        discovery, problem = self._discovery, ""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(discovery.run)
             while True:
@@ -56,6 +58,24 @@ class Nearby:
                 if discovery.problem != problem:
                     problem = discovery.problem
                     self._said(f"{problem} {HINT}" if problem else "Devices nearby can find this one again.")
+
+    # -- finding those who hold the same production --------------------------------------------------------
+
+    def places(self, device: str) -> list[tuple[str, int]]:
+        """Where that device says on the air that it hosts this production."""
+        said = (text for one in self._ours() if one.device == device for text in one.addresses)
+        return [place for text in said if (place := parse(text)) is not None]
+
+    async def others(self, wait_s: float) -> list[str]:
+        """Devices that say so: once there is any, or ``wait_s`` are over. Nothing of it is proved."""
+        with anyio.move_on_after(wait_s):
+            while not self._ours():
+                await self._discovery.changed()
+        return list(dict.fromkeys(one.device for one in self._ours()))
+
+    def _ours(self) -> list[Found]:
+        day, own = today(), device_id(self._me.key)
+        return [one for one in self._discovery.found() if one.device != own and one.is_of(self._workspace, day)]
 
     # -- spoken codes --------------------------------------------------------------------------------------
 

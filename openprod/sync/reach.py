@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
+from typing import Final
 
 import ifaddr
 
 from openprod.errors import OpenprodError, Unreachable
 from openprod.sync.known import KnownDevices
+from openprod.sync.nearby import Nearby
 from openprod.sync.transport import Channel, Transport
 
 EVERYWHERE = "0.0.0.0"
+LOOK_S: Final = 5.0
 
 
 async def reach(network: Transport, places: Sequence[tuple[str, int]], pin: bytes = b"") -> Channel:
@@ -24,18 +28,35 @@ async def reach(network: Transport, places: Sequence[tuple[str, int]], pin: byte
     raise error
 
 
-async def reach_any(network: Transport, known: KnownDevices, *, but: Collection[str]) -> tuple[Channel, str]:
+async def reach_known(network: Transport, known: KnownDevices, nearby: Nearby, device: str, said: list[str]) -> Channel:
+    """A device that was here before: where it is said to be, where it was, or else where it says on the air that it is
+    now: only by the certificate that it had, for anybody can repeat on the air what another said. Raises Unreachable,
+    Untrusted.
+    """
+    try:
+        return await reach(network, known.places(device, said))
+    except OpenprodError:
+        pin, places = known.pin(device), nearby.places(device)
+        if not pin or not places:
+            raise
+        return await reach(network, places, pin)
+
+
+async def reach_any(
+    network: Transport, known: KnownDevices, nearby: Nearby, *, but: Collection[str], look_s: float = LOOK_S
+) -> tuple[Channel, str]:
     """(a connection to a device that was here before, which); none to those that were removed since (``but``).
 
-    Raises Unreachable.
+    Raises Unreachable, once nobody answers and nobody has been on the air for ``look_s``.
     """
-    for one in known.all():
-        if one.device in but:
-            continue
-        try:
-            return await reach(network, known.addresses(one.device)), one.device
-        except OpenprodError:
-            continue
+    devices = [one.device for one in known.all() if one.device not in but]
+    for device in devices:
+        with suppress(OpenprodError):
+            return await reach_known(network, known, nearby, device, []), device
+    for device in await nearby.others(look_s):
+        if device in devices and known.pin(device):
+            with suppress(OpenprodError):
+                return await reach(network, nearby.places(device), known.pin(device)), device
     raise Unreachable("None of the devices that were here before answers.", hint="Ask somebody for a link.")
 
 

@@ -31,7 +31,7 @@ from openprod.sync.hosting import Connection, Hosting, now
 from openprod.sync.nearby import Nearby
 from openprod.sync.outputs import Proven
 from openprod.sync.peer import Notice, PeerConfig
-from openprod.sync.reach import EVERYWHERE, own_addresses, reach, reach_any
+from openprod.sync.reach import EVERYWHERE, LOOK_S, own_addresses, reach, reach_any, reach_known
 from openprod.sync.spoken import Me
 from openprod.sync.standing import Standing
 from openprod.sync.transport import PAIRING, Channel, Listening, Transport, WebSocketTransport
@@ -155,7 +155,11 @@ class PeerService(Wanting):
                 channel = await reach(self._network, wish.places, wish.certificate)
                 expected, secret = wish.device, wish.key
             else:
-                channel, expected = await reach_any(self._network, self._known, but=self._admission.removed)
+                on_air = isinstance(self._network, WebSocketTransport) and not self._is_private
+                channel, expected = await reach_any(
+                    self._network, self._known, self._nearby, but=self._admission.removed,
+                    look_s=LOOK_S if on_air else 0,
+                )  # fmt: skip
                 secret = b""
         except OpenprodError as error:
             self._fail(error.sentence)
@@ -310,7 +314,7 @@ class PeerService(Wanting):
     async def _call(self, device: str, wanted: bool, yes: bool) -> None:
         self._calling.add(device)
         try:
-            channel = await reach(self._network, self._places(device))
+            channel = await reach_known(self._network, self._known, self._nearby, device, self._said_of(device))
         except OpenprodError as error:
             if wanted:
                 self._fail(error.sentence)
@@ -322,10 +326,10 @@ class PeerService(Wanting):
         else:
             self._serve(channel, caller=True, expected=device, wanted=wanted, yes=yes)
 
-    def _places(self, device: str) -> list[tuple[str, int]]:
+    def _said_of(self, device: str) -> list[str]:
+        """Where the others say that it is."""
         roster = self._hosting.peer.election.roster if self._hosting is not None else []
-        said = [text for one in roster if one.device == device for text in one.address.split()]
-        return self._known.places(device, said)
+        return [text for one in roster if one.device == device for text in one.address.split()]
 
     def ticked(self) -> None:
         """A leader calls those who were here: a half that went on by itself is found so when the network heals."""
@@ -378,7 +382,8 @@ class PeerService(Wanting):
                 return why_not
         if self._standing is not None:
             connection.yes = True  # whoever made this a hub has said so once and for all
-        self._known.add(proven.device, proven.name, [])
+        certificate = connection.channel.certificate if connection.caller else b""
+        self._known.add(proven.device, proven.name, [], certificate)
         return self._elsewhere(connection, proven)
 
     def _elsewhere(self, connection: Connection, proven: Proven) -> str:
@@ -389,7 +394,7 @@ class PeerService(Wanting):
         if proven.gathering and hosting.peer.election.role is Role.FOLLOWER:
             return _ELSEWHERE
         leader = proven.history[0].leader if proven.history and proven.gathering else ""
-        if leader in ("", proven.device, self._device) or not self._places(leader):
+        if leader in ("", proven.device, self._device) or not self._known.places(leader, self._said_of(leader)):
             return ""
         if not connection.wanted:
             hosting.do(hosting.peer.want(leader))
