@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
+import anyio
 import httpx
 
 from openprod.cli.output import note, progress
@@ -16,6 +18,10 @@ from openprod.errors import Busy, NotFound
 from openprod.running import run, served
 
 T = TypeVar("T")
+
+_TURN_S: Final = 10.0
+"""So long a command waits until another one is done with the workspace."""
+_LOOK_S: Final = 0.1
 
 
 class Refused(Exception):
@@ -82,13 +88,22 @@ def call(folder: Path, work: Callable[[Node], Awaitable[T]]) -> T:
     """Run ``work`` with the node of the workspace in ``folder``."""
 
     async def talk() -> T:
-        async with served(folder) as http:
-            if http is not None:
-                return await work(Node(http))
-        from openprod.node import in_process  # heavy: only where no node serves the workspace
+        waits_until = time.monotonic() + _TURN_S
+        while True:
+            async with served(folder) as http:
+                if http is not None:
+                    return await work(Node(http))
+            from openprod.node import in_process  # heavy: only where no node serves the workspace
 
-        async with in_process(folder, tell=note) as http:
-            return await work(Node(http))
+            async with AsyncExitStack() as stack:
+                try:
+                    alone = await stack.enter_async_context(in_process(folder, tell=note))
+                except Busy:  # most likely another command, which is done soon; or a node that begins to serve
+                    if time.monotonic() > waits_until:
+                        raise
+                    await anyio.sleep(_LOOK_S)
+                    continue
+                return await work(Node(alone))
 
     result: T = run(talk)
     return result

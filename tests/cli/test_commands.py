@@ -169,3 +169,16 @@ def test_a_view_that_nobody_declares(either: Laptop) -> None:
     ended = either.run("view", "show.openprod", "cues.nothing")
     assert ended.status == 1
     assert "error[NOT_FOUND]" in ended.err
+
+
+def test_commands_at_once_take_turns(alex: Laptop) -> None:
+    """Each is a process of its own, and no node serves the workspace."""
+    numbers = ("1", "42", "42.5")
+    for number in numbers:
+        (alex.folder / f"{number}.csv").write_text(f"List,Q,Label\nNEW,{number},At once\n")
+    for process in [alex.start("import", "show.openprod", "cues.csv", f"{one}.csv", "--apply") for one in numbers]:
+        out, err = process.communicate()
+        assert process.wait() == 0, err
+        assert "Imported as bundle" in out
+    found = alex.run("query", "show.openprod", "cues.cue where label = “At once” select number", "--json").json
+    assert sorted(row[1] for row in found["rows"]) == sorted(numbers)
