@@ -131,6 +131,8 @@ def test_two_laptops_and_a_stick(either: Laptop, jordan: Laptop) -> None:
     assert theirs in either.done("conflicts", "show.openprod")
     assert "decided 10:45" in either.done("resolve", "show.openprod", conflict["id"], "--choose", theirs)
     assert either.run("conflicts", "show.openprod").err == "No open conflicts.\n"
+    narrowed = either.run("conflicts", "show.openprod", "--entity", the_cue(either))
+    assert narrowed.err == "No open conflicts like that.\n"
     assert (
         either.run("resolve", "show.openprod", conflict["id"], "--reopen", "--json").json["conflict"]["status"]
         == "open"

@@ -50,7 +50,8 @@ def conflicts(
     for conflict in found["conflicts"]:
         _show(conflict, folder)
     if not found["conflicts"]:
-        note("No conflicts." if status == "all" else f"No {status} conflicts.")
+        some = " like that" if kind or entity or after else ""
+        note(f"No conflicts{some}." if status == "all" else f"No {status} conflicts{some}.")
     if found.get("next"):
         note(f"There are more: --after {found['next']}")
 
