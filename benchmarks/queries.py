@@ -102,10 +102,11 @@ QUESTIONS: dict[str, tuple[str, str]] = {
         _page(
             "WITH first AS MATERIALIZED (SELECT f.entity AS entity, sort_key(f.value) AS k FROM register f"
             f" WHERE {_field('number', 'f')} AND f.value <> 'null'{_HELD.format('f')} ORDER BY k, entity LIMIT 50)"
-            " SELECT entity, k FROM first UNION ALL SELECT f.entity, NULL FROM register f"
-            f" WHERE {_field('', 'f')} AND (SELECT count(*) FROM first) < 50 AND f.entity NOT IN"
+            " SELECT entity, k FROM first UNION ALL SELECT entity, NULL FROM (SELECT f.entity FROM register f"
+            f" WHERE {_field('', 'f')} AND f.entity NOT IN"
             f" (SELECT n.entity FROM register n WHERE {_field('number', 'n')} AND n.value <> 'null')"
-            + _HELD.format("f"),
+            + _HELD.format("f")
+            + " LIMIT CASE WHEN (SELECT count(*) FROM first) < 50 THEN -1 ELSE 0 END)",
             "k NULLS LAST, entity",
         ),
     ),
@@ -136,10 +137,11 @@ QUESTIONS: dict[str, tuple[str, str]] = {
     "grouped": (
         "things.thing select count() group by list sort list limit 50",
         f"SELECT NULL, v, count(*) FROM (SELECT f.value AS v FROM register f WHERE {_field('list', 'f')}"
-        f" AND f.value <> 'null'{_HELD.format('f')} UNION ALL SELECT NULL FROM register f WHERE {_field('', 'f')}"
-        f" AND f.entity NOT IN (SELECT n.entity FROM register n WHERE {_field('list', 'n')} AND n.value <> 'null')"
-        f" AND (SELECT count(*) FROM register n WHERE {_field('list', 'n')} AND n.value <> 'null')"
-        f" < (SELECT count(*) FROM register n WHERE {_field('', 'n')}){_HELD.format('f')}) GROUP BY v ORDER BY v",
+        f" AND f.value <> 'null'{_HELD.format('f')} UNION ALL SELECT NULL FROM (SELECT 1 FROM register f"
+        f" WHERE {_field('', 'f')} AND f.entity NOT IN"
+        f" (SELECT n.entity FROM register n WHERE {_field('list', 'n')} AND n.value <> 'null'){_HELD.format('f')}"
+        f" LIMIT CASE WHEN (SELECT count(*) FROM register n WHERE {_field('list', 'n')} AND n.value <> 'null')"
+        f" < (SELECT count(*) FROM register n WHERE {_field('', 'n')}) THEN -1 ELSE 0 END)) GROUP BY v ORDER BY v",
     ),
     "matching": (
         f"things.thing where matching “ghost 4711” {SELECT} limit 50",

@@ -77,26 +77,28 @@ class Compiled(Conditions):
         else:
             found = f"first({names}) AS MATERIALIZED ({ahead} {ordered} LIMIT {room})"
         picked = ", ".join(["r.entity AS entity", "r.member AS member", "NULL AS k0", *rest])
-        joined = " AND " if test else " WHERE "
+        missing = _only_where(f"(SELECT count(*) FROM first) < {room}", missing)
         return (
             f"WITH {found}, page({names}) AS MATERIALIZED (SELECT * FROM first UNION ALL"
-            f" SELECT {picked} FROM ({missing}) r{test}{joined}(SELECT count(*) FROM first) < {room}"
-            f" {ordered}{self._limit(plan)})"
+            f" SELECT {picked} FROM ({missing}) r{test} {ordered}{self._limit(plan)})"
         )
 
     def _grouped(self, plan: Plan, source: Source, where: Test | None, within: str) -> str:
         fields = list(dict.fromkeys([*plan.group, *(str(one.field) for one in plan.measures if one.field)]))
         values = [f"{self._value(source, name, 'r')} AS f{number}" for number, name in enumerate(fields)]
         names = ", ".join(["entity", *(f"f{number}" for number in range(len(fields)))])
+        before = ""
         if fields and self._goes_by(source, fields[0], where, within):
             assert isinstance(source, FacetSource)
             valued, missing, test = self._by_field(source, fields[0], where)
-            found = f"SELECT {', '.join(['r.entity', 'r.value AS f0', *values[1:]])} FROM ({valued}) r{test}"
-            found += f" UNION ALL SELECT {', '.join(['r.entity', 'NULL', *values[1:]])} FROM ({missing}) r{test}"
+            valued = f"({valued})"
             if not test:
                 # Whether any lacks a value is counted sooner than searched.
                 every = self._facet_rows(source.root)
-                found += f" WHERE (SELECT count(*) FROM ({valued})) < (SELECT count(*) FROM ({every}))"
+                missing = _only_where(f"(SELECT count(*) FROM held) < (SELECT count(*) FROM ({every}))", missing)
+                before, valued = f"held(entity, member, value) AS MATERIALIZED {valued}, ", "held"
+            found = f"SELECT {', '.join(['r.entity', 'r.value AS f0', *values[1:]])} FROM {valued} r{test}"
+            found += f" UNION ALL SELECT {', '.join(['r.entity', 'NULL', *values[1:]])} FROM ({missing}) r{test}"
             found = f"({found})"
         else:
             found = self._rows(source, where, within, ", ".join(["r.entity AS entity", *values]))
@@ -111,7 +113,7 @@ class Compiled(Conditions):
             key = key if number else f"sort_key({key})"
             order.append(f"{key}{' DESC' if down else ''} NULLS {'FIRST' if nulls_first else 'LAST'}")
         order += [f"sort_key({group}) NULLS LAST" for group in groups]
-        sql = f"WITH found({names}) AS {found}"
+        sql = f"WITH {before}found({names}) AS {found}"
         sql += f" SELECT NULL, {', '.join([*groups, *measures])} FROM found"
         if groups:
             sql += f" GROUP BY {', '.join(groups)}"
@@ -132,3 +134,9 @@ class Compiled(Conditions):
             return ""
         limit = -1 if plan.limit is None else plan.limit
         return f" LIMIT {self._p(limit)} OFFSET {self._p(plan.offset)}"
+
+
+def _only_where(condition: str, select: str) -> str:
+    """A select that is begun only where a condition about all of it holds: as one of its own conditions it would be
+    looked at for each row, once the others hold."""
+    return f"{select} LIMIT CASE WHEN {condition} THEN -1 ELSE 0 END"
