@@ -280,6 +280,7 @@ class World:
             updates.append(bytes(event.update))
 
         subscription = doc.observe(keep)
+        seen = layout.value_text(doc.get(root, type=Map).get(key))
         doc.get(root, type=Map)[key] = value
         doc.unobserve(subscription)
         for earlier, place in list(self.said.items()):
@@ -294,10 +295,16 @@ class World:
         committer = self.replicas[name].committer
         named = layout.place(document, root, key)
         bond = committer.detector.bonds.of(document, root, named.entity, named.field)
+        before = self.replicas[name].registers()
+        here = before.get((document, root, key)) or "null"
         quiet = (
             bond is not None
             and not committer.detector.is_gone(root, named.entity)
             and not projection.is_open(committer.detector, committer.storage, bond)
+            # Nobody may have filled in a bond that two laptops' statements made, and a program may not have heard of
+            # what another one brought: what is written beside another value is asked about.
+            and seen == here
+            and all(before.get(place) in (None, here) for place in committer.detector.bonds.places(bond))
         )
         (outcome,) = self.replicas[name].submit(
             OutsideUpdate(document=document, update=update, actor=program.actor, origin=program)

@@ -9,7 +9,18 @@ import pytest
 from tests.simulation.identity_world import walk
 
 # Each of these found something once.
-FOUND = [(5, 60), (17, 60), (35, 70), (46, 70), (53, 70), (79, 70), (98, 70), (910093, 70)]
+FOUND = [
+    (5, 60),
+    (17, 60),
+    (35, 70),
+    (46, 70),
+    (53, 70),
+    (79, 70),
+    (98, 70),
+    (910093, 70),
+    (1059761947, 30),
+    (1844820358, 70),
+]
 
 EVOLVING = [1, 4, 8, 11, 12, 14, 18, 20]
 """So has each of these, where laptops also go on to other versions of a schema."""
