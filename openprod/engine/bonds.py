@@ -334,7 +334,8 @@ class Bonds:
         self, before: tuple[dict[str, str], dict[tuple[str, str], str]],
         after: tuple[dict[str, str], dict[tuple[str, str], str]],
     ) -> None:  # fmt: skip
-        redirects = {id: after[0].get(id) for id in before[0].keys() | after[0].keys()}
-        bound = {member: after[1].get(member) for member in before[1].keys() | after[1].keys()}
+        # What left one may belong to another that nothing here concerns.
+        redirects = {id: self._survivors.get(id) for id in before[0].keys() | after[0].keys()}
+        bound = {member: self.concept_entity(*member) for member in before[1].keys() | after[1].keys()}
         self._storage.put_redirects({id: to for id, to in sorted(redirects.items()) if before[0].get(id) != to})
         self._storage.put_bound({at: to for at, to in sorted(bound.items()) if before[1].get(at) != to})
