@@ -57,7 +57,7 @@ def is_there(pid: int) -> bool:
     """Whether it runs: one that has ended and that nobody has asked for doesn't."""
     try:
         return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:1]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # it went before, or while it was read
         return False
 
 
