@@ -6,13 +6,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from openprod.plugin_api import InvalidFile, Row, Source
+from openprod.plugin_api import InvalidFile, Row, Source, column_letters
 
 from .book import Book
 
 HEADER_ROWS_MAX = 40
 HEADER_LENGTH_MAX = 80
-EXCERPT_MAX = 78
 
 EVENT_ALIASES: dict[str, tuple[str, ...]] = {
     "id": ("id", "event id", "uid", "key", "ref"),
@@ -90,7 +89,7 @@ def say_columns(book: Book, source: Source, columns: Columns) -> list[Row]:
     rows = [row for row in source.table.rows if not row.empty]
     for row in rows:
         if row.number < header:
-            book.skip(f"row {row.number}", f"Stands above the header: {excerpt(row)}.")
+            book.skip(f"row {row.number}", f"Stands above the header: {row.excerpt}.")
     body = [row for row in rows if row.number > header]
     for index in range(max((len(row.cells) for row in (columns.header, *body)), default=0)):
         if index in columns.fields:
@@ -101,23 +100,10 @@ def say_columns(book: Book, source: Source, columns: Columns) -> list[Row]:
             book.skip(f"column {name}", f"This header isn't known here; filled in {what}.")
         elif filled:
             sample = ", ".join(f"row {row.number}: {row.cell(index)[:40]}" for row in filled[:3])
-            book.skip(f"column {letters(index)}", f"It has no header ({sample}{', …' if len(filled) > 3 else ''}).")
+            book.skip(
+                f"column {column_letters(index)}", f"It has no header ({sample}{', …' if len(filled) > 3 else ''})."
+            )
     return body
-
-
-def excerpt(row: Row) -> str:
-    text = " · ".join(cell for cell in row.cells if cell)
-    return f"“{text[: EXCERPT_MAX - 1]}…”" if len(text) > EXCERPT_MAX else f"“{text}”"
-
-
-def letters(index: int) -> str:
-    """A spreadsheet's letters: 0 → A, 26 → AA."""
-    found = ""
-    index += 1
-    while index:
-        index, rest = divmod(index - 1, 26)
-        found = chr(ord("A") + rest) + found
-    return found
 
 
 def _read(row: Row, known: Mapping[str, str]) -> Columns:

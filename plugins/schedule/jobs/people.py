@@ -7,7 +7,7 @@ import re
 from openprod.plugin_api import Proposal, Row, Snapshot, Source
 
 from .book import NAME_LENGTH_MAX, Book
-from .headers import PEOPLE_ALIASES, Columns, excerpt, find_columns, say_columns
+from .headers import PEOPLE_ALIASES, Columns, find_columns, say_columns
 
 _EMAIL = re.compile(r"[^@\s<>]+@[^@\s<>]+")
 
@@ -34,10 +34,10 @@ def _person(book: Book, columns: Columns, row: Row) -> tuple[str, dict[str, str]
     first, last = cells.pop("first", ""), cells.pop("last", "")
     name = " ".join(cells.pop("displayName", f"{first} {last}").split())
     if not name:
-        book.skip(where, f"No name: {excerpt(row)}.")
+        book.skip(where, f"No name: {row.excerpt}.")
         return None
     if len(name) > NAME_LENGTH_MAX:
-        book.skip(where, f"Too long for a name: {excerpt(row)}.")
+        book.skip(where, f"Too long for a name: {row.excerpt}.")
         return None
     if "email" in cells and not _EMAIL.fullmatch(cells["email"]):
         book.skip(columns.place(row, "email"), f"“{cells.pop('email')}” isn't an email address.")

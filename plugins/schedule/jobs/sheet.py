@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from openprod.plugin_api import Proposal, Row, Snapshot, Source, is_zone
 
 from .book import EVENT, Book, plain
-from .headers import EVENT_ALIASES, Columns, excerpt, find_columns, say_columns
+from .headers import EVENT_ALIASES, Columns, find_columns, say_columns
 from .times import DayOrder, ambiguous, clock, day, day_order, span, year_of
 
 STATUSES = {
@@ -84,10 +84,10 @@ class _Reader:
         title = " ".join((cells.get("title") or cells.get("kind") or "").split())
         if not title:
             if set(cells) - {"date"}:
-                self._book.skip(where, f"No title: {excerpt(row)}.")
+                self._book.skip(where, f"No title: {row.excerpt}.")
             return None
         if not self._date:
-            self._book.skip(where, f"No date: {excerpt(row)}.")
+            self._book.skip(where, f"No date: {row.excerpt}.")
             return None
         self._carried += "date" not in cells
         fields: dict[str, Any] = {
