@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
 
-from openprod.core.queries.ast import And, Condition, Has, Hop, In, Matching, Not, Or, Query
+from openprod.core.queries.ast import Hop, In, Matching, Query, parts
 from openprod.core.queries.order import words_of
 from openprod.errors import InputError
 
@@ -20,7 +19,7 @@ MATCHING_MAX: Final = 1_000
 
 def check(query: Query) -> None:
     """Raises InputError."""
-    found = [*_conditions(query.where), *(one for hop in query.along for one in _of_hop(hop))]
+    found = [one for one in parts(query) if not isinstance(one, Hop)]
     if len(found) > CONDITIONS_MAX:
         raise InputError(
             "The query has too many conditions.",
@@ -34,23 +33,3 @@ def check(query: Query) -> None:
                 "That is too much to look for at once.",
                 hint=f"“matching” takes at most {WORDS_MAX} words and {MATCHING_MAX:,} characters.",
             )
-
-
-def _conditions(condition: Condition | None) -> Iterator[Condition]:
-    """It, and all within."""
-    if condition is None:
-        return
-    yield condition
-    if isinstance(condition, (And, Or)):
-        for part in condition.parts:
-            yield from _conditions(part)
-    elif isinstance(condition, Not):
-        yield from _conditions(condition.part)
-    elif isinstance(condition, Has):
-        for hop in condition.hops:
-            yield from _of_hop(hop)
-
-
-def _of_hop(hop: Hop) -> Iterator[Condition]:
-    yield from _conditions(hop.where)
-    yield from _conditions(hop.edge_where)

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from openprod.core import queries, values
-from openprod.core.queries.ast import And, Condition, Has, Hop, Not, Or, Query
+from openprod.core.queries.ast import Hop, parts
 from openprod.core.schema import Schema
 from openprod.engine.queries import KnownNames, prepare
 from openprod.engine.schemas import Schemas
@@ -78,7 +78,7 @@ def check_names(file: TomlFile, index: int, view: DerivedView, schema: Schema | 
     where = ("derived", index, "query")
     facets = {f"{view.plugin}.{name}" for name in (schema.facets if schema else ())}
     edges = {f"{view.plugin}.{name}" for name in (schema.edges if schema else ())}
-    hops = list(_hops(query))
+    hops = [one for one in parts(query) if isinstance(one, Hop)]
     names = [(query.source, facets), *((hop.edge, edges) for hop in hops)]
     for name, declared in [*names, *((hop.target, facets) for hop in hops if hop.target is not None)]:
         if name.startswith(f"{view.plugin}.") and name not in declared:
@@ -94,25 +94,6 @@ def check_names(file: TomlFile, index: int, view: DerivedView, schema: Schema | 
             raise file.problem(
                 f"the query of “{view.id}” can't be asked: {error.sentence}", error.hint, *where
             ) from None
-
-
-def _hops(query: Query) -> Iterator[Hop]:
-    for hop in query.along:
-        yield hop
-        yield from _within(hop.where)
-    yield from _within(query.where)
-
-
-def _within(condition: Condition | None) -> Iterator[Hop]:
-    if isinstance(condition, (And, Or)):
-        for part in condition.parts:
-            yield from _within(part)
-    elif isinstance(condition, Not):
-        yield from _within(condition.part)
-    elif isinstance(condition, Has):
-        for hop in condition.hops:
-            yield hop
-            yield from _within(hop.where)
 
 
 def compute(view: DerivedView, function: Any, answer: Mapping[str, Any], describe: Any) -> Derived:

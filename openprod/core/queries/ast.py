@@ -6,7 +6,7 @@ column of the text they stood in, so that whoever knows that there is no such na
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
@@ -192,3 +192,30 @@ def _joined(kind: type[And] | type[Or], parts: Iterable[Condition]) -> Condition
     if not flat:
         return None
     return flat[0] if len(flat) == 1 else kind(tuple(flat))
+
+
+def parts(query: Query) -> Iterator[Condition | Hop]:
+    """Every condition and every hop of a query, whatever they stand within."""
+    yield from _within(query.where)
+    for hop in query.along:
+        yield from _of_hop(hop)
+
+
+def _within(condition: Condition | None) -> Iterator[Condition | Hop]:
+    if condition is None:
+        return
+    yield condition
+    if isinstance(condition, (And, Or)):
+        for part in condition.parts:
+            yield from _within(part)
+    elif isinstance(condition, Not):
+        yield from _within(condition.part)
+    elif isinstance(condition, Has):
+        for hop in condition.hops:
+            yield from _of_hop(hop)
+
+
+def _of_hop(hop: Hop) -> Iterator[Condition | Hop]:
+    yield hop
+    yield from _within(hop.where)
+    yield from _within(hop.edge_where)
