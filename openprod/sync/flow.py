@@ -88,7 +88,8 @@ class Flow:
         known = dict(survey.known)
         for branch, seq in self._from_them.items():
             known[branch] = max(known.get(branch, 0), seq)
-        lacking = [branch for branch in survey.after if known[branch] == survey.after[branch]]
+        mine = self._mine
+        lacking = [branch for branch in survey.after if branch not in mine or known[branch] < mine[branch].seq]
         self._under_way.clear()
         self._size = 0
         self._moved = now

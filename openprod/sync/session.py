@@ -218,8 +218,8 @@ class PeerSession:
 
     def news(self, tips: Mapping[str, m.Tip]) -> list[Output]:
         """The replica grew by something that didn't come over this connection."""
+        self.flow.news(tips)  # before both have joined too: a whole ACK later says all that is held
         if self.state is State.JOINED:
-            self.flow.news(tips)
             self._fetch()
         return self._take()
 

@@ -9,6 +9,7 @@ import pytest
 
 from openprod.sync import flow
 from openprod.sync import messages as m
+from openprod.sync.catchup import Survey
 from openprod.sync.clocks import Verdict
 from openprod.sync.messages import CODEC, Stretch
 from openprod.sync.outputs import Ask, Closed, Joined, Proven, State, TakeIn
@@ -151,6 +152,39 @@ def test_an_acknowledgement_that_was_lost_is_made_up_for() -> None:
         talk.run()
     assert not talk.a.closed
     assert [one.body for one in talk.b.taken] == first * 2, "once more, and then it is known"
+
+
+def test_what_came_while_people_decided_is_said_to_be_held() -> None:
+    """INV-PEER-1: a whole ACK that forgets a bundle is taken for a device that lost it."""
+    talk = Conversation()
+    talk.a.yes = talk.b.yes = False
+    talk.start()
+    talk.run()
+    talk.b.writes(2)
+    talk.b.do(talk.b.session.news(talk.b.tips()))  # from a third device, say
+    for side in (talk.a, talk.b):
+        side.do(side.session.approve(next(one for one in side.outputs if isinstance(one, Ask)).coming.id))
+    talk.run()
+    for _ in range(6):
+        talk.tick()
+        for side in (talk.a, talk.b):
+            side.do(side.session.say(m.Heartbeat(1, "", False, 1)))
+    (*_, whole) = [one for who, one in talk.seen if who == "blake" and isinstance(one, m.Ack) and one.whole]
+    assert whole.tips == list(talk.b.tips().values())
+
+
+def test_who_sent_the_first_may_lack_the_last() -> None:
+    """INV-PEER-1: what the other sent it holds; of the same log it may still lack what came later."""
+    one, log = flow.Flow(), "0123456789abcdef-00000000"
+    one.begin(Survey({}, {log: 0}, {}, frozenset()), [], 0)
+    one.took({log: m.Tip(log, 4, b"4" * 32)}, {log: 4}, 0)
+    one.news({log: m.Tip(log, 5, b"5" * 32)})
+    assert one.want() is not None
+    assert not list(one.pack([], 5, True, 1, 0)), "it went out, say, and was lost"
+    one.rewind(Survey({log: 2}, {log: 2}, {}, frozenset()), 0)
+    wanted = one.want()
+    assert wanted is not None
+    assert wanted[:2] == ({log: 4}, 0)
 
 
 # -- versions, clocks, resuming ----------------------------------------------------------------------------
