@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import random
-import secrets
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from openprod.core.versions import Join, Tree, Version, evaluate
+from tests.seeds import fresh
 
 VECTORS = Path(__file__).parents[2] / "crdt_schema" / "vectors"
 HISTORIES = [json.loads(line) for line in (VECTORS / "histories.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -28,7 +28,7 @@ def versions(register: dict[str, Any]) -> list[Version]:
 
 @pytest.mark.parametrize("history", HISTORIES, ids=lambda history: str(history["seed"]))
 def test_vectors_in_any_order(history: dict[str, Any]) -> None:
-    seed = secrets.randbits(32)
+    seed = fresh("versions.vectors_in_any_order")
     print(f"seed {seed}")
     chance = random.Random(seed)
     for register in history["registers"]:

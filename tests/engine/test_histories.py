@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import random
-import secrets
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from openprod.storage.ports import Storage
 from openprod.storage.sqlite.storage import SqliteStorage
 from openprod.yjs.decoder import decode_update
 from tests.engine.replica import CUES, WORKSPACE, Replica, Time
+from tests.seeds import fresh
 
 VECTORS = Path(__file__).parents[2] / "crdt_schema" / "vectors"
 HISTORIES = [json.loads(line) for line in (VECTORS / "histories.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -77,7 +77,7 @@ def check(made: Replica, history: dict[str, Any], *, values: bool = True, heads_
 
 @pytest.mark.parametrize("way", ["in order", "shuffled", "doubled", "in pairs", "all at once"])
 def test_every_way_the_log_may_come(way: str) -> None:
-    seed = secrets.randbits(32)
+    seed = fresh("histories.every_way_the_log_may_come")
     print(f"seed {seed}")
     chance = random.Random(seed)
     for history in HISTORIES:
@@ -100,7 +100,7 @@ def test_every_way_the_log_may_come(way: str) -> None:
 
 
 def test_every_order_gives_the_same_heads_and_conflicts() -> None:
-    seed = secrets.randbits(32)
+    seed = fresh("histories.every_order_gives_the_same_heads_and_conflicts")
     print(f"seed {seed}")
     chance = random.Random(seed)
     for history in HISTORIES:

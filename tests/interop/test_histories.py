@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import base64
-import secrets
 from typing import Any
 
 import pytest
 
 from openprod.yjs.decoder import ANY, Id, decode_update
 from tests.interop.node import node
+from tests.seeds import fresh
 
 pytestmark = pytest.mark.interop
 
@@ -19,7 +19,7 @@ Register = tuple[str, str]
 
 @pytest.mark.parametrize("undo", [0, 1])
 def test_registers_are_what_the_updates_hold(undo: int) -> None:
-    seed = secrets.randbelow(2**31)
+    seed = fresh("histories.registers_are_what_the_updates_hold")
     print(f"seed {seed}")
     forks = 0
     for history in node("histories.mjs", "--seed", seed, "--count", HISTORIES, "--undo", undo):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import random
-import secrets
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from openprod.errors import MalformedUpdate
 from openprod.yjs.decoder import decode_update
 from openprod.yjs.gate import Gate
 from tests.interop.node import node
+from tests.seeds import fresh
 from tests.yjs.described import comparable, described, without_bigints
 from tests.yjs.gated import Gated
 
@@ -25,8 +25,8 @@ ORDERS = 6  # of each history
 
 @pytest.fixture(scope="module")
 def seed() -> int:
-    """A new one each run. To see a failure again, return the printed one here."""
-    return secrets.randbelow(2**31)
+    """To see a failure that another program met, return the printed one here."""
+    return fresh("updates.seed")
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ import secrets
 import pytest
 
 from openprod.core.operations import SetField
+from tests.seeds import fresh
 from tests.simulation.peers_walk import walk
 from tests.simulation.peers_world import HUB, PeersWorld
 
@@ -36,7 +37,7 @@ def test_seeds_that_found_something_with_a_hub(seed: int) -> None:
 @pytest.mark.parametrize("part", range(10))
 def test_fresh_seeds(part: int) -> None:
     """INV-PEER-1 INV-PEER-2 INV-PEER-3 INV-PEER-4 INV-PEER-5 INV-PEER-6 INV-HUB-1; with a hub, every third"""
-    base = secrets.randbits(31)
+    base = fresh(f"peers.fresh_seeds {part}")
     print(f"part {part}: seeds {base}…{base + 19}")
     for seed in range(base, base + 20):
         print(f"seed {seed}")

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from tests.seeds import fresh
 from tests.simulation.long_run import PROSE, walk
 from tests.simulation.world import ENTITIES, FIELDS, OUTSIDERS, REPLICAS, VALUES, World
 
@@ -209,14 +210,14 @@ def test_decisions_undone_after_what_followed_them() -> None:
 
 
 def test_fresh_prose() -> None:
-    base = secrets.randbits(31)
+    base = fresh("workspace_machine.fresh_prose")
     print(f"seeds {base}…{base + 19}, prose")
     for seed in range(base, base + 20):
         walk(seed, 120, prose=True)
 
 
 def test_fresh_seeds() -> None:
-    base = secrets.randbits(31)
+    base = fresh("workspace_machine.fresh_seeds")
     print(f"seeds {base}…{base + 59}")
     for seed in range(base, base + 60):
         walk(seed, 120, edges=bool(seed % 2), texts=bool(seed % 3))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import secrets
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 from openprod.engine.workspace import Workspace
+from tests.seeds import fresh
 from tests.storage.production import make, read_back
 
 ROUNDS = int(os.environ.get("OPENPROD_TEST_KILLS", "10"))
@@ -39,7 +39,7 @@ def acknowledged_until_killed(folder: Path, chance: random.Random) -> list[str]:
 
 
 def test_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
-    seed = secrets.randbits(32)
+    seed = fresh("kill.nothing_acknowledged_is_lost")
     print(f"seed {seed}")
     chance = random.Random(seed)
     folder = tmp_path / "hamlet"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import random
-import secrets
 
 import msgspec
 import pytest
@@ -13,6 +12,7 @@ from nacl.signing import SigningKey
 from openprod.errors import Untrusted
 from openprod.sync.bootstrap import Download, check, chunk_bytes, manifest, pieces
 from openprod.sync.messages import CODEC, Chunk, ChunkWanted, Manifest
+from tests.seeds import fresh
 
 KEY = SigningKey(b"k" * 32)
 
@@ -47,7 +47,7 @@ def test_chunks_are_few_enough_for_a_frame() -> None:
 
 
 def test_a_copy_comes_from_several_givers_and_resumes() -> None:
-    seed = secrets.randbits(32)
+    seed = fresh("bootstrap.a_copy_comes_from_several_givers_and_resumes")
     print(f"seed {seed}")
     chance = random.Random(seed)
     copy = chance.randbytes(9_000_000) + bytes(1_800_000)

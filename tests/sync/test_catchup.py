@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import random
-import secrets
 
 import pytest
 from nacl.signing import SigningKey
@@ -14,6 +13,7 @@ from openprod.core.ids import device_id
 from openprod.errors import Untrusted
 from openprod.sync.catchup import HELD_MAX, Branch, Intake, locate, must_leave, spread, survey
 from openprod.sync.messages import Tip
+from tests.seeds import fresh
 
 KEYS = {name: SigningKey(name.encode().ljust(32, b".")) for name in ("alex", "blake")}
 
@@ -89,7 +89,7 @@ class Replica:
 
 
 def test_in_whatever_order_they_come_they_go_in_by_cause() -> None:
-    seed = secrets.randbits(32)
+    seed = fresh("catchup.in_whatever_order_they_come_they_go_in_by_cause")
     print(f"seed {seed}")
     chance = random.Random(seed)
     alex, blake = Author("alex"), Author("blake")
@@ -156,7 +156,7 @@ def test_what_the_other_lacks() -> None:
 
 def test_both_histories_of_a_fork_are_kept_and_named_alike() -> None:
     """INV-PEER-3"""
-    seed = secrets.randbits(32)
+    seed = fresh("catchup.both_histories_of_a_fork_are_kept_and_named_alike")
     print(f"seed {seed}")
     chance = random.Random(seed)
     for _ in range(60):

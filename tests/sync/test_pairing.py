@@ -26,6 +26,7 @@ from openprod.sync.pairing import (
     qr,
     qr_rows,
 )
+from tests.seeds import fresh
 from tests.sync.conversation import Conversation, Side
 
 DEVICE, WORKSPACE = "0123456789abcdef", "ws_01ARZ3NDEKTSV4RRFFQ69G5FAV"
@@ -245,7 +246,7 @@ def talk(invitations: Invitations, key: bytes, name: str = "b") -> tuple[Side, S
 
 
 def test_several_links_are_open_at_once_and_each_lets_one_device_in() -> None:
-    seed = secrets.randbits(32)
+    seed = fresh("pairing.several_links_are_open_at_once_and_each_lets_one_device_in")
     print(f"seed {seed}")
     invitations = some(Clock())
     links = [invitations.make(note=str(number)) for number in range(5)]

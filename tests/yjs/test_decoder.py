@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import random
-import secrets
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from pycrdt import Doc
 
 from openprod.errors import LimitExceeded, MalformedUpdate
 from openprod.yjs.decoder import UNDEFINED, Limits, decode_state_vector, decode_update
+from tests.seeds import fresh
 from tests.yjs.described import comparable, described, without_bigints
 from tests.yjs.updates import after, damaged, deleting, inside, root, sections, string, text, update, varuint
 
@@ -173,7 +173,7 @@ def test_any_bytes(data: bytes) -> None:
 
 
 def test_damaged_updates() -> None:
-    seed = secrets.randbits(32)
+    seed = fresh("decoder.damaged_updates")
     print(f"seed {seed}")
     chance = random.Random(seed)
     real = [base64.b64decode(line["update"]) for line in lines("decode.jsonl")]

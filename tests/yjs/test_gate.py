@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import random
-import secrets
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from openprod.core.ranges import IdSet
 from openprod.errors import LimitExceeded, MalformedUpdate
 from openprod.yjs.decoder import decode_state_vector, decode_update
 from openprod.yjs.gate import Gate
+from tests.seeds import fresh
 from tests.yjs.gated import Gated
 from tests.yjs.updates import after, damaged, deleting, inside, root, sections, string, text, update
 
@@ -40,7 +40,7 @@ def in_pairs(updates: list[bytes]) -> list[bytes]:
 
 @pytest.mark.parametrize("way", ["in order", "shuffled", "doubled", "in pairs", "doubled, in pairs"])
 def test_every_order_arrives(way: str) -> None:
-    seed = secrets.randbits(32)
+    seed = fresh("gate.every_order_arrives")
     print(f"seed {seed}")
     chance = random.Random(seed)
     joined = 0
@@ -205,7 +205,7 @@ def test_reverted_as_if_it_had_not_come() -> None:
 
 
 def test_reverting_any_step_changes_nothing() -> None:
-    seed = secrets.randbits(32)
+    seed = fresh("gate.reverting_any_step_changes_nothing")
     print(f"seed {seed}")
     chance = random.Random(seed)
     for line in ORDERS:
@@ -292,7 +292,7 @@ def test_pairs_in_one_update_with_their_cut() -> None:
 
 
 def test_damaged_updates_leave_gate_and_document_agreed() -> None:
-    seed = secrets.randbits(32)
+    seed = fresh("gate.damaged_updates_leave_gate_and_document_agreed")
     print(f"seed {seed}")
     chance = random.Random(seed)
     agreed = 0
