@@ -67,6 +67,15 @@ def test_a_view_s_function_is_there(make_plugin: MakePlugin) -> None:
     assert problem.details["line"] == 14
 
 
+def test_what_a_view_s_query_names_is_declared_however_deep_it_stands(make_plugin: MakePlugin) -> None:
+    query = "things.thing where has -> things.near where (has <- things.far) -> things.thing"
+    view = f'\n[[derived]]\nid = "all"\nquery = "{query}"\nentry = "jobs/sheet.py:plan"\n'
+    schema = '[facet.thing]\nlabel = "Thing"\n[edge.near]\nfrom = "thing"\nto = "thing"\n'
+    (problem,) = lint(make_plugin(plugin=PLUGIN + view, schema=schema)).problems
+    assert "names things.far, which this plugin doesn't declare" in problem.sentence
+    assert problem.details["line"] == 13
+
+
 @pytest.mark.parametrize("name", ["cues", "script", "hamlet", "contacts", "schedule"])
 def test_the_shipped_ones_can_be_installed(name: str) -> None:
     assert lint(shipped_folder() / name).problems == []
