@@ -155,7 +155,7 @@ class Hosting:
         # The production first, then what belongs to it: both at once take longer than one after the other.
         self._blobs = BlobExchange(workspace.blobs, workspace.folder / "run", self.say, lambda: self.copying.comes)
         self.copying = Copying(workspace, self, lambda: now().mono, key=config.key, sign=config.sign)
-        self._announcing = False
+        self._announcing = self._telling = False
         self._unstored = ""
         self._records: list[bytes] = []
 
@@ -191,6 +191,7 @@ class Hosting:
         while True:
             await self._grown.wait()
             self._grown.clear()
+            self._telling = True
             tips, heads, news = await self.workspace.on_thread(partial(_news, after=self._latest.end))
             self._latest.add(news)
             if heads != self._records:
@@ -199,6 +200,13 @@ class Hosting:
             grown = {name: tip for name, tip in tips.items() if self.tips.get(name) != tip}
             self.tips.update(grown)
             self.do(self.peer.committed(grown, now()))
+            self._telling = False
+            self._host.moved()
+
+    @property
+    def has_told_all(self) -> bool:
+        """Whether the others have stored all that is here."""
+        return not (self._telling or self._grown.is_set()) and self.peer.has_told_all
 
     async def _spread_records(self) -> None:
         """Before the bundles that name them. Who was removed is let go once it has been told."""

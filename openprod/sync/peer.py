@@ -135,6 +135,12 @@ class Peer:
     def joined(self) -> list[str]:
         return sorted(self.election.joined)
 
+    @property
+    def has_told_all(self) -> bool:
+        """Whether whoever has joined has stored all that is here."""
+        sessions = [link.session for link in self._links.values()]
+        return all(session.flow.is_idle for session in sessions if session.state is State.JOINED)
+
     def connections_with(self, device: str) -> list[int]:
         """Those that stand or are coming; whoever greets as that device may still have to prove it."""
         return [number for number, link in self._links.items() if link.session.device == device]

@@ -41,6 +41,7 @@ PORT: Final = 8041
 CALL_AGAIN_MS: Final = 3_000
 COOL_MS: Final = 300_000
 GOODBYE_S: Final = 5.0
+LAST_WORDS_S: Final = 5.0
 _ELSEWHERE: Final = "The gathering is led by another device."
 _FINAL: Final = frozenset({"declined", "not_admitted", "versions", "other_workspace", "self"})
 _log = logging.getLogger(__name__)
@@ -194,11 +195,20 @@ class PeerService(Wanting):
         hosting = self._hosting
         self._give_up()
         if hosting is not None:
+            await self._tell_all(hosting)
             hosting.do(hosting.peer.leave(now()) if how == "leave" else hosting.peer.end(now()))
-            await self._stop(self._hosting)
+            await self._stop(hosting)
             self.said(sentence)
         self._joining = ""
         return self.status()
+
+    async def _tell_all(self, hosting: Hosting) -> None:
+        """Whoever leaves takes nothing home that the others could have had."""
+        with anyio.move_on_after(LAST_WORDS_S):
+            while not hosting.has_told_all:
+                if self._moved.is_set():
+                    self._moved = anyio.Event()
+                await self._moved.wait()
 
     async def _link(self, role: str, *, trusted: bool) -> str:
         """ "" where this device may let nobody in."""

@@ -88,6 +88,21 @@ def test_the_leader_ends_it_for_all_and_nobody_else_can(two: list[Gathered]) -> 
     alike(alex, blake)
 
 
+@pytest.mark.parametrize("leaver", [0, 1], ids=["who leads", "who follows"])
+def test_what_was_edited_last_goes_out_before_one_leaves(two: list[Gathered], leaver: int) -> None:
+    """More than is under way at once: nobody who leaves takes home what the others could have had."""
+    alex, blake = two
+    blake.join(alex.host(), "--yes")
+    blake.together(alex)
+    leaves, stays = two[leaver], two[1 - leaver]
+    for number in range(20):
+        leaves.create(f"cue_{number}", f"{number % 10}" * 200_000)
+    left = leaves.call("POST", "/session/leave")
+    assert (left["in_session"], left["alone"]) == (False, 0)
+    stays.together()
+    alike(leaves, stays)
+
+
 def test_a_newcomer_decides_before_anything_moves(two: list[Gathered]) -> None:
     alex, blake = two
     link = alex.host()

@@ -181,7 +181,7 @@ export function Part({ opened, busy, act, session }: PartProps & { readonly sess
           </p>
           {alone && (
             <p class="barred">
-              <Icon name="flag" /> Your latest edit is on no other device yet. It stays here, and goes to them when you join again.
+              <Icon name="flag" /> Your latest edit is on no other device yet. It goes out first if it can; else it stays here until you join again.
             </p>
           )}
           <div class="buttons">
