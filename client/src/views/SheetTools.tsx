@@ -6,7 +6,7 @@ import { tell } from "../state/notices";
 import type { Opened } from "../state/session";
 import type { Sheet } from "../state/sheet";
 import type { Command } from "../ui/grid/keys";
-import { Icon } from "../ui/Icon";
+import { Icon, type IconName } from "../ui/Icon";
 
 interface Props {
   readonly opened: Opened;
@@ -71,24 +71,16 @@ export function SheetTools({ opened, sheet, onCommand, onDelete }: Props): JSX.E
       >
         <Icon name="redo" />
       </button>
-      <button type="button" onClick={() => ask("same")} disabled={shown === 0 || barred !== ""} title={barred || undefined} data-testid="same-thing">
-        <Icon name="link" /> Same thing…
-      </button>
-      <button type="button" onClick={() => ask("merge")} disabled={shown === 0 || barred !== ""} title={barred || undefined} data-testid="merge-rows">
-        <Icon name="merge" /> Merge…
-      </button>
-      <button type="button" onClick={onDelete} disabled={shown === 0 || barred !== ""} title={barred || undefined} data-testid="delete-rows">
-        <Icon name="trash" /> Delete…
-      </button>
-      <button
-        type="button"
+      <Tool icon="link" name="Same thing…" barred={barred} disabled={shown === 0} testId="same-thing" onClick={() => ask("same")} />
+      <Tool icon="merge" name="Merge…" barred={barred} disabled={shown === 0} testId="merge-rows" onClick={() => ask("merge")} />
+      <Tool icon="trash" name="Delete…" barred={barred} disabled={shown === 0} testId="delete-rows" onClick={onDelete} />
+      <Tool
+        icon="into"
+        name="Import…"
+        barred={barred}
+        testId="import-file"
         onClick={() => void (asking.value = { kind: "import", plugin: sheet.facet.name.split(".")[0] ?? "" })}
-        disabled={barred !== ""}
-        title={barred || undefined}
-        data-testid="import-file"
-      >
-        <Icon name="down" /> Import…
-      </button>
+      />
       <button
         type="button"
         onClick={() => onCommand({ do: "addRow" })}
@@ -99,6 +91,24 @@ export function SheetTools({ opened, sheet, onCommand, onDelete }: Props): JSX.E
         <Icon name="plus" /> Add row
       </button>
     </div>
+  );
+}
+
+interface ToolProps {
+  readonly icon: IconName;
+  readonly name: string;
+  readonly barred: string;
+  readonly disabled?: boolean;
+  readonly testId: string;
+  readonly onClick: () => void;
+}
+
+/** Where there is little room it shows its icon only. */
+function Tool({ icon, name, barred, disabled = false, testId, onClick }: ToolProps): JSX.Element {
+  return (
+    <button type="button" onClick={onClick} disabled={disabled || barred !== ""} title={barred || name} data-testid={testId}>
+      <Icon name={icon} /> <span class="tool-name">{name}</span>
+    </button>
   );
 }
 
