@@ -389,12 +389,12 @@ class Peer:
         Whoever stayed behind takes over the other's stretch at once and lets all other connections go: over those that
         come again, both sides see where it belongs now, and people are asked where that is another half.
         """
-        mine, theirs = link.session.config.history, link.session.their_history
-        election = self.election
-        present = election.course.history(now.mono)[0]
+        greeted, theirs, election = link.session.config, link.session.their_history, self.election
+        mine, present = greeted.history, election.course.history(now.mono)[:1]
+        ended = election.gathering != greeted.gathering or not present
         # In touch again with those it had lost, over another connection: what was said of it holds no more.
-        back = mine[0].age_ms - present.age_ms > SLACK_MS
-        if back or (mine[0].term, mine[0].leader) != (election.term, election.leader):
+        back = not ended and mine[0].age_ms - present[0].age_ms > SLACK_MS
+        if ended or back or (mine[0].term, mine[0].leader) != (election.term, election.leader):
             self._handle(connection, link.session.leave("moved_on", "This device has gone on with others."), now)
             return False
         if is_behind(mine, theirs):
