@@ -156,11 +156,18 @@ class Peer:
     def host(self, gathering: str, now: Now) -> list[Effect]:
         """Begin a gathering and lead it. ``gathering``: 32 random hex digits."""
         self._do(self.election.host(gathering, now.mono))
-        return self._take()
+        return self._with_those_here(now)
 
     def keep(self, gathering: str, history: Sequence[m.Stretch], now: Now) -> list[Effect]:
         """A hub's part: keep a gathering open that others lead. ``history``: as noted before this program ended."""
         self._do(self.election.keep(gathering, history, now.mono))
+        return self._with_those_here(now)
+
+    def _with_those_here(self, now: Now) -> list[Effect]:
+        """Who joined before there was a gathering, or after the last one ended, is in it."""
+        for link in list(self._links.values()):
+            if link.session.state is State.JOINED and link.entry is not None:
+                self._do(self.election.connected(link.entry, now.mono))
         return self._take()
 
     def leave(self, now: Now) -> list[Effect]:

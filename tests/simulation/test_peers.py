@@ -20,7 +20,7 @@ FOUND = [
     0, 25, 55, 87, 91, 114, 122, 137, 143, 172, 1028, 1126, 1225, 1230, 10155, 10164, 10236, 10365, 10540, 20262, 21704,
     30134, 32216, 75322314, 1877196578,
 ]  # fmt: skip
-FOUND_WITH_A_HUB = [1787670609, 1681320901]
+FOUND_WITH_A_HUB = [(1787670609, 40), (1681320901, 40), (455532801, 90)]
 
 
 @pytest.mark.parametrize("seed", FOUND)
@@ -28,12 +28,12 @@ def test_seeds_that_found_something(seed: int) -> None:
     walk(seed)
 
 
-@pytest.mark.parametrize("seed", FOUND_WITH_A_HUB)
-def test_seeds_that_found_something_with_a_hub(seed: int) -> None:
+@pytest.mark.parametrize(("seed", "steps"), FOUND_WITH_A_HUB)
+def test_seeds_that_found_something_with_a_hub(seed: int, steps: int) -> None:
     """INV-PEER-4: a laptop that wakes between two halves goes on with one, and carries neither over to the other; one
-    that was about to go on without asking doesn't, once that gathering has ended.
+    that was about to go on without asking doesn't, once that gathering has ended; and INV-PEER-5: who came between two gatherings of a hub is in the next.
     """
-    walk(seed, hub=True)
+    walk(seed, steps, hub=True)
 
 
 @pytest.mark.parametrize("part", range(10))
