@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
 
 from openprod.core import titles
 from openprod.core.operations import (
+    AddEdge,
     AttachFacet,
     ClearField,
     CreateEntity,
@@ -90,9 +91,34 @@ def _property_change(schema: Schema, snapshot: Snapshot, operation: SetEdgePrope
         )  # fmt: skip
 
 
-def _named(schema: Schema, snapshot: Snapshot, entity: str) -> str:
+def moved_edges(schema: Schema, snapshot: Snapshot, operations: Iterable[Operation]) -> Iterator[FieldChange]:
+    """Edges drawn anew from where there may be but one: the end that each has now, and the one it would have."""
+    operations = tuple(operations)
+    single = {f"{schema.plugin}.{short}": edge for short, edge in schema.edges.items() if edge.cardinality == "one"}
+    there = {
+        edge: {snapshot.survivor(view.source): view.target for view in snapshot.edges(edge).values()} for edge in single
+    }
+    made = {one.entity: one.facets for one in operations if isinstance(one, CreateEntity)}
+    for one in operations:
+        if not isinstance(one, AddEdge) or one.edge not in single:
+            continue
+        source, target = snapshot.survivor(one.source), snapshot.survivor(one.target)
+        before = there[one.edge].get(source)
+        if before is not None and snapshot.survivor(before) != target:
+            yield FieldChange(
+                entity=source, title=_named(schema, snapshot, source), facet=one.edge, field="to",
+                label=single[one.edge].label, before=_named(schema, snapshot, snapshot.survivor(before)),
+                after=_named(schema, snapshot, target, made.get(target, {})),
+            )  # fmt: skip
+
+
+def _named(
+    schema: Schema, snapshot: Snapshot, entity: str, made: Mapping[str, Mapping[str, Any]] | None = None
+) -> str:
+    """``made``: the facets of one that isn't there yet."""
     for short, facet in schema.facets.items():
-        fields = snapshot.entities(f"{schema.plugin}.{short}").get(entity)
+        name = f"{schema.plugin}.{short}"
+        fields = snapshot.entities(name).get(entity) or (made or {}).get(name)
         if fields is not None and facet.title:
             return titles.title(facet.title, fields, entity=entity)
     return entity

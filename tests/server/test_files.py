@@ -247,6 +247,21 @@ async def test_an_import_shows_what_stands_there_now(served: Served) -> None:
     assert (change["before"], change["after"]) == ("Dawn", "Sunrise")
 
 
+async def test_an_import_shows_what_it_would_move(served: Served) -> None:
+    """Where there may be but one, a new one takes the place of what stands there: that is told as well."""
+    manifest, _ = Registry.load().importer("schedule.csv")
+    assert manifest.schema is not None
+    await served.workspace.adopt([manifest.schema])
+    place = "/imports/schedule.csv?file_name=a.csv"
+    sheet = b"Date,Time,What,Where\n2026-05-01,10:00,Tech,Stage\n2026-05-01,14:00,Run,Stage\n"
+    done = (await served["editor"].post(f"{place}&apply=true", content=sheet, headers=CSV)).json()
+    assert done["proposal"]["changes"] == []
+    changed = sheet.replace(b"Tech,Stage", b"Tech,Studio")
+    (change,) = (await served["editor"].post(place, content=changed, headers=CSV)).json()["proposal"]["changes"]
+    assert (change["facet"], change["label"]) == ("schedule.in_room", "in")
+    assert (change["title"], change["before"], change["after"]) == ("Tech Fri 1 May 10:00", "Stage", "Studio")
+
+
 async def test_imports_that_cannot_be(served: Served, tmp_path: Path) -> None:
     await shipped_cues(served)
     refused(await served["editor"].post("/imports/cues.csv", content=b"", headers=CSV), 400, "INPUT")
