@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import Any
 
 from openprod.plugin_api import InvalidFile, Proposal, Snapshot, Source
@@ -117,7 +118,7 @@ class _Reader:
         for property_, field in X_FIELDS.items():
             fields[field] = fields.get(field) or card.text(property_)
         if born := card.text("BDAY"):
-            fields["birthday"] = _date(born)
+            fields["birthday"] = "" if _without_year(card) else _date(born)
             if not fields["birthday"]:
                 self.writer.skip(where, f"The birthday “{born[:20]}” isn't a whole date.")
         for one in ("ADR", "URL", "ORG", "BDAY"):
@@ -134,7 +135,8 @@ class _Reader:
                 continue
             if _EMERGENCY.search(labels.get(line.group, "")) or any(map(_EMERGENCY.search, line.types)):
                 # Somebody else's number, given for one purpose: never among those that are shared.
-                fields["emergency_phone"] = fields.get("emergency_phone", number)
+                known = fields.get("emergency_phone", "")
+                fields["emergency_phone"] = f"{known}, {number}" if known else number
                 continue
             label = next((kind for kind in _PHONE_TYPES if kind in line.types), "")
             rank = 9 if label in ("fax", "pager") else 0 if line.preference <= 100 else 1 if not label else 2
@@ -192,8 +194,17 @@ def _address(card: Card) -> str:
     return "\n".join(filter(None, (part.strip() for part in lines)))
 
 
+def _without_year(card: Card) -> bool:
+    """Apple writes the year 1604 for one that isn't told, and Google copies that."""
+    born = card.all("BDAY")[0]
+    return "x-apple-omit-year" in born.params or born.text.startswith("1604")
+
+
 def _date(text: str) -> str:
     match = _DATE.fullmatch(text)
-    if match is None or not (1 <= int(match["month"]) <= 12 and 1 <= int(match["day"]) <= 31):
+    if match is None:
         return ""
-    return f"{match['year']}-{match['month']}-{match['day']}"
+    try:
+        return date(int(match["year"]), int(match["month"]), int(match["day"])).isoformat()
+    except ValueError:
+        return ""

@@ -51,6 +51,7 @@ class _Reader:
         self._book = Book(snapshot)
         self._date = ""
         self._carried = 0
+        self._turned = ""
         self._unknown: Counter[str] = Counter()
         self._numbers: Counter[str] = Counter()
 
@@ -67,6 +68,9 @@ class _Reader:
         summary = [f"Header on row {header}."]
         if year is not None and any("date" in self._columns.cells(row) for row in body):
             summary.append(f"Dates without a year are taken as {year}.")
+        if order and self._turned:
+            shown = {"dmy": "day/month", "mdy": "month/day"}[order]
+            summary.append(f"Dates such as {self._turned} are read as {shown}: others of the column can only be that.")
         if self._carried:
             rows = "1 row" if self._carried == 1 else f"{self._carried} rows"
             summary.append(f"{rows} without a date: taken as on the day above.")
@@ -84,6 +88,8 @@ class _Reader:
                 self._book.skip(where, _not_a_date(cells["date"]))
                 return None
             self._date = found
+            if not self._turned and ambiguous(cells["date"]):
+                self._turned = cells["date"]
         title = " ".join((cells.get("title") or cells.get("kind") or "").split())
         if not title:
             if set(cells) - {"date"}:

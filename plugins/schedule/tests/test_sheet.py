@@ -244,3 +244,19 @@ def test_many_events_alike_are_told_apart_in_one_go() -> None:
     after = applied(NOTHING, sheet.plan(week(text), NOTHING).operations)
     assert len(after.entities("schedule.event")) == 3_000
     assert sheet.plan(week(text), after).changes_nothing
+
+
+def test_which_number_is_the_day_is_told() -> None:
+    summary = sheet.plan(week("Date,What\n03/04/2026,Act 1\n24/04/2026,Act 2\n"), NOTHING).summary
+    assert "Dates such as 03/04/2026 are read as day/month: others of the column can only be that." in summary
+
+
+def test_a_header_that_is_repeated_on_each_page_is_no_row() -> None:
+    text = COMPANY + "Name;Character;Dept;E-Mail;Mobile\nKim Lee;;LX;;\n"
+    proposal = people.plan(Source(text.encode(), "company.csv"), NOTHING)
+    names = {fields["displayName"] for fields in applied(NOTHING, proposal.operations).entities("schedule.attendee").values()}
+    assert names == {"Jane Doe", "Sam Poe", "Kim Lee"}
+    assert said(proposal)["row 6"] == "The header once more."
+    pages = "Date,Time,What\n2026-04-13,10:00,Act 1\nDate,Time,What\n,11:00,Act 2\n"
+    after = applied(NOTHING, sheet.plan(week(pages), NOTHING).operations)
+    assert [(one["date"], one["title"]) for one in events(after)] == [("2026-04-13", "Act 1"), ("2026-04-13", "Act 2")]
