@@ -18,7 +18,7 @@ from openprod.errors import InputError, InvalidFile, LimitExceeded, Stale
 from openprod.plugin_host.fitting import fit, known
 from openprod.plugin_host.importing import FILE_BYTES_MAX, plan_import
 from openprod.plugin_host.manifest import Importer, Manifest
-from openprod.plugin_host.previewing import SHOWN_MAX, FieldChange, field_changes, moved_edges
+from openprod.plugin_host.previewing import SHOWN_MAX, FieldChange, edge_changes, field_changes, made_again
 from openprod.plugin_host.snapshots import take_snapshot
 from openprod.server.body import read_bytes
 from openprod.server.calls import Asked, Call
@@ -114,10 +114,14 @@ async def _plan(
         report(2, 2)
         proposal = fit(planned, adopted, manifest.version)
         operations = proposal.operations
+        made = [one for one in operations if isinstance(one, CreateEntity)]
         there = [one for one in operations if not isinstance(one, CreateEntity)]
+        were_here = await asked.workspace.facets([one.entity for one in made])
+        if line := made_again(adopted, made, were_here):
+            proposal = msgspec.structs.replace(proposal, summary=(*proposal.summary, line))
 
         def changed() -> tuple[FieldChange, ...]:
-            return (*field_changes(adopted, snapshot, there), *moved_edges(adopted, snapshot, operations))
+            return (*field_changes(adopted, snapshot, there), *edge_changes(adopted, snapshot, operations))
 
         changes = await to_thread.run_sync(changed)
     finally:

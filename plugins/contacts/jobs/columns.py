@@ -123,7 +123,8 @@ def normal(header: str) -> str:
     """``Mobile #`` → ``mobile no``, ``E-Mail:`` → ``e mail``; "" for one that is too long."""
     if len(header) > HEADER_LENGTH_MAX:
         return ""
-    text = re.sub(r"\([^)]*\)", " ", without_accents(header).lower()).replace("#", " no ").replace("'s", " ").replace("’s", " ")
+    plain = without_accents(header).lower()
+    text = re.sub(r"\([^)]*\)", " ", plain).replace("#", " no ").replace("'s", " ").replace("’s", " ")
     return " ".join(_NOT_WORDS.sub(" ", text).split())
 
 

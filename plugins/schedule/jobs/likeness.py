@@ -43,7 +43,8 @@ class Likeness:
         told |= {_ROOM} if "venue" in told else set()
         fields = tuple(name for name in _FIELDS if name in told)
         room, called = (tuple(name for name in (one,) if name in told) for one in (_ROOM, _CALLED))
-        ways = ((*fields, *room, *called), ("start", *room, *called), ("start", *room), ("start", *called), ("start",), ())
+        least: tuple[Way, ...] = ((*room, *called), room, called, ())
+        ways = ((*fields, *room, *called), *(("start", *way) for way in least), ())
         self.ways: tuple[Way, ...] = tuple(dict.fromkeys(ways))
         given = set(but)
         people: dict[str, set[str]] = {}

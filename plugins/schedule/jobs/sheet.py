@@ -6,10 +6,10 @@ says. Dates that only one row has count for the rows below it, as schedules are 
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Sequence
-from itertools import count
 from typing import Any, NamedTuple
 
 from openprod.plugin_api import Proposal, Row, Snapshot, Source, is_zone
@@ -149,20 +149,21 @@ class _Reader:
 
     def _matched(self, rows: Sequence[_Meant]) -> list[tuple[_Meant, str]]:
         """Each row with its event's id: by the row's own id; else those most alike first, down to title and day."""
-        found = {
-            one.row.number: self._snapshot.survivor(self._book.id_of(EVENT, f"row/{one.key}")) for one in rows if one.key
-        }
+        survivor = self._snapshot.survivor
+        found = {one.row.number: survivor(self._book.id_of(EVENT, f"row/{one.key}")) for one in rows if one.key}
         free = Likeness(self._snapshot, self._book, self._columns.fields.values(), but=found.values())
         open_ = [one for one in rows if not one.key]
         for alike in free.ways:
             free.look(alike)
-            found |= {one.row.number: event for one in open_ if (event := free.take(self._seen(one), alike)) is not None}
+            for one in open_:
+                if (event := free.take(self._seen(one), alike)) is not None:
+                    found[one.row.number] = event
             open_ = [one for one in open_ if one.row.number not in found]
-        taken = {self._snapshot.survivor(event) for event in found.values()}
+        taken = set(found.values())
         for one in open_:
-            if (event := self._new(one, taken)) is not None:
-                found[one.row.number] = event
-                taken.add(event)
+            if (new := self._new(one, taken)) is not None:
+                found[one.row.number] = new
+                taken.add(new)
         return [(one, found[one.row.number]) for one in rows if one.row.number in found]
 
     def _seen(self, one: _Meant) -> Seen:
@@ -177,7 +178,7 @@ class _Reader:
         """
         title, date = _day_and_title(one)
         key = f"{title}/{date}/{one.fields.get('start') or ''}"
-        for number in count(self._numbers[key] + 1):
+        for number in itertools.count(self._numbers[key] + 1):
             event = self._snapshot.survivor(self._book.id_of(EVENT, key if number == 1 else f"{key}/{number}"))
             self._numbers[key] = number
             if event in taken:

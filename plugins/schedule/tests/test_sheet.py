@@ -254,7 +254,8 @@ def test_which_number_is_the_day_is_told() -> None:
 def test_a_header_that_is_repeated_on_each_page_is_no_row() -> None:
     text = COMPANY + "Name;Character;Dept;E-Mail;Mobile\nKim Lee;;LX;;\n"
     proposal = people.plan(Source(text.encode(), "company.csv"), NOTHING)
-    names = {fields["displayName"] for fields in applied(NOTHING, proposal.operations).entities("schedule.attendee").values()}
+    after = applied(NOTHING, proposal.operations)
+    names = {fields["displayName"] for fields in after.entities("schedule.attendee").values()}
     assert names == {"Jane Doe", "Sam Poe", "Kim Lee"}
     assert said(proposal)["row 6"] == "The header once more."
     pages = "Date,Time,What\n2026-04-13,10:00,Act 1\nDate,Time,What\n,11:00,Act 2\n"
