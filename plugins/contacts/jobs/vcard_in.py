@@ -98,7 +98,8 @@ class _Reader:
         labels = {line.group: line.text for line in card.all("X-ABLABEL") if line.group}
         fields: dict[str, Any] = {"name": name, **_given_and_family(card, name)}
         fields |= self._phones(card, labels)
-        fields |= _emails(card)
+        own, emergency = _by_purpose(card, labels)
+        fields |= _emails(own)
         organisation, *units = [*(card.all("ORG") or [Line("ORG")])[0].parts(), ""]
         fields["organisation"] = organisation
         fields["department"] = ", ".join(filter(None, units))
@@ -115,6 +116,8 @@ class _Reader:
                 fields.setdefault("agent", line.text)
             else:
                 self._unknown["RELATED"] = self._unknown.get("RELATED", 0) + 1
+        if emergency:
+            fields["emergency_contact"] = "; ".join(filter(None, (fields.get("emergency_contact"), *emergency)))
         for property_, field in X_FIELDS.items():
             fields[field] = fields.get(field) or card.text(property_)
         if born := card.text("BDAY"):
@@ -174,8 +177,19 @@ def _given_and_family(card: Card, name: str) -> dict[str, str]:
     return {"given": given, "family": family}
 
 
-def _emails(card: Card) -> dict[str, Any]:
-    found = list(dict.fromkeys(text.removeprefix("mailto:") for line in card.all("EMAIL") if (text := line.text)))
+def _by_purpose(card: Card, labels: dict[str, str]) -> tuple[list[str], list[str]]:
+    """Emails: the person's own, and those given for an emergency, which are somebody else's."""
+    own: list[str] = []
+    emergency: list[str] = []
+    for line in card.all("EMAIL"):
+        told = _EMERGENCY.search(labels.get(line.group, "")) or any(map(_EMERGENCY.search, line.types))
+        if text := line.text.removeprefix("mailto:"):
+            (emergency if told else own).append(text)
+    return own, emergency
+
+
+def _emails(own: list[str]) -> dict[str, Any]:
+    found = list(dict.fromkeys(own))
     return {"email": found[0] if found else "", "other_emails": found[1:]}
 
 

@@ -211,3 +211,9 @@ def test_every_number_for_an_emergency_is_kept() -> None:
     lines = "item1.TEL:0700 1\nitem1.X-ABLabel:Emergency\nitem2.TEL:0700 2\nitem2.X-ABLabel:Mum (ICE)\n"
     after, _ = read(plan, f"BEGIN:VCARD\nVERSION:3.0\nFN:Ana\n{lines}END:VCARD\n")
     assert people(after) == {"Ana": {"emergency_phone": "0700 1, 0700 2"}}
+
+
+def test_an_email_for_an_emergency_is_as_private_as_its_number() -> None:
+    lines = "EMAIL:ana@post.example\nitem1.EMAIL:mum@post.example\nitem1.X-ABLabel:Emergency contact\n"
+    after, _ = read(plan, f"BEGIN:VCARD\nVERSION:3.0\nFN:Ana\n{lines}END:VCARD\n")
+    assert people(after) == {"Ana": {"email": "ana@post.example", "emergency_contact": "mum@post.example"}}
