@@ -43,7 +43,7 @@ from openprod.plugin_api.exports import Files, safe_name, without_controls
 from openprod.plugin_api.identity import entity_id
 from openprod.plugin_api.snapshot import Answer, EdgeView, Revision, Snapshot, Written
 from openprod.plugin_api.source import Source
-from openprod.plugin_api.table import Row, Table, column_letters
+from openprod.plugin_api.table import Row, Table, column_letters, without_accents
 
 __all__ = [
     "AddEdge",
@@ -86,6 +86,7 @@ __all__ = [
     "occurrences",
     "safe_name",
     "shifted",
+    "without_accents",
     "without_controls",
     "write_calendar",
 ]

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import icalendar
 from dateutil import rrule
 from icalendar import vBroken, vRecur, vText, vUnknown
+from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
 
 from openprod.errors import InputError, InvalidFile, LimitExceeded
 from openprod.plugin_api.components import Component, Moment, Property, Repetition
@@ -88,7 +89,8 @@ def _component(component: Any) -> Component:
 def _property(name: str, value: Any) -> Property:
     params = {key: ",".join(one) if isinstance(one, list) else str(one) for key, one in value.params.items()}
     times: Iterable[Any] = [entry.dt for entry in value.dts] if hasattr(value, "dts") else [getattr(value, "dt", None)]
-    moments = tuple(moment for time in times if (moment := _moment(time)) is not None)
+    called = params.get("TZID", "")
+    moments = tuple(moment for time in times if (moment := _moment(time, called)) is not None)
     if isinstance(value, vUnknown):
         # X-WR-CALNAME and its like: written as texts by everybody, though nothing says that they are.
         text = _ESCAPE.sub(lambda match: "\n" if match[1] in "nN" else match[1], value)
@@ -102,8 +104,11 @@ def _property(name: str, value: Any) -> Property:
     return Property(name, text, params, moments)
 
 
-def _moment(value: Any) -> Moment | None:
-    """Of a date, a date and time, or a period's beginning. None for anything else, such as a duration."""
+def _moment(value: Any, called: str = "") -> Moment | None:
+    """Of a date, a date and time, or a period's beginning. None for anything else, such as a duration.
+
+    ``called``: what the file calls its zone.
+    """
     if isinstance(value, tuple):
         value = value[0]
     if isinstance(value, dt.date) and not YEAR_MIN <= value.year <= YEAR_MAX:
@@ -114,10 +119,21 @@ def _moment(value: Any) -> Moment | None:
         key = getattr(value.tzinfo, "key", "")
         if key and is_zone(key):
             return _at(value, key)
+        if (zone := _known_as(called)) and value.replace(tzinfo=ZoneInfo(zone)).utcoffset() == value.utcoffset():
+            return _at(value, zone)
         return _at(value.astimezone(dt.UTC), "UTC")
     if isinstance(value, dt.date):
         return Moment(value.isoformat())
     return None
+
+
+def _known_as(called: str) -> str:
+    """The zone of the IANA list that Outlook (``W. Europe Standard Time``) or another program
+    (``/example.org/20050126_1/Europe/Berlin``) calls so; "" when nothing tells.
+    """
+    parts = called.strip('"/').split("/")
+    names = (WINDOWS_TO_OLSON.get(called.strip('"'), ""), *("/".join(parts[at:]) for at in range(1, len(parts) - 1)))
+    return next((name for name in names if is_zone(name)), "")
 
 
 def _at(value: dt.datetime, zone: str) -> Moment:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -119,6 +120,11 @@ def _rows(text: str, delimiter: str, limit: int = ROWS_MAX + 1) -> list[Row]:
     if len(rows) > ROWS_MAX:
         raise LimitExceeded(f"The table has more than {ROWS_MAX:,} rows.", hint="Split it into several files.")
     return rows
+
+
+def without_accents(text: str) -> str:
+    """``Prénom`` → ``Prenom``: to look for a word however it was typed."""
+    return "".join(one for one in unicodedata.normalize("NFKD", text) if not unicodedata.combining(one))
 
 
 def clean(cell: str) -> str:

@@ -139,6 +139,9 @@ def _text(cell: Any) -> str:
 
 
 def _number(value: float, shown_as: str) -> str:
+    if isinstance(value, float):
+        # Spreadsheets keep 17 digits and show 15: =A2+0.1 is 1.2 to everybody, and 1.2000000000000002 in the file.
+        value = float(f"{value:.15g}")
     fixed = _FIXED.fullmatch(shown_as)
     if fixed is not None and abs(value) < 1e15:
         places = len(fixed["part"] or "")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
 
 from openprod.core import titles
 from openprod.core.operations import (
+    AddEdge,
     AttachFacet,
     ClearField,
     CreateEntity,
@@ -24,6 +25,7 @@ from openprod.plugin_api.snapshot import Snapshot
 
 SHOWN_MAX: Final = 2_000
 """Fields listed in a preview; the counts are of all."""
+NAMED_MAX: Final = 10
 
 
 class FieldChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,12 +92,55 @@ def _property_change(schema: Schema, snapshot: Snapshot, operation: SetEdgePrope
         )  # fmt: skip
 
 
-def _named(schema: Schema, snapshot: Snapshot, entity: str) -> str:
-    for short, facet in schema.facets.items():
-        fields = snapshot.entities(f"{schema.plugin}.{short}").get(entity)
-        if fields is not None and facet.title:
-            return titles.title(facet.title, fields, entity=entity)
-    return entity
+def edge_changes(schema: Schema, snapshot: Snapshot, operations: Iterable[Operation]) -> Iterator[FieldChange]:
+    """Edges between things that are there already, and those that take the place of the only one there may be: to
+    what each leads now, and to what it would.
+    """
+    operations = tuple(operations)
+    made = {one.entity: one.facets for one in operations if isinstance(one, CreateEntity)}
+    drawn = [one for one in operations if isinstance(one, AddEdge)]
+    declared = {edge: schema.edges[edge.partition(".")[2]] for edge in {one.edge for one in drawn}}
+    there = {
+        edge: {snapshot.survivor(view.source): view.target for view in snapshot.edges(edge).values()}
+        for edge in declared
+        if declared[edge].cardinality == "one"
+    }
+    for one in drawn:
+        source, target = snapshot.survivor(one.source), snapshot.survivor(one.target)
+        before = there.get(one.edge, {}).get(source)
+        before = None if before is None else snapshot.survivor(before)
+        if source in made or before == target or (before is None and target in made):
+            continue
+        yield FieldChange(
+            entity=source, title=_named(schema, snapshot, source), facet=one.edge, field="to",
+            label=declared[one.edge].label, before=before and _named(schema, snapshot, before),
+            after=_named(schema, snapshot, target, made.get(target)),
+        )  # fmt: skip
+
+
+def made_again(schema: Schema, made: Iterable[CreateEntity], known: Collection[str]) -> str:
+    """A line that names what was deleted here and would be back; "" for nothing. ``known``: entities that were here."""
+    names = sorted(_titled(schema, one.facets) or one.entity for one in made if one.entity in known)
+    more = f" and {len(names) - NAMED_MAX} more" if len(names) > NAMED_MAX else ""
+    return f"Deleted here, and made again by this: {', '.join(names[:NAMED_MAX])}{more}." if names else ""
+
+
+def _titled(schema: Schema, facets: Mapping[str, Mapping[str, Any]]) -> str:
+    return next(
+        (
+            titles.title(facet.title, facets[name])
+            for short, facet in schema.facets.items()
+            if facet.title and (name := f"{schema.plugin}.{short}") in facets
+        ),
+        "",
+    )
+
+
+def _named(schema: Schema, snapshot: Snapshot, entity: str, made: Mapping[str, Mapping[str, Any]] | None = None) -> str:
+    """``made``: the facets of one that isn't there yet."""
+    names = [f"{schema.plugin}.{short}" for short in schema.facets]
+    there = {name: snapshot.entities(name)[entity] for name in names if entity in snapshot.entities(name)}
+    return _titled(schema, there or made or {}) or entity
 
 
 def _before(facet: Facet | None, field: Field | None, name: str, present: Any) -> Any:

@@ -159,3 +159,12 @@ def test_a_workbook_with_a_password_is_refused() -> None:
     with pytest.raises(InvalidFile, match="password") as refused:
         cells(b"\xd0\xcf\x11\xe0" + b"\0" * 600)
     assert "without one" in refused.value.hint
+
+
+def test_numbers_that_were_worked_out_have_no_more_digits_than_are_shown() -> None:
+    data = made([[1.25, 0.75, 42.5]])
+    with zipfile.ZipFile(io.BytesIO(data)) as packed:
+        sheet = packed.read(SHEET)
+    for written, kept in ((b"1.25", b"1.2000000000000002"), (b"0.75", b"0.30000000000000004"), (b"42.5", b"1e-3")):
+        sheet = sheet.replace(b"<v>" + written + b"</v>", b"<v>" + kept + b"</v>")
+    assert cells(repacked(data, **{SHEET: sheet})) == [("1.2", "0.3", "0.001")]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from openprod.core.operations import DeleteEntity
+from openprod.engine import identity
 from openprod.engine.workspace import Workspace
 from openprod.plugin_host.importing import plan_import
 from openprod.plugin_host.registry import Registry
@@ -79,5 +80,32 @@ def test_a_deleted_cue_comes_back_with_the_sheet(tmp_path: Path) -> None:
             assert proposal.counts["created"] == 1
             await workspace.commit(proposal.operations, intent="import")
             assert (await lx42(workspace))["id"] == entity
+
+    asyncio.run(check())
+
+
+def test_somebody_imported_apart_from_two_kinds_of_files_is_a_duplicate(tmp_path: Path) -> None:
+    """One laptop reads a phone's card, another the company's sheet; neither gives an email."""
+    registry = Registry.load()
+    card = b"BEGIN:VCARD\nVERSION:3.0\nFN:Bo Li\nTEL:0999 999\nUID:u2\nEND:VCARD\n"
+
+    async def take(workspace: Workspace, name: str, data: bytes) -> None:
+        manifest, importer = registry.importer(name)
+        snapshot = await take_snapshot(workspace, manifest.facets, manifest.edges)
+        await workspace.commit(plan_import(manifest, importer, data, snapshot).operations, intent="import")
+
+    async def check() -> None:
+        await Workspace.create(tmp_path / "one", name="Hamlet", schemas=[registry.schema("contacts")])
+        async with Workspace.open(tmp_path / "one") as one:
+            await one.backup(tmp_path / "two")
+            who = identity.load(tmp_path / "second-home", name="Jordan", device_name="second laptop")
+            async with Workspace.open(tmp_path / "two", identity_=who) as two:
+                await take(two, "contacts.sheet", b"Name,Phone,Role\nBo Li,0999 999,DSM\n")
+                await two.pack(tmp_path / "two.pack")
+            await take(one, "contacts.vcard", card)
+            await one.merge(tmp_path / "two.pack")
+            (conflict,) = await one.conflicts()
+            assert conflict.kind == "duplicate"
+            assert "“Bo Li”" in conflict.sentence
 
     asyncio.run(check())

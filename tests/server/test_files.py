@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from openprod.core.operations import SetField
+from openprod.core.operations import DeleteEntity, SetField
 from openprod.engine import identity
 from openprod.engine.workspace import Workspace
 from openprod.plugin_host.registry import Registry
@@ -245,6 +245,38 @@ async def test_an_import_shows_what_stands_there_now(served: Served) -> None:
     assert shown["changes_count"] == 1
     assert (change["title"], change["facet"], change["field"]) == ("LX 101", "cues.cue", "label")
     assert (change["before"], change["after"]) == ("Dawn", "Sunrise")
+
+
+async def test_an_import_shows_what_it_would_move(served: Served) -> None:
+    """Where there may be but one, a new one takes the place of what stands there: that is told as well."""
+    manifest, _ = Registry.load().importer("schedule.csv")
+    assert manifest.schema is not None
+    await served.workspace.adopt([manifest.schema])
+    place = "/imports/schedule.csv?file_name=a.csv"
+    sheet = b"Date,Time,What,Where\n2026-05-01,10:00,Tech,Stage\n2026-05-01,14:00,Run,Stage\n"
+    done = (await served["editor"].post(f"{place}&apply=true", content=sheet, headers=CSV)).json()
+    assert done["proposal"]["changes"] == []
+    changed = sheet.replace(b"Tech,Stage", b"Tech,Studio")
+    (change,) = (await served["editor"].post(place, content=changed, headers=CSV)).json()["proposal"]["changes"]
+    assert (change["facet"], change["label"]) == ("schedule.in_room", "in")
+    assert (change["title"], change["before"], change["after"]) == ("Tech Fri 1 May 10:00", "Stage", "Studio")
+    called = b"Date,Time,What,Who\n2026-05-01,10:00,Tech,Ana\n"
+    people = "/imports/schedule.people?file_name=a.csv&apply=true"
+    await served["editor"].post(people, content=b"Name,Role\nAna,Dancer\n", headers=CSV)
+    (change,) = (await served["editor"].post(place, content=called, headers=CSV)).json()["proposal"]["changes"]
+    assert (change["title"], change["label"]) == ("Ana", "attends")
+    assert (change["before"], change["after"]) == (None, "Tech Fri 1 May 10:00")
+
+
+async def test_an_import_names_what_was_deleted_and_would_be_back(served: Served) -> None:
+    await shipped_cues(served)
+    place = "/imports/cues.csv?file_name=a.csv"
+    done = (await served["editor"].post(f"{place}&apply=true", content=SHEET, headers=CSV)).json()
+    assert not [line for line in done["proposal"]["summary"] if "Deleted" in line]
+    cue = next(one["entity"] for one in done["proposal"]["operations"] if "cues.cue" in one.get("facets", {}))
+    await served.workspace.commit([DeleteEntity(entity=cue)])
+    shown = (await served["editor"].post(place, content=SHEET, headers=CSV)).json()["proposal"]
+    assert "Deleted here, and made again by this: LX 101." in shown["summary"]
 
 
 async def test_imports_that_cannot_be(served: Served, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from openprod.errors import InputError, InvalidFile, LimitExceeded, Stale
 from openprod.plugin_host.fitting import fit, known
 from openprod.plugin_host.importing import FILE_BYTES_MAX, plan_import
 from openprod.plugin_host.manifest import Importer, Manifest
-from openprod.plugin_host.previewing import SHOWN_MAX, FieldChange, field_changes
+from openprod.plugin_host.previewing import SHOWN_MAX, FieldChange, edge_changes, field_changes, made_again
 from openprod.plugin_host.snapshots import take_snapshot
 from openprod.server.body import read_bytes
 from openprod.server.calls import Asked, Call
@@ -113,8 +113,17 @@ async def _plan(
         planned = await to_thread.run_sync(lambda: plan_import(manifest, importer, data, snapshot, file_name=name))
         report(2, 2)
         proposal = fit(planned, adopted, manifest.version)
-        there = [one for one in proposal.operations if not isinstance(one, CreateEntity)]
-        changes = await to_thread.run_sync(lambda: tuple(field_changes(adopted, snapshot, there)))
+        operations = proposal.operations
+        made = [one for one in operations if isinstance(one, CreateEntity)]
+        there = [one for one in operations if not isinstance(one, CreateEntity)]
+        were_here = await asked.workspace.facets([one.entity for one in made])
+        if line := made_again(adopted, made, were_here):
+            proposal = msgspec.structs.replace(proposal, summary=(*proposal.summary, line))
+
+        def changed() -> tuple[FieldChange, ...]:
+            return (*field_changes(adopted, snapshot, there), *edge_changes(adopted, snapshot, operations))
+
+        changes = await to_thread.run_sync(changed)
     finally:
         forget()
     return _Planned(proposal, changes, touched)
@@ -129,7 +138,8 @@ async def _apply(
         operations = planned.proposal.operations
         if query.looked_at and query.looked_at != await to_thread.run_sync(planned.digest):
             raise Stale("The import would do something else by now.", hint="Nothing was imported. Look at it again.")
-        if planned.touched & {getattr(operation, "entity", "") for operation in operations}:
+        about = {getattr(operation, name, "") for operation in operations for name in ("entity", "source")}
+        if planned.touched & about:
             continue
         receipt = await asked.workspace.commit(
             operations,

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from openprod.plugin_api import Row
+from openprod.plugin_api import Row, without_accents
 
 HEADER_ROWS_MAX = 40
 HEADER_LENGTH_MAX = 80
@@ -21,22 +21,24 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "family_given": ("last first", "last name first name", "surname first name", "family name given name",
                      "surname forename"),
     "given": ("given", "given name", "first", "first name", "forename", "firstname", "vorname", "prenom"),
-    "family": ("family", "family name", "last", "last name", "surname", "lastname", "nachname", "second name"),
+    "family": ("family", "family name", "last", "last name", "surname", "lastname", "nachname", "nom", "second name"),
     "pronouns": ("pronouns", "pronoun"),
     "role": ("role", "position", "title", "job", "job title", "job role", "character", "characters", "part", "playing",
-             "roles", "responsibility", "function", "post", "character role"),
-    "department": ("department", "dept", "team", "section", "area", "discipline"),
+             "roles", "responsibility", "function", "post", "character role", "funktion", "fonction", "rolle"),
+    "department": ("department", "dept", "team", "section", "area", "discipline", "abteilung",
+                   "service"),
     "organisation": ("organisation", "organization", "company", "employer", "firm", "supplier", "institution",
                      "school"),
     "phone": ("phone", "phone no", "phone number", "mobile", "mobile no", "mobile number", "cell", "cell phone", "tel",
               "tel no", "telephone", "telephone number", "contact no", "contact number", "cell no", "mobile phone",
-              "mob", "phone mobile", "phone cell", "handy"),
+              "mob", "phone mobile", "phone cell", "handy", "telefon", "mobil", "portable"),
     "phone home": ("home", "home phone", "phone home", "home tel", "landline", "home no", "home number"),
     "phone work": ("work", "work phone", "phone work", "office", "office phone", "work tel", "work no",
                    "work number"),
     "phone fax": ("fax", "fax no"),
     "phone other": ("other phones", "other phone", "alternative phone", "phone 2", "second phone", "alt phone"),
-    "email": ("email", "e mail", "mail", "email address", "e mail address", "emails", "personal email"),
+    "email": ("email", "e mail", "mail", "email address", "e mail address", "emails", "personal email",
+              "courriel", "mel"),
     "email other": ("other emails", "other email", "email 2", "work email", "alternative email", "second email",
                     "home email", "alt email"),
     "website": ("website", "web", "url", "web site"),
@@ -121,7 +123,8 @@ def normal(header: str) -> str:
     """``Mobile #`` → ``mobile no``, ``E-Mail:`` → ``e mail``; "" for one that is too long."""
     if len(header) > HEADER_LENGTH_MAX:
         return ""
-    text = re.sub(r"\([^)]*\)", " ", header.lower()).replace("#", " no ").replace("'s", " ").replace("’s", " ")
+    plain = without_accents(header).lower()
+    text = re.sub(r"\([^)]*\)", " ", plain).replace("#", " no ").replace("'s", " ").replace("’s", " ")
     return " ".join(_NOT_WORDS.sub(" ", text).split())
 
 

@@ -16,7 +16,8 @@ from .people import PeopleWriter
 from .who import Found
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_ISO = re.compile(r"(?P<year>[0-9]{4})-(?P<month>[0-9]{1,2})-(?P<day>[0-9]{1,2})")
+_ISO = re.compile(r"(?P<year>[0-9]{4})-(?P<month>[0-9]{1,2})-(?P<day>[0-9]{1,2})(?:[T ][0-9:.]+)?")
+_DOTTED = re.compile(r"(?P<day>[0-9]{1,2})\.\s?(?P<month>[0-9]{1,2})\.\s?(?P<year>[0-9]{4})")
 _WRITTEN = re.compile(r"(?P<day>[0-9]{1,2})(?:st|nd|rd|th)?[ -]+(?P<month>[A-Za-z]{3,9})[ ,-]+(?P<year>[0-9]{4})")
 _HEADINGS = frozenset({
     "actors", "automation", "backstage", "band", "box office", "carpentry", "cast", "chorus", "company",
@@ -190,7 +191,7 @@ def _named(cells: dict[str, list[tuple[int, str]]]) -> dict[str, Any]:
 
 
 def _date(text: str) -> str:
-    match = _ISO.fullmatch(text) or _WRITTEN.fullmatch(text)
+    match = _ISO.fullmatch(text) or _DOTTED.fullmatch(text) or _WRITTEN.fullmatch(text)
     if match is None:
         return ""
     month = match["month"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import Any
 
 from openprod.plugin_api import InvalidFile, Proposal, Snapshot, Source
@@ -97,7 +98,8 @@ class _Reader:
         labels = {line.group: line.text for line in card.all("X-ABLABEL") if line.group}
         fields: dict[str, Any] = {"name": name, **_given_and_family(card, name)}
         fields |= self._phones(card, labels)
-        fields |= _emails(card)
+        own, emergency = _by_purpose(card, labels)
+        fields |= _emails(own)
         organisation, *units = [*(card.all("ORG") or [Line("ORG")])[0].parts(), ""]
         fields["organisation"] = organisation
         fields["department"] = ", ".join(filter(None, units))
@@ -114,10 +116,12 @@ class _Reader:
                 fields.setdefault("agent", line.text)
             else:
                 self._unknown["RELATED"] = self._unknown.get("RELATED", 0) + 1
+        if emergency:
+            fields["emergency_contact"] = "; ".join(filter(None, (fields.get("emergency_contact"), *emergency)))
         for property_, field in X_FIELDS.items():
             fields[field] = fields.get(field) or card.text(property_)
         if born := card.text("BDAY"):
-            fields["birthday"] = _date(born)
+            fields["birthday"] = "" if _without_year(card) else _date(born)
             if not fields["birthday"]:
                 self.writer.skip(where, f"The birthday “{born[:20]}” isn't a whole date.")
         for one in ("ADR", "URL", "ORG", "BDAY"):
@@ -134,7 +138,8 @@ class _Reader:
                 continue
             if _EMERGENCY.search(labels.get(line.group, "")) or any(map(_EMERGENCY.search, line.types)):
                 # Somebody else's number, given for one purpose: never among those that are shared.
-                fields["emergency_phone"] = fields.get("emergency_phone", number)
+                known = fields.get("emergency_phone", "")
+                fields["emergency_phone"] = f"{known}, {number}" if known else number
                 continue
             label = next((kind for kind in _PHONE_TYPES if kind in line.types), "")
             rank = 9 if label in ("fax", "pager") else 0 if line.preference <= 100 else 1 if not label else 2
@@ -172,8 +177,19 @@ def _given_and_family(card: Card, name: str) -> dict[str, str]:
     return {"given": given, "family": family}
 
 
-def _emails(card: Card) -> dict[str, Any]:
-    found = list(dict.fromkeys(text.removeprefix("mailto:") for line in card.all("EMAIL") if (text := line.text)))
+def _by_purpose(card: Card, labels: dict[str, str]) -> tuple[list[str], list[str]]:
+    """Emails: the person's own, and those given for an emergency, which are somebody else's."""
+    own: list[str] = []
+    emergency: list[str] = []
+    for line in card.all("EMAIL"):
+        told = _EMERGENCY.search(labels.get(line.group, "")) or any(map(_EMERGENCY.search, line.types))
+        if text := line.text.removeprefix("mailto:"):
+            (emergency if told else own).append(text)
+    return own, emergency
+
+
+def _emails(own: list[str]) -> dict[str, Any]:
+    found = list(dict.fromkeys(own))
     return {"email": found[0] if found else "", "other_emails": found[1:]}
 
 
@@ -192,8 +208,17 @@ def _address(card: Card) -> str:
     return "\n".join(filter(None, (part.strip() for part in lines)))
 
 
+def _without_year(card: Card) -> bool:
+    """Apple writes the year 1604 for one that isn't told, and Google copies that."""
+    born = card.all("BDAY")[0]
+    return "x-apple-omit-year" in born.params or born.text.startswith("1604")
+
+
 def _date(text: str) -> str:
     match = _DATE.fullmatch(text)
-    if match is None or not (1 <= int(match["month"]) <= 12 and 1 <= int(match["day"]) <= 31):
+    if match is None:
         return ""
-    return f"{match['year']}-{match['month']}-{match['day']}"
+    try:
+        return date(int(match["year"]), int(match["month"]), int(match["day"])).isoformat()
+    except ValueError:
+        return ""

@@ -174,3 +174,15 @@ def test_what_is_no_contact_sheet_is_refused(data: bytes) -> None:
     with pytest.raises(InvalidFile) as refused:
         plan(Source(data, "x.csv"), NOTHING)
     assert refused.value.hint
+
+
+def test_headers_with_accents_and_dates_as_other_programs_write_them() -> None:
+    text = "Nom;Prénom;Téléphone;Courriel;Rôle;Birthday\nRuiz;Zoé;06 12 34 56 78;zoe@post.example;Régie;12.03.1990\n"
+    after, skipped = read(plan, text.encode("cp1252"), "a.csv")
+    assert people(after) == {
+        "Zoé Ruiz": {"given": "Zoé", "family": "Ruiz", "phone": "06 12 34 56 78", "email": "zoe@post.example",
+                     "role": "Régie", "birthday": "1990-03-12"}
+    }  # fmt: skip
+    assert skipped == []
+    after, _ = read(plan, "Name,Email,DOB\nAna,a@b.example,1990-03-12 00:00\n")
+    assert people(after)["Ana"]["birthday"] == "1990-03-12"

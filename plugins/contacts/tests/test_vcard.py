@@ -195,3 +195,25 @@ def test_options_that_make_no_sense_are_refused() -> None:
     with pytest.raises(InputError, match="Nobody is in the department") as refused:
         export(snapshot, {"department": "Fly"})
     assert "LX" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["BDAY;X-APPLE-OMIT-YEAR=1604:1604-03-12", "BDAY:1604-03-12", "BDAY:19900231", "BDAY:--0312", "BDAY:20261301"],
+)
+def test_what_is_no_whole_date_is_no_birthday(line: str) -> None:
+    after, skipped = read(plan, f"BEGIN:VCARD\nVERSION:3.0\nFN:Ana\n{line}\nEND:VCARD\n")
+    assert people(after) == {"Ana": {}}
+    assert skipped == [("card 1 (Ana)", f"The birthday “{line.rpartition(':')[2]}” isn't a whole date.")]
+
+
+def test_every_number_for_an_emergency_is_kept() -> None:
+    lines = "item1.TEL:0700 1\nitem1.X-ABLabel:Emergency\nitem2.TEL:0700 2\nitem2.X-ABLabel:Mum (ICE)\n"
+    after, _ = read(plan, f"BEGIN:VCARD\nVERSION:3.0\nFN:Ana\n{lines}END:VCARD\n")
+    assert people(after) == {"Ana": {"emergency_phone": "0700 1, 0700 2"}}
+
+
+def test_an_email_for_an_emergency_is_as_private_as_its_number() -> None:
+    lines = "EMAIL:ana@post.example\nitem1.EMAIL:mum@post.example\nitem1.X-ABLabel:Emergency contact\n"
+    after, _ = read(plan, f"BEGIN:VCARD\nVERSION:3.0\nFN:Ana\n{lines}END:VCARD\n")
+    assert people(after) == {"Ana": {"email": "ana@post.example", "emergency_contact": "mum@post.example"}}

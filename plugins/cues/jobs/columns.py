@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from openprod.plugin_api import Row
+from openprod.plugin_api import Row, without_accents
 
 from .cells import LISTS, list_name
 
@@ -98,5 +98,5 @@ def normal(header: str) -> str:
     """``Cue #`` → ``cue no``, ``Line/Visual`` → ``line visual``, ``UP (s)`` → ``up``; "" for one that is too long."""
     if len(header) > HEADER_LENGTH_MAX:
         return ""
-    text = re.sub(r"\([^)]*\)", " ", header.lower()).replace("#", " no ")
+    text = re.sub(r"\([^)]*\)", " ", without_accents(header).lower()).replace("#", " no ")
     return " ".join(_NOT_WORDS.sub(" ", text).split())

@@ -28,6 +28,7 @@ _PART_FIELDS = frozenset({
     "comment",
 })  # fmt: skip
 _OPTION = re.compile(r"(?P<kind>[dl])(?P<value>\d+(?:\.\d+)?)", re.IGNORECASE)
+_COMMA = re.compile(r"([0-9]),([0-9]+)(?![0-9,])")
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 _DEPARTMENT_WORD = re.compile(r"[A-Za-z]+")
 
@@ -51,6 +52,8 @@ class _Reader:
         self._columns = columns
         self._default_list = _guess_list(source, columns)
         self._default_used = False
+        # Who cuts cells at semicolons writes a comma for the point.
+        self._semicolons = source.table.delimiter == ";"
 
     def read(self, rows: Sequence[Row]) -> Proposal:
         header = self._columns.header.number
@@ -66,7 +69,9 @@ class _Reader:
                 f"{_rows(len(below) - len(body))} below the header.",
             )
         for row in body:
-            if self._columns.wide:
+            if row.cells == self._columns.header.cells:
+                self._writer.skip(f"row {row.number}", "The header once more.")
+            elif self._columns.wide:
                 self._moment(row)
             else:
                 self._cue(row)
@@ -80,7 +85,7 @@ class _Reader:
         """A row of the shape with one cue a row."""
         where = f"row {row.number}"
         cells = {field: text for index, field in self._columns.fields.items() if (text := row.cell(index))}
-        number = cells.pop("number", "")
+        number = self._pointed(cells.pop("number", ""))
         if not number:
             self._writer.skip(where, f"No cue number: {row.excerpt}.")
             return
@@ -107,6 +112,9 @@ class _Reader:
             self._writer.skip(f"{where}, column {self._header(field)}", "Belongs to the whole cue, not to a part.")
         kept = {field: value for field, value in fields.items() if field in _PART_FIELDS}
         self._writer.part(where, {**kept, "part": part})
+
+    def _pointed(self, number: str) -> str:
+        return _COMMA.sub(r"\1.\2", number) if self._semicolons else number
 
     def _moment(self, row: Row) -> None:
         """A row of the shape with a column for each department."""

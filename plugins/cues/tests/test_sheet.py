@@ -205,3 +205,11 @@ def test_a_cue_that_got_another_number_here_keeps_it(number: str) -> None:
     assert {fields["number"] for fields in after.entities("cues.cue").values()} == {"2", number}
     assert f"is called LX {number} here now" in proposal.skipped[0].why
     assert plan(both, after).changes_nothing
+
+
+def test_points_written_as_commas_and_the_header_of_each_page() -> None:
+    text = "Q;Label;Up\n2,5;Dawn;0,5\nQ;Label;Up\n10,25;Dusk;3\n"
+    proposal = plan(Source(text.encode(), "LX.csv"), NOTHING)
+    cues = applied(NOTHING, proposal.operations).entities("cues.cue").values()
+    assert [(one["number"], one["up"]) for one in cues] == [("2.5", 0.5), ("10.25", 3)]
+    assert [(one.where, one.why) for one in proposal.skipped] == [("row 3", "The header once more.")]

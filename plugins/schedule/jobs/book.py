@@ -13,6 +13,12 @@ ATTENDS, IN_ROOM = "schedule.attends", "schedule.in_room"
 NAME_LENGTH_MAX = 200
 
 
+def location(room: Mapping[str, Any]) -> str:
+    """A room as calendars call it: its name, venue and address."""
+    values = (room.get(field) for field in ("name", "venue", "address"))
+    return ", ".join(value.strip() for value in values if isinstance(value, str) and value.strip())
+
+
 def plain(text: str) -> str:
     """For comparing names: white space and capitals don't tell two people apart."""
     return " ".join(text.casefold().split())

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from openprod.plugin_api import InvalidFile, Row, Source, column_letters
+from openprod.plugin_api import InvalidFile, Row, Source, column_letters, without_accents
 
 from .book import Book
 
@@ -90,7 +90,11 @@ def say_columns(book: Book, source: Source, columns: Columns) -> list[Row]:
     for row in rows:
         if row.number < header:
             book.skip(f"row {row.number}", f"Stands above the header: {row.excerpt}.")
-    body = [row for row in rows if row.number > header]
+    below = [row for row in rows if row.number > header]
+    body = [row for row in below if row.cells != columns.header.cells]
+    for row in below:
+        if row.cells == columns.header.cells:
+            book.skip(f"row {row.number}", "The header once more.")
     for index in range(max((len(row.cells) for row in (columns.header, *body)), default=0)):
         if index in columns.fields:
             continue
@@ -120,4 +124,4 @@ def _plain(header: str) -> str:
     """``E-Mail:`` → ``e mail``, ``Start (h)`` → ``start``; "" for one that is too long."""
     if len(header) > HEADER_LENGTH_MAX:
         return ""
-    return " ".join(_NOT_WORDS.sub(" ", re.sub(r"\([^)]*\)", " ", header.lower())).split())
+    return " ".join(_NOT_WORDS.sub(" ", re.sub(r"\([^)]*\)", " ", without_accents(header).lower())).split())

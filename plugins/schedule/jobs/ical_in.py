@@ -24,7 +24,7 @@ from openprod.plugin_api import (
     occurrences,
 )
 
-from .book import EVENT, NAME_LENGTH_MAX, Book
+from .book import EVENT, IN_ROOM, NAME_LENGTH_MAX, ROOM, Book, location
 
 STATUSES = {"TENTATIVE": "planned", "CONFIRMED": "confirmed", "CANCELLED": "cancelled"}
 ANSWERS = {"NEEDS-ACTION": "invited", "ACCEPTED": "accepted", "TENTATIVE": "tentative", "DECLINED": "declined"}
@@ -48,6 +48,10 @@ class _Reader:
             str(fields["uid"]): entity
             for entity, fields in sorted(snapshot.entities(EVENT).items(), reverse=True)
             if fields.get("uid")
+        }
+        self._locations = {
+            view.source: " ".join(location(snapshot.entities(ROOM).get(view.target, {})).split())
+            for _edge, view in sorted(snapshot.edges(IN_ROOM).items())
         }
         self._unused: Counter[str] = Counter()
         self._zone = ""
@@ -143,7 +147,8 @@ class _Reader:
         if not component.text("UID"):
             uid = ""
         key = uid or f"{component.text('SUMMARY')}/{start.local}"
-        entity = self._by_uid.get(uid) or self._book.id_of(EVENT, key)
+        own = self._own(uid)
+        entity = own or self._by_uid.get(uid) or self._book.id_of(EVENT, key)
         present = self._snapshot.entities(EVENT).get(entity, {})
         sequence = _number(component.text("SEQUENCE"))
         if isinstance(present.get("sequence"), int) and sequence is not None and sequence < present["sequence"]:
@@ -155,12 +160,17 @@ class _Reader:
             **self._times(component, start),
             "status": "cancelled" if self._cancelled else STATUSES.get(component.text("STATUS").upper()),
             "details": component.text("DESCRIPTION") or None,
-            "uid": uid or None,
-            "sequence": sequence,
+            "uid": None if own else uid or None,
+            "sequence": None if own else sequence,
         }
         if self._book.event(where, entity, fields):
             self._room(where, component, entity)
             self._attendees(where, component, entity)
+
+    def _own(self, uid: str) -> str:
+        """The event of this schedule that was exported under that id and comes back; "" for any other."""
+        entity = self._snapshot.survivor(uid.removesuffix(f".{self._snapshot.workspace}@openprod"))
+        return entity if entity != uid and entity in self._snapshot.entities(EVENT) else ""
 
     def _times(self, component: Component, start: Moment) -> dict[str, Any]:
         """As fields; an occurrence lasts as long as the first of its series."""
@@ -183,12 +193,16 @@ class _Reader:
 
     def _room(self, where: str, component: Component, event: str) -> None:
         name = " ".join(component.text("LOCATION").split())
-        if not name:
+        if not name or name == self._stands_at(event):
             return
         if len(name) > NAME_LENGTH_MAX:
             self._book.skip(f"{where}, LOCATION", f"Too long for the name of a room: “{name[:60]}…”.")
         elif (room := self._book.room(where, name)) is not None:
             self._book.place(event, room)
+
+    def _stands_at(self, event: str) -> str:
+        """The place as this schedule's own calendars call it: its room's name, venue and address."""
+        return self._locations.get(event, "")
 
     def _attendees(self, where: str, component: Component, event: str) -> None:
         for one in component.all("ATTENDEE"):

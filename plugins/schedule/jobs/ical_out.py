@@ -26,7 +26,7 @@ from openprod.plugin_api import (
     write_calendar,
 )
 
-from .book import ATTENDEE, ATTENDS, EVENT, IN_ROOM, ROOM, plain
+from .book import ATTENDEE, ATTENDS, EVENT, IN_ROOM, ROOM, location, plain
 from .times import clock
 
 EVERYTHING = "schedule.ics"
@@ -171,7 +171,7 @@ class _Writer:
         status = STATUSES.get(str(fields.get("status")), "")
         texts = {
             "SUMMARY": _text(fields, "title") or "Untitled",
-            "LOCATION": ", ".join(filter(None, (_text(room, name) for name in ("name", "venue", "address")))),
+            "LOCATION": location(room),
             "DESCRIPTION": "\n".join(filter(None, (*self._own(edge), _text(fields, "details")))),
             "CATEGORIES": _text(fields, "kind"),
             "STATUS": status,
@@ -217,9 +217,9 @@ def _times(fields: Mapping[str, Any], zone: str) -> tuple[Property, ...] | None:
     if start is None:
         return _properties(Moment(first.isoformat()), Moment(((last or first) + _DAY).isoformat()))
     begins = _at(first, start, zone)
-    if end is None:
+    if end is None or (end == start and last is None):
         return _properties(begins, _at(last, timedelta(days=1), zone) if last else None)
-    while last is None and end <= start:
+    while last is None and end < start:
         end += _DAY  # past midnight
     return _properties(begins, _at(last or first, end, zone))
 

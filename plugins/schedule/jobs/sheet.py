@@ -1,11 +1,12 @@
 """Schedules as people keep them in spreadsheets: one event a row.
 
-A row is found again by its id column; without one by its title and date, then its start. Dates that only one row has
-count for the rows below it, as schedules are usually written.
+A row is found again by its id column; without one by its title and date, and among several of those by what else it
+says. Dates that only one row has count for the rows below it, as schedules are usually written.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from openprod.plugin_api import Proposal, Row, Snapshot, Source, is_zone
 
 from .book import EVENT, Book, plain
 from .headers import EVENT_ALIASES, Columns, find_columns, say_columns
+from .likeness import Likeness, Seen
 from .times import DayOrder, ambiguous, clock, day, day_order, span, year_of
 
 STATUSES = {
@@ -49,7 +51,9 @@ class _Reader:
         self._book = Book(snapshot)
         self._date = ""
         self._carried = 0
+        self._turned = ""
         self._unknown: Counter[str] = Counter()
+        self._numbers: Counter[str] = Counter()
 
     def read(self) -> Proposal:
         body = say_columns(self._book, self._source, self._columns)
@@ -64,6 +68,9 @@ class _Reader:
         summary = [f"Header on row {header}."]
         if year is not None and any("date" in self._columns.cells(row) for row in body):
             summary.append(f"Dates without a year are taken as {year}.")
+        if order and self._turned:
+            shown = {"dmy": "day/month", "mdy": "month/day"}[order]
+            summary.append(f"Dates such as {self._turned} are read as {shown}: others of the column can only be that.")
         if self._carried:
             rows = "1 row" if self._carried == 1 else f"{self._carried} rows"
             summary.append(f"{rows} without a date: taken as on the day above.")
@@ -81,6 +88,8 @@ class _Reader:
                 self._book.skip(where, _not_a_date(cells["date"]))
                 return None
             self._date = found
+            if not self._turned and ambiguous(cells["date"]):
+                self._turned = cells["date"]
         title = " ".join((cells.get("title") or cells.get("kind") or "").split())
         if not title:
             if set(cells) - {"date"}:
@@ -139,46 +148,56 @@ class _Reader:
     # ---- which event it is ----------------------------------------------------------------------------------
 
     def _matched(self, rows: Sequence[_Meant]) -> list[tuple[_Meant, str]]:
-        """Each row with its event's id: by the row's own id; else by title and day, those that start alike first."""
-        taken = {self._book.id_of(EVENT, f"row/{one.key}") for one in rows if one.key}
-        here: dict[tuple[str, str], list[str]] = {}
-        present = self._snapshot.entities(EVENT)
-        for entity, fields in present.items():
-            if entity not in taken:
-                here.setdefault((plain(str(fields.get("title"))), str(fields.get("date"))), []).append(entity)
-        for entities in here.values():
-            entities.sort(key=lambda entity: (str(present[entity].get("start") or ""), entity))
-        found: dict[int, str] = {}
-        open_: list[_Meant] = []
-        for one in rows:
-            if one.key:
-                found[one.row.number] = self._book.id_of(EVENT, f"row/{one.key}")
-                continue
-            same = here.get(_day_and_title(one), [])
-            alike = [entity for entity in same if present[entity].get("start") == one.fields.get("start")]
-            if alike:
-                found[one.row.number] = alike[0]
-                same.remove(alike[0])
-                taken.add(alike[0])
-            else:
-                open_.append(one)
+        """Each row with its event's id: by the row's own id; else those most alike first, down to title and day."""
+        survivor = self._snapshot.survivor
+        found = {one.row.number: survivor(self._book.id_of(EVENT, f"row/{one.key}")) for one in rows if one.key}
+        free = Likeness(self._snapshot, self._book, self._columns.fields.values(), but=found.values())
+        open_ = [one for one in rows if not one.key]
+        for alike in free.ways:
+            free.look(alike)
+            for one in open_:
+                if (event := free.take(self._seen(one), alike)) is not None:
+                    found[one.row.number] = event
+            open_ = [one for one in open_ if one.row.number not in found]
+        taken = set(found.values())
         for one in open_:
-            same = here.get(_day_and_title(one), [])
-            entity = same.pop(0) if same else self._new(one, taken)
-            taken.add(entity)
-            found[one.row.number] = entity
-        return [(one, found[one.row.number]) for one in rows]
+            if (new := self._new(one, taken)) is not None:
+                found[one.row.number] = new
+                taken.add(new)
+        return [(one, found[one.row.number]) for one in rows if one.row.number in found]
 
-    def _new(self, one: _Meant, taken: set[str]) -> str:
-        """A new event's id, the same on every laptop that reads the same sheet into the same schedule."""
+    def _seen(self, one: _Meant) -> Seen:
+        called = {person for name in self._called(one) for person in self._book.named(name)}
+        return Seen(one.fields, plain(one.room), frozenset(called))
+
+    def _new(self, one: _Meant, taken: set[str]) -> str | None:
+        """A new event's id, the same on every laptop that reads the same sheet into the same schedule.
+
+        None, and a line in ``skipped``, when such a row made an event before that is called otherwise or was moved to
+        another day here: it would be there twice.
+        """
         title, date = _day_and_title(one)
-        taken = taken | self._snapshot.entities(EVENT).keys()
         key = f"{title}/{date}/{one.fields.get('start') or ''}"
-        entity, number = self._book.id_of(EVENT, key), 1
-        while entity in taken:
-            number += 1
-            entity = self._book.id_of(EVENT, f"{key}/{number}")
-        return entity
+        for number in itertools.count(self._numbers[key] + 1):
+            event = self._snapshot.survivor(self._book.id_of(EVENT, key if number == 1 else f"{key}/{number}"))
+            self._numbers[key] = number
+            if event in taken:
+                continue
+            present = self._snapshot.entities(EVENT).get(event)
+            if present is None:
+                return event
+            now = " ".join(str(present.get(field) or "") for field in ("title", "date", "start")).strip()
+            self._book.skip(
+                f"row {one.row.number}",
+                f"What such a row made before is {now} here now, and stays so. If this is another event, "
+                "give it an id column or a title of its own.",
+            )
+            return None
+        raise AssertionError("numbers don't end")
+
+    @staticmethod
+    def _called(one: _Meant) -> list[str]:
+        return [name for name in _SEPARATOR.split(one.attendees) if name]
 
     def _event(self, one: _Meant, entity: str) -> None:
         where = f"row {one.row.number}"
@@ -186,7 +205,7 @@ class _Reader:
             return
         if one.room and (room := self._book.room(where, one.room, venue=one.venue)) is not None:
             self._book.place(entity, room)
-        for name in filter(None, _SEPARATOR.split(one.attendees)):
+        for name in self._called(one):
             found = self._book.named(name)
             for attendee in found:
                 self._book.attends(attendee, entity)

@@ -1,8 +1,10 @@
 """Calendars of other programs."""
 
 import random
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -67,6 +69,40 @@ def test_a_zone_of_the_files_own_gives_times_in_utc_and_that_is_told() -> None:
         ("2024-08-02", "22:00", "UTC"),
     ]
     assert any("4 events have their times in UTC" in line for line in proposal.summary)
+
+
+BERLIN = """\
+BEGIN:VTIMEZONE
+TZID:{name}
+BEGIN:STANDARD
+DTSTART:16010101T030000
+TZOFFSETFROM:+0200
+TZOFFSETTO:+0100
+RRULE:FREQ=YEARLY;BYDAY=-1SU;BYMONTH=10
+END:STANDARD
+BEGIN:DAYLIGHT
+DTSTART:16010101T020000
+TZOFFSETFROM:+0100
+TZOFFSETTO:+0200
+RRULE:FREQ=YEARLY;BYDAY=-1SU;BYMONTH=3
+END:DAYLIGHT
+END:VTIMEZONE"""
+
+
+@pytest.mark.parametrize("name", ["W. Europe Standard Time", "/example.org/20050126_1/Europe/Berlin"])
+def test_the_zone_that_outlook_and_others_call_otherwise_keeps_its_clocks(name: str) -> None:
+    """A rehearsal at ten each week is at ten when the clocks have changed, too."""
+    series = event(
+        "SUMMARY:Rehearsal", f'DTSTART;TZID="{name}":20260325T100000', f'DTEND;TZID="{name}":20260325T130000',
+        "RRULE:FREQ=WEEKLY;COUNT=2",
+    )  # fmt: skip
+    proposal = plan(calendar(*BERLIN.format(name=name).splitlines(), *series), NOTHING)
+    found = events(applied(NOTHING, proposal.operations))
+    assert [(one["date"], one["start"], one["end"]) for one in found] == [
+        ("2026-03-25", "10:00", "13:00"),
+        ("2026-04-01", "10:00", "13:00"),
+    ]
+    assert {ZoneInfo(one["zone"]).utcoffset(datetime(2026, 7, 1)) for one in found} == {timedelta(hours=2)}
 
 
 def test_zones_by_name_in_utc_and_without_one() -> None:

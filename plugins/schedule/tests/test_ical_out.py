@@ -8,7 +8,17 @@ from typing import Any
 import icalendar
 import pytest
 
-from openprod.plugin_api import Answer, EdgeView, InputError, Snapshot, Source, Written
+from openprod.plugin_api import (
+    AddEdge,
+    Answer,
+    CreateEntity,
+    EdgeView,
+    InputError,
+    SetField,
+    Snapshot,
+    Source,
+    Written,
+)
 from openprod.plugin_api.testing import applied, exported
 from plugins.schedule.jobs.ical_in import plan
 from plugins.schedule.jobs.ical_out import export
@@ -240,3 +250,21 @@ def test_what_is_exported_can_be_imported_again_and_changes_nothing() -> None:
     again = exported(export, once)["schedule.ics"]
     times = {name: event["DTSTART"].dt for name, event in read(data).items()}
     assert {name: event["DTSTART"].dt for name, event in read(again).items()} == times
+
+
+def test_a_calendar_that_comes_back_means_the_events_it_was_made_of() -> None:
+    """Somebody took the feed into another program, moved one event there, and sent it back."""
+    here = schedule({**EVENTS, "tea": {"title": "Tea", "date": "2026-11-27", "start": "16:00", "end": "16:00"}})
+    data = exported(export, here)["schedule.ics"]
+    assert plan(Source(data, "schedule.ics"), here).counts["created"] == 0
+    moved = data.replace(b"DTSTART:20261127T160000", b"DTSTART:20261127T170000")
+    assert moved != data
+    proposal = plan(Source(moved, "schedule.ics"), here)
+    assert {one.value for one in proposal.operations if isinstance(one, SetField) and one.entity == "tea"} == {"17:00"}
+    assert not [one for one in proposal.operations if isinstance(one, (CreateEntity, AddEdge))]
+
+
+def test_what_ends_as_it_starts_is_a_moment() -> None:
+    tea = {"title": "Tea", "date": "2026-11-27", "start": "16:00", "end": "16:00"}
+    data = exported(export, schedule({"tea": tea}))["schedule.ics"]
+    assert b"DTEND" not in data

@@ -202,3 +202,62 @@ def test_a_sheet_without_a_header_is_refused_with_advice(text: str) -> None:
     with pytest.raises(InvalidFile, match="No header row") as refused:
         sheet.plan(week(text), NOTHING)
     assert "title or kind and date" in refused.value.hint
+
+
+FITTINGS = """\
+Date,Time,What,Where,Who,Notes
+2026-04-13,10:00,Fitting,Wardrobe A,Jane Doe,bring shoes
+2026-04-13,10:00,Fitting,Wardrobe B,Sam Poe,
+2026-04-13,10:00,Fitting,Wardrobe B,,wigs
+2026-04-13,10:00,Fitting,,Jane Doe,
+"""
+
+
+def test_events_alike_but_for_room_people_or_details_keep_them_when_the_sheet_comes_again() -> None:
+    before = company()
+    after = applied(before, sheet.plan(week(FITTINGS), before).operations)
+    assert sheet.plan(week(FITTINGS), after).changes_nothing
+    head, *rows = FITTINGS.splitlines(keepends=True)
+    assert sheet.plan(week("".join([head, *reversed(rows)])), after).changes_nothing
+    assert sheet.plan(week("".join([head, *rows[1:]])), after).changes_nothing
+    (moved,) = sheet.plan(week(FITTINGS.replace("bring shoes", "bring boots")), after).operations
+    assert isinstance(moved, SetField)
+    assert moved.value == "bring boots"
+
+
+def test_an_event_moved_to_another_day_here_is_not_made_again() -> None:
+    text = "Date,Time,What\n2026-04-13,10:00,Fitting\n2026-04-14,10:00,Tech\n"
+    after = applied(NOTHING, sheet.plan(week(text), NOTHING).operations)
+    (fitting,) = (id for id, fields in after.entities("schedule.event").items() if fields["title"] == "Fitting")
+    move = SetField(entity=fitting, facet="schedule.event", field="date", value="2026-04-15")
+    moved = applied(after, [move])
+    again = sheet.plan(week(text), moved)
+    assert again.changes_nothing
+    assert said(again) == {
+        "row 2": "What such a row made before is Fitting 2026-04-15 10:00 here now, and stays so. If this is another "
+        "event, give it an id column or a title of its own."
+    }
+
+
+def test_many_events_alike_are_told_apart_in_one_go() -> None:
+    text = "Date,Time,What,Where\n" + "".join(f"2026-04-13,10:00,Fitting,Room {n % 7}\n" for n in range(3_000))
+    after = applied(NOTHING, sheet.plan(week(text), NOTHING).operations)
+    assert len(after.entities("schedule.event")) == 3_000
+    assert sheet.plan(week(text), after).changes_nothing
+
+
+def test_which_number_is_the_day_is_told() -> None:
+    summary = sheet.plan(week("Date,What\n03/04/2026,Act 1\n24/04/2026,Act 2\n"), NOTHING).summary
+    assert "Dates such as 03/04/2026 are read as day/month: others of the column can only be that." in summary
+
+
+def test_a_header_that_is_repeated_on_each_page_is_no_row() -> None:
+    text = COMPANY + "Name;Character;Dept;E-Mail;Mobile\nKim Lee;;LX;;\n"
+    proposal = people.plan(Source(text.encode(), "company.csv"), NOTHING)
+    after = applied(NOTHING, proposal.operations)
+    names = {fields["displayName"] for fields in after.entities("schedule.attendee").values()}
+    assert names == {"Jane Doe", "Sam Poe", "Kim Lee"}
+    assert said(proposal)["row 6"] == "The header once more."
+    pages = "Date,Time,What\n2026-04-13,10:00,Act 1\nDate,Time,What\n,11:00,Act 2\n"
+    after = applied(NOTHING, sheet.plan(week(pages), NOTHING).operations)
+    assert [(one["date"], one["title"]) for one in events(after)] == [("2026-04-13", "Act 1"), ("2026-04-13", "Act 2")]
