@@ -11,7 +11,10 @@ from typing import Any
 import pytest
 from pycrdt import Map
 
+from openprod.core.membership import SignedRecord
 from openprod.core.operations import SetField
+from openprod.engine.commit import Committer
+from openprod.engine.drafts import Records
 from openprod.engine.events import Committed
 from openprod.engine.identity import load
 from openprod.engine.workspace import Workspace
@@ -125,6 +128,38 @@ def test_a_production_with_members(tmp_path: Path) -> None:
                 assert await one.state_hash() == await sam.state_hash()
                 assert (await one.doctor())["faults"] == []
                 assert await one.rebuild() == await sam.state_hash()
+
+    asyncio.run(check())
+
+
+def test_what_a_hostile_editor_lets_in_for_ever_ends_when_it_is_removed_again(tmp_path: Path) -> None:
+    """INV-MEMBER-1: an editor accepts all that a removed device will ever write. An owner can end that."""
+
+    async def check() -> None:
+        async with AsyncExitStack() as stack:
+            sam = await stack.enter_async_context(laptop(tmp_path / "sam"))
+            robin = await joined(stack, sam, tmp_path, "robin")
+            kim = await joined(stack, sam, tmp_path, "kim")
+            await sam.remove_member(kim.identity.device)
+            await carry(sam, robin, tmp_path)
+
+            def for_ever(committer: Committer) -> list[SignedRecord]:
+                return [committer.members.write("accept", committer.tick(), until={kim.replica: 2**53})]
+
+            await robin._worker.submit(Records(plan=for_ever))
+            await carry(robin, sam, tmp_path)
+            await sam.remove_member(robin.identity.device)
+            await kim.commit([start("11:00")])
+            await carry(kim, sam, tmp_path)
+            assert (await sam.entity("cue_42"))["facets"][ROOT]["start"] == "11:00"
+            assert await sam.remove_member(kim.identity.device) == kim.identity.device
+            await kim.commit([start("11:30")])
+            await carry(kim, sam, tmp_path)
+            assert (await sam.entity("cue_42"))["facets"][ROOT]["start"] == "11:00"
+            assert len(await sam.held()) == 1
+            assert await sam.rebuild() == await sam.state_hash()
+            await carry(sam, kim, tmp_path)
+            assert await kim.state_hash() == await sam.state_hash()
 
     asyncio.run(check())
 
