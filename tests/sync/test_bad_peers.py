@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from openprod.core.bundles import read, sign, signer
 from openprod.core.operations import SetField
 from openprod.engine.copying import empty_copy
 from openprod.engine.workspace import Workspace
@@ -254,6 +255,13 @@ def of_another_log(one: Mallory) -> m.Ops:
     return m.Ops([m.Signed(body, one.side.key.sign(body).signature)])
 
 
+def of_a_strange_name(one: Mallory) -> m.Ops:
+    """A log that whoever kept it could tell nobody of: every greeting of theirs would be refused as garbage."""
+    first = read(one.side.bundles[0].signed.body)
+    signed, _hash = sign(msgspec.structs.replace(first, log=f"{one.side.device}-zz"), signer(one.side.key))
+    return m.Ops([m.Signed(signed.body, signed.signature)])
+
+
 def of_another_production(one: Mallory) -> m.Ops:
     other = Side("mallory", caller=True, workspace="ws_other")
     other.writes(1)
@@ -271,6 +279,7 @@ def chained_wrong(one: Mallory) -> m.Ops:
     [
         (forged, "A bundle's signature doesn't hold: it was altered on the way."),
         (of_another_log, "A bundle names a device whose key it doesn't carry."),
+        (of_a_strange_name, "A bundle's log has a name that no log has."),
         (of_another_production, "This comes from another production."),
         (chained_wrong, "A bundle's number doesn't follow that of the one before it."),
     ],
@@ -305,6 +314,27 @@ def test_bundles_out_of_order_and_again_and_again_are_taken_once(tmp_path: Path)
         rows = [row for row in await peers.alex.workspace.log() if row["log"].startswith(mallory.side.device)]
         assert [row["seq"] for row in rows] == [1, 2, 3, 4, 5]
         assert not mallory.side.closed
+
+    play(tmp_path, scene)
+
+
+def test_more_logs_than_a_frame_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever makes thousands of them keeps nobody from anybody: everybody tells of all."""
+    monkeypatch.setattr(m, "TIPS_MAX", 20)  # of as many as make no difference here
+
+    async def scene(peers: Peers) -> None:
+        mallory = await member(peers)
+        mallory.side.writes(1)
+        first = read(mallory.side.bundles[0].signed.body)
+        made = [
+            sign(msgspec.structs.replace(first, log=f"{mallory.side.device}-{at:08x}"), signer(mallory.side.key))
+            for at in range(1, 101)
+        ]
+        await mallory.sends(m.Ops([m.Signed(one.body, one.signature) for one, _hash in made]))
+        await until(peers.blake, lambda: has(peers.blake, made[-1][1].hex()[:32]), "the last of them")
+        await peers.blake.leave()
+        await peers.alex.workspace.commit([cue("cue_later", number="1")])
+        await peers.blake.join((await peers.alex.host(trust_link=True))["link"], yes=True, listen="127.0.0.1", port=0)
 
     play(tmp_path, scene)
 
