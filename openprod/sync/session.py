@@ -32,7 +32,7 @@ from openprod.sync import messages as m
 from openprod.sync.catchup import Survey
 from openprod.sync.clocks import ClockReport, measure
 from openprod.sync.deciding import Deciding
-from openprod.sync.flow import Flow, Outbound
+from openprod.sync.flow import HELD_TIPS_MAX, Flow, Outbound
 from openprod.sync.outputs import (
     Ask,
     Closed,
@@ -57,7 +57,6 @@ SILENCE_MS: Final = 8_000
 AGAIN_MS: Final = 5_000
 UNKNOWN_MAX: Final = 1000
 FORKS_MAX: Final = 1000
-HELD_TIPS_MAX: Final = 100_000
 FRAMES_MAX: Final = 20_000
 """Between two ticks."""
 
@@ -68,8 +67,7 @@ class PeerSession:
     def __init__(self, config: Config, now: Now) -> None:
         self.config = config
         self.state = State.GREETING
-        self.device = ""
-        self.name = ""
+        self.device = self.name = ""
         self.version = 0
         self.hub = False
         self.resumed = False
@@ -77,8 +75,7 @@ class PeerSession:
         self.flow = Flow()
         self._out: list[Output] = []
         self._since = self._heard = now.mono
-        self._hello = b""
-        self._hello_of = b""
+        self._hello = self._hello_of = b""
         self._their: m.Hello | None = None
         self._transcript = b""
         self._pairing = b""
@@ -338,7 +335,7 @@ class PeerSession:
     def _on_have(self, message: m.Have, now: Now) -> None:
         self._tips += message.tips
         if len(self._tips) > HELD_TIPS_MAX:
-            self._end("flood", "It says to hold more logs than any device does.")
+            self._end("flood", _TOO_MANY)
         elif not message.more:
             whole, self._tips = m.Have(self._tips, message.membership), []
             self._decision.theirs_is(whole.tips)
@@ -426,7 +423,9 @@ class PeerSession:
             self._out.append(TakeIn(bundles))
 
     def _on_ack(self, message: m.Ack, now: Now) -> None:
-        self.flow.acknowledged(message.tips, message.whole, now.mono)
+        if not self.flow.acknowledged(message.tips, message.whole, now.mono):
+            self._end("flood", _TOO_MANY)
+            return
         self._out.append(Heard(message))
         if message.whole and self.flow.is_idle:
             self._survey_again()
@@ -477,6 +476,7 @@ class PeerSession:
         return out
 
 
+_TOO_MANY: Final = "It says to hold more logs than any device does."
 _SPENT: Final = "The link has ended, or another device has used it."
 _EARLY = frozenset({State.GREETING})
 _LATER = frozenset({State.COMPARING, State.DECIDING, State.JOINED})

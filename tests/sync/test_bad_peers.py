@@ -19,7 +19,7 @@ from openprod.core.bundles import read, sign, signer
 from openprod.core.operations import SetField
 from openprod.engine.copying import empty_copy
 from openprod.engine.workspace import Workspace
-from openprod.sync import certificates, flow, pairing, session
+from openprod.sync import certificates, flow, pairing, peer, session
 from openprod.sync import messages as m
 from openprod.sync.outputs import Heard
 from openprod.sync.peer import CONNECTIONS_MAX
@@ -416,6 +416,29 @@ def test_lies_about_the_logs_of_others(tmp_path: Path) -> None:
             await mallory.sends(m.Ack(tips, whole=whole), m.Forked(logs[0], [m.Point(1, b"z" * 32)]))
         await peers.nobody_else_notices()
         assert [service.workspace.replica for service in (peers.alex, peers.blake)] == logs
+
+    play(tmp_path, scene)
+
+
+def test_one_that_says_to_hold_no_end_of_logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What anybody says is kept in bounds: of its own holdings, and of others' as a leader tells it."""
+    monkeypatch.setattr(flow, "HELD_TIPS_MAX", 500)
+    monkeypatch.setattr(peer, "HELD_TIPS_MAX", 500)
+
+    async def scene(peers: Peers) -> None:
+        mallory = await member(peers)
+        names = iter(f"{at:08x}" for at in range(10**6))
+        with suppress(Closed):
+            for whole in (True, True, True, False, False, False):
+                tips = [m.Tip(f"{mallory.side.device}-{next(names)}", 1, bytes(32)) for _ in range(300)]
+                stored = [m.Stored(f"{next(names):0>16}", f"{'0' * 16}-{next(names)}", 1) for _ in range(200)]
+                await mallory.sends(m.Ack(tips, whole), m.Heartbeat(1, "", False, 1, stored))
+        await mallory.is_let_go()
+        assert mallory.side.closed == "flood"
+        assert peers.alex._hosting is not None
+        kept = peers.alex._hosting.peer._acknowledged
+        assert max(len(logs) for logs in kept.values()) <= 500
+        assert kept.keys() <= {mallory.side.device, peers.blake.workspace.identity.device}
 
     play(tmp_path, scene)
 
