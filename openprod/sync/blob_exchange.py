@@ -1,7 +1,7 @@
 """Stored files between those who have joined: each says which it holds, and asks for what it lacks, by hash.
 
 A few pieces are asked for at a time on a connection: enough to keep it busy, so few that edits never wait behind a
-film. What has come of a file stays on the disk, but for the last mebibyte: after a lost connection it goes on there,
+film. Only what a value names is asked for: who may only look puts no files on the others' disks. What has come of a file stays on the disk, but for the last mebibyte: after a lost connection it goes on there,
 from whoever has the file. Nothing is a stored file before its hash is what its name says.
 """
 
@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
 from typing import Final
 
@@ -33,6 +33,7 @@ WHOLE_MAX: Final = 4
 """Files that wait to be looked at: with a slow disk no more are asked for."""
 _log = logging.getLogger(__name__)
 Say = Callable[[msgspec.Struct, int | None], None]
+Named = Callable[[], Awaitable[set[bytes]]]
 
 
 class _Incoming:
@@ -52,10 +53,13 @@ class _Incoming:
 
 class BlobExchange:
     """``folder``: where parts are until they are whole, on the blobs' disk. ``say``: (message, connection or all).
-    ``waits``: whether something goes before; ``go_on`` is to be called once it has gone."""
+    ``waits``: whether something goes before; ``go_on`` is to be called once it has gone. ``named``: which files the
+    production's values name."""
 
-    def __init__(self, blobs: Blobs, folder: Path, say: Say, waits: Callable[[], bool]) -> None:
-        self._blobs, self._folder, self._say, self._waits = blobs, folder, say, waits
+    def __init__(self, blobs: Blobs, folder: Path, say: Say, waits: Callable[[], bool], named: Named) -> None:
+        self._blobs, self._folder, self._say, self._waits, self._find_named = blobs, folder, say, waits, named
+        self._named: set[bytes] = set()
+        self._named_at: object = None
         self._held: set[bytes] = set()
         self._offered: dict[int, dict[bytes, None]] = {}
         self._asked: dict[int, _Incoming] = {}
@@ -71,12 +75,17 @@ class BlobExchange:
                 self._tell([incoming.hash], None)
             self.go_on()
 
-    async def look(self) -> None:
-        """Tell everybody of files that are here since the last time."""
+    async def look(self, at: object = None) -> None:
+        """Tell everybody of files that are here since the last time; ask for those that are named since. ``at``: equal
+        while the production's values are the same.
+        """
         names = await to_thread.run_sync(lambda: list(self._blobs.names()))
         fresh = [hash for name in names if (hash := bytes.fromhex(name)) not in self._held]
         self._held.update(fresh)
         self._tell(fresh, None)
+        if at != self._named_at and any(hash not in self._named for one in self._offered.values() for hash in one):
+            self._named, self._named_at = await self._find_named(), at
+            self.go_on()
 
     def joined(self, connection: int) -> None:
         self._tell(self._held, connection)
@@ -119,7 +128,7 @@ class BlobExchange:
         for hash in list(offered):
             if hash in self._held:
                 del offered[hash]
-            elif hash not in asked:
+            elif hash in self._named and hash not in asked:
                 start = self._size(hash)
                 self._asked[connection] = _Incoming(hash, start)
                 for number in range(AHEAD):

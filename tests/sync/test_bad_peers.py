@@ -398,6 +398,33 @@ def test_one_that_never_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     play(tmp_path, scene)
 
 
+def test_files_that_nobody_names(tmp_path: Path) -> None:
+    """Who may only look could fill everybody's disk with them: they aren't asked for, until a value names one."""
+
+    async def scene(peers: Peers) -> None:
+        mallory = await member(peers)
+        named, other = hashlib.sha256(b"named").digest(), bytes(32)
+        await mallory.sends(m.BlobsHeld([other, named]))
+        await peers.alex.workspace.commit([cue("cue_file", label=f"blob:{named.hex()}")])
+
+        def asked() -> list[bytes]:
+            heard = [one.message for one in mallory.side.outputs if isinstance(one, Heard)]
+            return [one.hash for one in heard if isinstance(one, m.ChunkWanted)]
+
+        beating = asyncio.create_task(_beats(mallory))
+        await mallory.hears(asked)
+        beating.cancel()
+        assert set(asked()) == {named}
+
+    play(tmp_path, scene)
+
+
+async def _beats(one: Mallory) -> None:
+    while True:
+        await one.sends(m.Heartbeat(1, "", False, 1))
+        await asyncio.sleep(1)
+
+
 # -- what a member says that it has ------------------------------------------------------------------------
 
 
