@@ -33,7 +33,7 @@ class Admission:
         device = device_id(key)
         if device in self.removed and not paired:
             return "This device was removed from the production."
-        if paired or device in self.roles or here(device) or (not self._founded and device in self._known):
+        if paired or device in self.roles or (not self._founded and (here(device) or device in self._known)):
             return ""
         return "This device isn't known here. Ask for a link."
 
