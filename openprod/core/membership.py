@@ -22,7 +22,8 @@ UNKNOWN   it names records that aren't here yet: they are asked for first
 
 A record that cuts rights says how far the author's logs count (``until``: {log: seq} as its own author had them). What
 was applied somewhere before that somebody heard of the cut is counted in by an *accept* record, written by that
-device on its own; a person's review is written the same way. So replicas with the same records agree on every bundle.
+device on its own; a person's review is written the same way. It counts against cuts that had not seen it: a later one
+ends what was accepted before. So replicas with the same records agree on every bundle.
 """
 
 from __future__ import annotations
