@@ -185,6 +185,27 @@ def test_a_stranger_without_a_link(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
+def test_a_stranger_whom_a_member_lists(tmp_path: Path) -> None:
+    """Who is here is what members say; who is a member only owners say."""
+
+    async def scene(peers: Peers) -> None:
+        device = Side("friend", caller=True).device
+        one = await member(peers)
+        await one.sends(m.Roster(0, [m.RosterEntry(device, "friend")]))
+
+        async def listed() -> bool:
+            return any(row["device"] == device for row in peers.alex.status()["members"])
+
+        await until(peers.alex, listed, "the friend to be listed")
+        friend = Mallory(await peers.call(), await peers.link(), "friend", secret=b"")
+        assert friend.side.device == device
+        await friend.begins()
+        await friend.hears(lambda: friend.side.closed or any(isinstance(one, Heard) for one in friend.side.outputs))
+        assert friend.side.closed == "not_admitted"
+
+    play(tmp_path, scene)
+
+
 def test_a_key_that_signs_for_another(tmp_path: Path) -> None:
     async def scene(peers: Peers) -> None:
         other = Mallory(await peers.call(), await peers.link())
