@@ -1,8 +1,9 @@
 """Stored files between those who have joined: each says which it holds, and asks for what it lacks, by hash.
 
 A few pieces are asked for at a time on a connection: enough to keep it busy, so few that edits never wait behind a
-film. Only what a value names is asked for: who may only look puts no files on the others' disks. What has come of a file stays on the disk, but for the last mebibyte: after a lost connection it goes on there,
-from whoever has the file. Nothing is a stored file before its hash is what its name says.
+film. Only what a value names is asked for: who may only look puts no files on the others' disks. What has come of a
+file stays on the disk, but for the last mebibyte: after a lost connection it goes on there, from whoever has the file.
+Nothing is a stored file before its hash is what its name says.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import pytest
 from nacl.signing import SigningKey
 
 from openprod.core.membership import (
-    RECORDS_MAX,
+    ACCEPTS_MAX,
     Member,
     Membership,
     Record,
@@ -170,9 +170,10 @@ def test_what_an_editor_accepts_ends_where_an_owner_cuts_it() -> None:
 def test_an_editor_leaves_room_to_be_removed() -> None:
     membership = founded(("blake", "editor"))
     parents = membership.heads
+    for number in range(ACCEPTS_MAX):
+        membership.add(record("blake", membership, "accept", until={str(number): 1}, parents=parents))
     with pytest.raises(LimitExceeded):
-        for number in range(RECORDS_MAX):
-            membership.add(record("blake", membership, "accept", until={str(number): 1}, parents=parents))
+        membership.add(record("blake", membership, "accept", until={"": 1}, parents=parents))
     parents = membership.heads[:64]
     membership.add(record("alex", membership, "remove", device=device("blake"), parents=parents))
     assert [one.name for one in membership.members().values()] == ["Alex"]
