@@ -21,7 +21,8 @@ from anyio import to_thread
 
 from openprod.engine.blobs import BLOB_BYTES_MAX, Blobs
 from openprod.errors import NotFound, OpenprodError
-from openprod.storage.sqlite.connection import translated
+from openprod.storage.sqlite.connection import DATABASE, translated
+from openprod.storage.sqlite.reader import Reader
 from openprod.sync.messages import PIECE_BYTES_MAX, BlobsHeld, Chunk, ChunkWanted
 
 NAMES_MAX: Final = 4096
@@ -209,6 +210,16 @@ class BlobExchange:
                 return Chunk(wanted.hash, wanted.offset, file.read(PIECE_BYTES_MAX))
         except (NotFound, OSError, OverflowError):
             return Chunk(wanted.hash, wanted.offset, b"")
+
+
+def named_in(folder: Path) -> Named:
+    """Of the workspace in that folder; read beside the writer."""
+
+    async def named() -> set[bytes]:
+        async with Reader.open(str(folder / DATABASE)) as reader:
+            return await reader.stored_files()
+
+    return named
 
 
 def _digest(path: Path) -> str:

@@ -25,11 +25,9 @@ from openprod.engine.commit import Committer
 from openprod.engine.events import Committed
 from openprod.engine.workspace import Workspace
 from openprod.errors import OpenprodError, StorageError, Unreachable, Untrusted
-from openprod.storage.sqlite.connection import DATABASE
-from openprod.storage.sqlite.reader import Reader
 from openprod.sync import replica
 from openprod.sync.admission import Admission, is_for_later
-from openprod.sync.blob_exchange import BlobExchange
+from openprod.sync.blob_exchange import BlobExchange, named_in
 from openprod.sync.catchup import Intake, Survey, must_leave, survey
 from openprod.sync.checking import Checking
 from openprod.sync.copying import Copying
@@ -155,8 +153,9 @@ class Hosting:
         self.checking = Checking(workspace.id)
         self._grown = asyncio.Event()
         # The production first, then what belongs to it: both at once take longer than one after the other.
+        named = named_in(workspace.folder)
         self._blobs = BlobExchange(
-            workspace.blobs, workspace.folder / "run", self.say, lambda: self.copying.comes, self._named_files
+            workspace.blobs, workspace.folder / "run", self.say, lambda: self.copying.comes, named
         )
         self.copying = Copying(workspace, self, lambda: now().mono, key=config.key, sign=config.sign)
         self._announcing = self._telling = False
@@ -182,10 +181,6 @@ class Hosting:
                         await self._blobs.look((self.held, tuple(self._records)))
         finally:
             unsubscribe()
-
-    async def _named_files(self) -> set[bytes]:
-        async with Reader.open(str(self.workspace.folder / DATABASE)) as reader:
-            return await reader.stored_files()
 
     # -- this node's own commits ---------------------------------------------------------------------------
 
