@@ -291,8 +291,8 @@ def _logging_to(path: Path) -> Iterator[None]:
 
 
 def _sweep(run: Path) -> None:
-    """Remove what a node that was killed had not finished receiving."""
-    for left in run.glob("upload-*"):
+    """Remove what an earlier node left: what it had not finished receiving, and the way to its page."""
+    for left in (*run.glob("upload-*"), run / "page.html"):
         with suppress(OSError):
             left.unlink()
 

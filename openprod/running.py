@@ -44,14 +44,18 @@ def record_path(folder: str | Path) -> Path:
 
 
 def write_record(folder: Path, record: NodeRecord) -> None:
+    """Raises StorageError."""
+    write_private(record_path(folder), msgspec.json.encode(record))
+
+
+def write_private(path: Path, data: bytes) -> None:
     """Whole or not at all, and readable by nobody else at any moment. Raises StorageError."""
-    path = record_path(folder)
-    temporary = path.with_name(f".node-{os.getpid()}-{secrets.token_hex(4)}")
+    temporary = path.with_name(f".{path.stem}-{os.getpid()}-{secrets.token_hex(4)}")
     with translated(str(path)):
         path.parent.mkdir(exist_ok=True)
         try:
             with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(msgspec.json.encode(record))
+                file.write(data)
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)

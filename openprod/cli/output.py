@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -14,6 +15,9 @@ from rich.table import Table
 from rich.text import Text
 
 Report = Callable[[int, int], None]
+_COMMANDING: Final = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""Control characters beyond ASCII's, line and paragraph separators, and what turns the direction of writing."""
+_UNPRINTABLE: Final = re.compile(f"[\x00-\x08\x0a-\x1f]|{_COMMANDING.pattern}")
 
 
 def say(line: str = "") -> None:
@@ -32,7 +36,8 @@ def print_json(data: Any) -> None:
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:
         text = json.dumps(data, indent=2)
-    sys.stdout.write(text + "\n")
+    # Characters that could command a terminal stand in JSON's strings only: the line breaks between are ours.
+    sys.stdout.write(_COMMANDING.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
 
 
 def print_error(code: str, sentence: str, hint: str = "") -> None:
@@ -91,11 +96,9 @@ def now_and_then(before: Any, after: Any) -> tuple[str, str]:
 
 
 def printable(text: str) -> str:
-    """Without control characters, which could command the terminal, and half characters, which it can't show."""
-    return "".join(
-        character if character == "\t" or not (ord(character) < 32 or 127 <= ord(character) < 160) else "�"
-        for character in text.encode("utf-8", "replace").decode("utf-8")
-    )
+    """Without characters that could command the terminal, or make a line read in another order than it is written
+    (who wants to join, say), and without half characters, which it can't show."""
+    return _UNPRINTABLE.sub("�", text.encode("utf-8", "replace").decode("utf-8"))
 
 
 @contextmanager

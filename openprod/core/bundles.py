@@ -138,6 +138,9 @@ def inspect(signed: SignedBundle, *, workspace: str) -> Bundle:
         raise Untrusted("A bundle names membership records that can't be.")
     if len(bundle.key) != 32 or not bundle.log.startswith(ids.device_id(bundle.key) + "-"):
         raise Untrusted("A bundle names a device whose key it doesn't carry.")
+    if not ids.is_log(bundle.log):
+        # Whoever kept it would tell others of a log by a name that they don't take, and be let go by all of them.
+        raise Untrusted("A bundle's log has a name that no log has.")
     return bundle
 
 

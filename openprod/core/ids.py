@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from ulid import ULID
 
@@ -25,6 +26,7 @@ VersionKey: TypeAlias = "tuple[int, int] | tuple[int, int, int]"
 """(client, clock) of a version within one document; a third element 1 names its removal."""
 
 RandomBytes: TypeAlias = Callable[[int], bytes]
+_LOG: Final = re.compile(r"[0-9a-f]{16}-[0-9a-f]{8}")
 
 
 def new_entity(kind: str, *, time_ms: int, random_bytes: RandomBytes) -> str:
@@ -49,6 +51,11 @@ def conflict_id(workspace: str, *parts: str) -> str:
 
 def device_id(public_key: bytes) -> str:
     return hashlib.sha256(public_key).hexdigest()[:16]
+
+
+def is_log(name: str) -> bool:
+    """Whether a bundle's author may call its log so; a branch that a replica keeps has another name."""
+    return _LOG.fullmatch(name) is not None
 
 
 def version_text(document: str, key: VersionKey) -> str:

@@ -22,7 +22,8 @@ UNKNOWN   it names records that aren't here yet: they are asked for first
 
 A record that cuts rights says how far the author's logs count (``until``: {log: seq} as its own author had them). What
 was applied somewhere before that somebody heard of the cut is counted in by an *accept* record, written by that
-device on its own; a person's review is written the same way. So replicas with the same records agree on every bundle.
+device on its own; a person's review is written the same way. It counts against cuts that had not seen it: a later one
+ends what was accepted before. So replicas with the same records agree on every bundle.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ Role = Literal["owner", "editor", "viewer"]
 ROLES: Final[tuple[Role, ...]] = ("viewer", "editor", "owner")
 RECORD_BYTES_MAX: Final = 16 * 1024
 RECORDS_MAX: Final = 4096
+ACCEPTS_MAX: Final = 1024
+"""Of *accept* records, which every editor may write: whatever they do, owners have room to remove them."""
 FORMAT: Final = 1
 
 _Key = Annotated[bytes, Meta(min_length=32, max_length=32)]
@@ -178,6 +181,7 @@ class Membership:
         self._index: dict[bytes, int] = {}
         self._before: dict[bytes, int] = {}
         self._depth: dict[bytes, int] = {}
+        self._accepts = 0
         self._void: frozenset[bytes] | None = None
 
     # -- the log -------------------------------------------------------------------------------------------
@@ -210,9 +214,9 @@ class Membership:
         hash = signed.hash
         if hash in self._records:
             return False
-        if len(self._records) >= RECORDS_MAX:
-            raise LimitExceeded("This production has more membership records than this program takes in.")
         record = verify(signed, workspace=self.workspace)
+        if len(self._records) >= RECORDS_MAX or (record.kind == "accept" and not self.may_accept):
+            raise LimitExceeded("This production has more membership records than this program takes in.")
         for parent in record.parents:
             if parent not in self._records:
                 raise KeyError(parent)
@@ -226,16 +230,22 @@ class Membership:
         self._before[hash] = self._closure(record.parents)
         self._depth[hash] = 1 + max((self._depth[parent] for parent in record.parents), default=0)
         self._records[hash], self._signed[hash] = record, signed
+        self._accepts += record.kind == "accept"
         self._void = None
         return True
 
+    @property
+    def may_accept(self) -> bool:
+        """Whether there is room for another *accept* record."""
+        return self._accepts < ACCEPTS_MAX
+
     def _check_right(self, record: Record) -> None:
-        author = self.members(record.parents).get(device_id(record.key))
+        members = self.members(record.parents)
+        author = members.get(device_id(record.key))
         if author is None or author.key != record.key:
             raise Denied("A membership record was written by somebody who isn't a member.")
         if author.role != "owner" and not (record.kind == "accept" and author.role == "editor"):
             raise Denied("Only an owner decides who is a member, and as what.")
-        members = self.members(record.parents)
         if record.kind == "change" and self._subject(record) not in members:
             raise Denied("A membership record changes somebody who isn't a member.")
         owners = {device for device, member in members.items() if member.role == "owner"}
@@ -250,11 +260,17 @@ class Membership:
         found: dict[str, Member] = {}
         for hash in self._in_order(seen):
             record = self._records[hash]
+            if self._takes_ownership(record) and self._is_last_owner(self._subject(record), found):
+                continue  # two owners who each left it to the other, apart
             if record.member is not None and (record.kind != "change" or record.member.device in found):
                 found[record.member.device] = record.member
             elif record.kind == "remove":
                 found.pop(record.device, None)
         return found
+
+    @staticmethod
+    def _is_last_owner(device: str, members: dict[str, Member]) -> bool:
+        return [one for one, member in members.items() if member.role == "owner"] == [device]
 
     def removed(self) -> dict[str, bytes]:
         """{device: the record that removed it}, of those who aren't members now."""
@@ -283,25 +299,34 @@ class Membership:
         now = self.members().get(device)
         if now is not None and now.may_write(documents):
             return Verdict.APPLY
+        return Verdict.APPLY if seq <= self._counted(device, log, seen) else Verdict.HOLD
+
+    def _counted(self, device: str, log: str, seen: int) -> int:
+        """Up to where a log counts of a device whose rights were cut by records that it hadn't ``seen``: for each of
+        them, as far as its author had it, or as somebody has accepted since, or apart from it. What was accepted
+        before, an owner who cuts has seen, and ends: else an editor could let somebody write for ever.
+        """
         cuts = [
-            record
+            max(record.until.get(log, 0), self._accepted(log, self._before[hash]))
             for hash, record in self._standing()
             if self._cuts(record, device) and not seen >> self._index[hash] & 1
         ]
-        counted = min((record.until.get(log, 0) for record in cuts), default=0)
-        return Verdict.APPLY if seq <= max(counted, self._accepted(log)) else Verdict.HOLD
+        return min(cuts, default=self._accepted(log))
 
-    def counted(self, device: str, log: str) -> int | None:
-        """Up to where a log's bundles count whatever their author had seen; None when nothing ever cut its rights."""
-        cuts = [record.until.get(log, 0) for _hash, record in self._standing() if self._cuts(record, device)]
-        return max(min(cuts), self._accepted(log)) if cuts else None
-
-    def _accepted(self, log: str) -> int:
-        return max((r.until.get(log, 0) for _hash, r in self._standing() if r.kind == "accept"), default=0)
+    def _accepted(self, log: str, before: int = 0) -> int:
+        """``before``: records that don't count any more, as bits."""
+        return max(
+            (
+                record.until.get(log, 0)
+                for hash, record in self._standing()
+                if record.kind == "accept" and not before >> self._index[hash] & 1
+            ),
+            default=0,
+        )
 
     def _unaware(self, device: str, log: str, seq: int) -> Verdict:
         """Of what names no records: its author didn't know yet of any. Only who was ever let in is heard."""
-        if seq <= self._accepted(log):
+        if seq <= min(self._accepted(log), self._counted(device, log, 0)):
             return Verdict.APPLY
         admitted = any(r.member is not None and r.member.device == device for r in self._records.values())
         return Verdict.HOLD if admitted else Verdict.REFUSE

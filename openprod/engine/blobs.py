@@ -66,7 +66,7 @@ class Blobs:
         if not _HASH.fullmatch(digest):
             raise InputError(f"“{name[:80]}” doesn't name a stored file.")
         path = self._folder / digest
-        if not path.is_file():
+        if not _is_own(path):
             raise NotFound(f"The file {digest[:12]}… isn't on this device.")
         return path
 
@@ -78,8 +78,13 @@ class Blobs:
 
     def names(self) -> Iterator[str]:
         if self._folder.is_dir():
-            yield from sorted(entry.name for entry in self._folder.iterdir() if _HASH.fullmatch(entry.name))
+            yield from sorted(one.name for one in self._folder.iterdir() if _HASH.fullmatch(one.name) and _is_own(one))
 
     def damaged(self) -> list[str]:
         """Stored files whose content isn't what their name says."""
         return [name for name in self.names() if hashlib.sha256((self._folder / name).read_bytes()).hexdigest() != name]
+
+
+def _is_own(path: Path) -> bool:
+    """A file, and no link to one: it may lead to whatever this device's user can read."""
+    return path.is_file() and not path.is_symlink()

@@ -38,7 +38,7 @@ def empty_copy(folder: Path, workspace: str) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder} exists already and isn't empty.", hint="Choose another folder.")
     with translated(str(folder)):
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     storage = SqliteStorage(str(folder / DATABASE))
     try:
         with storage.transaction():

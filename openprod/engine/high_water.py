@@ -13,8 +13,9 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from openprod.core.ids import is_log
+
 _LINE = re.compile(r"(\d{20}) ([0-9a-f]{64}) ([0-9a-f]{64})\n")
-_LOG = re.compile(r"[0-9a-f]{16}-[0-9a-f]{8}")
 
 
 class Mark(NamedTuple):
@@ -35,7 +36,7 @@ class HighWater:
     def read(self, log: str) -> Mark | None:
         """None where nothing was noted, or nothing that can be read."""
         try:
-            match = _LINE.fullmatch((self._folder / log).read_text(encoding="ascii")) if _LOG.fullmatch(log) else None
+            match = _LINE.fullmatch((self._folder / log).read_text(encoding="ascii")) if is_log(log) else None
         except (OSError, ValueError):
             return None
         if match is None or match[3] != _check(match[1], match[2]):

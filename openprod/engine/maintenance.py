@@ -90,8 +90,8 @@ def backup(
     with translated(str(target)):
         shutil.rmtree(partial, ignore_errors=True)
         try:
-            partial.mkdir(parents=True)
-            files = [entry for entry in folder.glob("blobs/[0-9a-f]*") if entry.is_file()]
+            partial.mkdir(mode=0o700, parents=True)
+            files = [folder / "blobs" / name for name in Blobs(folder / "blobs").names()]
             # The database counts twice: it is read again to check it.
             whole = (folder / "workspace.db").stat().st_size
             total = 2 * whole + sum(file.stat().st_size for file in files)
@@ -107,9 +107,7 @@ def backup(
                 told(done, total)
             copy = SqliteStorage(str(partial / "workspace.db"))
             try:
-                with copy.transaction():
-                    # Whoever goes on from this copy writes a log of its own.
-                    copy.set_meta("log", "")
+                _part(copy)
                 faults = copy.check()
             finally:
                 copy.close()
@@ -136,13 +134,17 @@ def restore(source: Path, target: Path) -> dict[str, Any]:
     with translated(str(target)):
         shutil.rmtree(partial, ignore_errors=True)
         try:
-            partial.mkdir(parents=True)
+            partial.mkdir(mode=0o700, parents=True)
             for name in ("workspace.db", "workspace.db-wal"):
                 part = database.with_name(database.name + name.removeprefix("workspace.db"))
                 if part.is_file():
                     shutil.copyfile(part, partial / name)
-            if source.is_dir() and (source / "blobs").is_dir():
-                shutil.copytree(source / "blobs", partial / "blobs")
+            if source.is_dir():
+                # No links: what they lead to would be handed on to everybody as a file of the production.
+                stored = Blobs(source / "blobs")
+                for name in stored.names():
+                    (partial / "blobs").mkdir(exist_ok=True)
+                    shutil.copyfile(source / "blobs" / name, partial / "blobs" / name)
             try:
                 found = _prepare(partial / "workspace.db", source)
             except (WrongFile, NewerFile, DamagedFile) as error:
@@ -167,13 +169,21 @@ def _prepare(database: Path, source: Path) -> dict[str, str]:
                 f"{source} can't be used: {faults[0] if faults else 'it holds no workspace'}.",
                 hint="Nothing was restored. Use an older backup.",
             )
+        _part(storage)
         with storage.transaction():
-            # Whoever goes on from this copy writes a log of its own.
-            storage.set_meta("log", "")
             storage.set_meta(LEFT, RESTORED)
         return {"id": workspace, "name": storage.meta("name") or ""}
     finally:
         storage.close()
+
+
+def _part(copy: SqliteStorage) -> None:
+    """Whoever goes on from this copy writes a log of its own, and lets in nobody by tokens from before: some may have
+    been withdrawn since."""
+    with copy.transaction():
+        copy.set_meta("log", "")
+        for row in copy.tokens():
+            copy.drop_token(row.id)
 
 
 async def doctor(

@@ -129,11 +129,13 @@ class Managing:
         await self._worker.submit(Records(plan=plan))
 
     async def remove_member(self, device: str) -> str:
-        """End a device's membership, by its id or a unique beginning; its id. Raises NotFound, InputError, Denied."""
+        """End a device's membership, by its id or a unique beginning; its id. Also of one that was removed before, or
+        never was a member, and whose bundles somebody accepts all the same. Raises NotFound, InputError, Denied.
+        """
         found: list[str] = []
 
         def plan(committer: Committer) -> list[SignedRecord]:
-            one = _find(committer.members.log, device).device
+            one = _writer(committer, device)
             found.append(one)
             until = committer.members.reach(one)
             return [committer.members.write("remove", committer.decided_at(), device=one, until=until)]
@@ -209,6 +211,13 @@ def _find(log: Membership, device: str) -> Member:
     if len(found) > 1:
         raise InputError(f"More than one device begins with {device[:40]}.", hint="Give more of its id.")
     return found[0]
+
+
+def _writer(committer: Committer, device: str) -> str:
+    """The id of a member's device, or of another that has written here, by its whole id."""
+    if any(log.startswith(f"{device}-") for log in committer.storage.logs()):
+        return device
+    return _find(committer.members.log, device).device
 
 
 def _role(text: str) -> Role:

@@ -216,7 +216,7 @@ class Members:
 
     def _may_accept(self) -> bool:
         mine = self._now.get(self.device)
-        return mine is not None and mine.role != "viewer"
+        return mine is not None and mine.role != "viewer" and self.log.may_accept
 
     def _bundle(self, number: int) -> Bundle:
         return read(self._storage.bundle_body(number)[0])

@@ -115,7 +115,7 @@ class Workspace(Reading, Managing, Timing):
         if not name.strip():
             raise InputError("A workspace needs a name.", hint="Give one with --name.")
         with translated(str(folder)):
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # other users of the device have no business here
         try:
             storage = SqliteStorage(str(folder / DATABASE))
         except DiskFull:

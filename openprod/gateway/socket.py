@@ -7,7 +7,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from openprod.core.bundles import Actor
 from openprod.engine.events import Committed
@@ -265,7 +265,7 @@ class YjsApp:
             return True
         text = origin.decode("latin-1")
         host = headers.get(b"host", b"").decode("latin-1")
-        return text in self._allowed_origins or urlsplit(text).netloc == host
+        return text in self._allowed_origins or text in (f"http://{host}", f"https://{host}")
 
     # ---- what goes on
 

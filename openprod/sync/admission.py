@@ -1,7 +1,7 @@
 """Who is let in over a connection, and how membership records travel: always before the bundles that name them.
 
-While nobody has founded the production, whoever was paired once is let in. From the first link on it has an owner, and
-its members are let in, and whoever is here already as the leader says.
+While nobody has founded the production, whoever was paired once is let in, and whoever others say is here. From the
+first link on it has an owner, and its members are let in, whatever anybody says.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class Admission:
         self.removed = frozenset(found["removed"])
 
     def why_not(self, key: bytes, paired: bool, here: Callable[[str], bool]) -> str:
-        """``here``: whether the roster holds a device: its record may come a moment later than itself."""
+        """``here``: whether the roster holds a device, which any member may say."""
         device = device_id(key)
         if device in self.removed and not paired:
             return "This device was removed from the production."
-        if paired or device in self.roles or here(device) or (not self._founded and device in self._known):
+        if paired or device in self.roles or (not self._founded and (here(device) or device in self._known)):
             return ""
         return "This device isn't known here. Ask for a link."
 

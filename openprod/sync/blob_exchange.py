@@ -1,8 +1,9 @@
 """Stored files between those who have joined: each says which it holds, and asks for what it lacks, by hash.
 
 A few pieces are asked for at a time on a connection: enough to keep it busy, so few that edits never wait behind a
-film. What has come of a file stays on the disk, but for the last mebibyte: after a lost connection it goes on there,
-from whoever has the file. Nothing is a stored file before its hash is what its name says.
+film. Only what a value names is asked for: who may only look puts no files on the others' disks. What has come of a
+file stays on the disk, but for the last mebibyte: after a lost connection it goes on there, from whoever has the file.
+Nothing is a stored file before its hash is what its name says.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import asyncio
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +21,8 @@ from anyio import to_thread
 
 from openprod.engine.blobs import BLOB_BYTES_MAX, Blobs
 from openprod.errors import NotFound, OpenprodError
-from openprod.storage.sqlite.connection import translated
+from openprod.storage.sqlite.connection import DATABASE, translated
+from openprod.storage.sqlite.reader import Reader
 from openprod.sync.messages import PIECE_BYTES_MAX, BlobsHeld, Chunk, ChunkWanted
 
 NAMES_MAX: Final = 4096
@@ -33,6 +35,7 @@ WHOLE_MAX: Final = 4
 """Files that wait to be looked at: with a slow disk no more are asked for."""
 _log = logging.getLogger(__name__)
 Say = Callable[[msgspec.Struct, int | None], None]
+Named = Callable[[], Awaitable[set[bytes]]]
 
 
 class _Incoming:
@@ -52,10 +55,13 @@ class _Incoming:
 
 class BlobExchange:
     """``folder``: where parts are until they are whole, on the blobs' disk. ``say``: (message, connection or all).
-    ``waits``: whether something goes before; ``go_on`` is to be called once it has gone."""
+    ``waits``: whether something goes before; ``go_on`` is to be called once it has gone. ``named``: which files the
+    production's values name."""
 
-    def __init__(self, blobs: Blobs, folder: Path, say: Say, waits: Callable[[], bool]) -> None:
-        self._blobs, self._folder, self._say, self._waits = blobs, folder, say, waits
+    def __init__(self, blobs: Blobs, folder: Path, say: Say, waits: Callable[[], bool], named: Named) -> None:
+        self._blobs, self._folder, self._say, self._waits, self._find_named = blobs, folder, say, waits, named
+        self._named: set[bytes] = set()
+        self._named_at: object = None
         self._held: set[bytes] = set()
         self._offered: dict[int, dict[bytes, None]] = {}
         self._asked: dict[int, _Incoming] = {}
@@ -71,12 +77,17 @@ class BlobExchange:
                 self._tell([incoming.hash], None)
             self.go_on()
 
-    async def look(self) -> None:
-        """Tell everybody of files that are here since the last time."""
+    async def look(self, at: object = None) -> None:
+        """Tell everybody of files that are here since the last time; ask for those that are named since. ``at``: equal
+        while the production's values are the same.
+        """
         names = await to_thread.run_sync(lambda: list(self._blobs.names()))
         fresh = [hash for name in names if (hash := bytes.fromhex(name)) not in self._held]
         self._held.update(fresh)
         self._tell(fresh, None)
+        if at != self._named_at and any(hash not in self._named for one in self._offered.values() for hash in one):
+            self._named, self._named_at = await self._find_named(), at
+            self.go_on()
 
     def joined(self, connection: int) -> None:
         self._tell(self._held, connection)
@@ -119,7 +130,7 @@ class BlobExchange:
         for hash in list(offered):
             if hash in self._held:
                 del offered[hash]
-            elif hash not in asked:
+            elif hash in self._named and hash not in asked:
                 start = self._size(hash)
                 self._asked[connection] = _Incoming(hash, start)
                 for number in range(AHEAD):
@@ -199,6 +210,16 @@ class BlobExchange:
                 return Chunk(wanted.hash, wanted.offset, file.read(PIECE_BYTES_MAX))
         except (NotFound, OSError, OverflowError):
             return Chunk(wanted.hash, wanted.offset, b"")
+
+
+def named_in(folder: Path) -> Named:
+    """Of the workspace in that folder; read beside the writer."""
+
+    async def named() -> set[bytes]:
+        async with Reader.open(str(folder / DATABASE)) as reader:
+            return await reader.stored_files()
+
+    return named
 
 
 def _digest(path: Path) -> str:

@@ -21,6 +21,7 @@ RESEND_MS: Final = 5_000
 STALL_MS: Final = 30_000
 WHOLE_ACK_MS: Final = 5_000
 GAP_MS: Final = 1_000
+HELD_TIPS_MAX: Final = 100_000
 
 
 class Outbound(Protocol):
@@ -157,7 +158,8 @@ class Flow:
         self._end = end
         self._was_live = self._was_live or end
 
-    def acknowledged(self, tips: Sequence[m.Tip], whole: bool, now: int) -> None:
+    def acknowledged(self, tips: Sequence[m.Tip], whole: bool, now: int) -> bool:
+        """False: the other says to hold more than anybody does."""
         grown = {tip.log: tip.seq for tip in tips}
         kept = {} if whole else {at: tip for at, tip in self._their.items() if tip.seq >= grown.get(tip.log, 0)}
         self._their = {**kept, **{(tip.log, tip.hash): tip for tip in tips}}
@@ -171,6 +173,7 @@ class Flow:
                     del self._under_way[place]
                     self._progress = self._moved = now
                     self._rewound = False
+        return len(self._their) <= HELD_TIPS_MAX
 
     def credit(self, size: int) -> bool:
         """Whether to compare again before anything is sent: what came meanwhile came another way."""

@@ -27,7 +27,7 @@ from openprod.engine.workspace import Workspace
 from openprod.errors import OpenprodError, StorageError, Unreachable, Untrusted
 from openprod.sync import replica
 from openprod.sync.admission import Admission, is_for_later
-from openprod.sync.blob_exchange import BlobExchange
+from openprod.sync.blob_exchange import BlobExchange, named_in
 from openprod.sync.catchup import Intake, Survey, must_leave, survey
 from openprod.sync.checking import Checking
 from openprod.sync.copying import Copying
@@ -153,7 +153,10 @@ class Hosting:
         self.checking = Checking(workspace.id)
         self._grown = asyncio.Event()
         # The production first, then what belongs to it: both at once take longer than one after the other.
-        self._blobs = BlobExchange(workspace.blobs, workspace.folder / "run", self.say, lambda: self.copying.comes)
+        named = named_in(workspace.folder)
+        self._blobs = BlobExchange(
+            workspace.blobs, workspace.folder / "run", self.say, lambda: self.copying.comes, named
+        )
         self.copying = Copying(workspace, self, lambda: now().mono, key=config.key, sign=config.sign)
         self._announcing = self._telling = False
         self._unstored = ""
@@ -175,7 +178,7 @@ class Hosting:
                     self._host.ticked()
                     await self.copying.tick()
                     if self.peer.joined:
-                        await self._blobs.look()
+                        await self._blobs.look((self.held, tuple(self._records)))
         finally:
             unsubscribe()
 

@@ -11,7 +11,7 @@ after both have joined.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Final, TypeAlias
 
 import msgspec
@@ -28,6 +28,8 @@ NAMED: Final = 2
 BUNDLES_BYTES_MAX: Final = FRAME_BYTES_MAX - 8 * 1024
 """Bodies and signatures in one OPS frame; a bundle that is larger travels in PIECEs."""
 PIECE_BYTES_MAX: Final = 192 * 1024
+TIPS_MAX: Final = 3000
+"""In one frame."""
 BODY_SLACK_BYTES: Final = 128
 """What a bundle takes in a frame beyond its body."""
 
@@ -144,8 +146,11 @@ class Bye(msgspec.Struct, array_like=True, frozen=True, tag=4):
 
 
 class Have(msgspec.Struct, array_like=True, frozen=True, tag=5):
-    tips: Annotated[list[Tip], Meta(max_length=3000)]
+    """``more``: another one goes on with it. Anybody may make thousands of logs, and no frame holds that many tips."""
+
+    tips: Annotated[list[Tip], Meta(max_length=TIPS_MAX)]
     membership: Annotated[list[Hash], Meta(max_length=64)] = []
+    more: bool = False
 
 
 class Forked(msgspec.Struct, array_like=True, frozen=True, tag=6):
@@ -205,7 +210,7 @@ class Live(msgspec.Struct, array_like=True, frozen=True, tag=12):
 class Ack(msgspec.Struct, array_like=True, frozen=True, tag=13):
     """What is on the sender's disk: tips that moved since its last ACK, or ``whole``: all."""
 
-    tips: Annotated[list[Tip], Meta(max_length=3000)]
+    tips: Annotated[list[Tip], Meta(max_length=TIPS_MAX)]
     whole: bool = False
 
 
@@ -330,6 +335,33 @@ Message: TypeAlias = (
 )  # fmt: skip
 
 CODEC: Final = Codec(TYPES)
+
+
+def haves(tips: Sequence[Tip], membership: Sequence[bytes]) -> list[Have]:
+    """In as many frames as it takes."""
+    parts = _parts(tips)
+    return [Have(part, list(membership), at < len(parts)) for at, part in enumerate(parts, 1)]
+
+
+def acks(tips: Sequence[Tip], *, whole: bool = False) -> list[Ack]:
+    """In as many frames as it takes; of all, the first one says so, and others add to it."""
+    return [Ack(part, whole and at == 0) for at, part in enumerate(_parts(tips))]
+
+
+def of_records(records: Sequence[bytes]) -> Iterator[Records]:
+    """In as many frames as it takes."""
+    batch: list[bytes] = []
+    for record in records:
+        if batch and (sum(map(len, batch)) + len(record) > PIECE_BYTES_MAX or len(batch) >= 500):
+            yield Records(batch)
+            batch = []
+        batch.append(record)
+    if batch:
+        yield Records(batch)
+
+
+def _parts(tips: Sequence[Tip]) -> list[list[Tip]]:
+    return [list(tips[at : at + TIPS_MAX]) for at in range(0, len(tips), TIPS_MAX)] or [[]]
 
 
 def common_version(mine: Iterable[int], theirs: Iterable[int]) -> int | None:

@@ -29,7 +29,7 @@ from openprod.sync import messages as m
 from openprod.sync.catchup import Survey, spread
 from openprod.sync.clocks import FINE, WARN_MS, Clocks
 from openprod.sync.election import Changed, Dial, Drop, Election, Role, Tell, Wish
-from openprod.sync.flow import Outbound
+from openprod.sync.flow import HELD_TIPS_MAX, Outbound
 from openprod.sync.outputs import Closed, Config, Heard, Joined, Now, Output, Proven, Send, State, nobody
 from openprod.sync.plans import Offer
 from openprod.sync.session import PeerSession
@@ -419,12 +419,14 @@ class Peer:
             if isinstance(message, m.Have):
                 logs.clear()  # it is all that the other holds, and may be less than once
             for tip in message.tips:
-                logs[tip.log] = max(tip.seq, logs.get(tip.log, 0))
+                _note(logs, tip.log, max(tip.seq, logs.get(tip.log, 0)))
         if isinstance(message, m.Heartbeat):
             leads = message.leader == link.device and self.device in message.joined
             self.clocks.heard(link.device, now.wall, message.clock_ms, leads=leads)
+            here = {one.device for one in self.election.roster}
             for stored in message.stored:
-                self._acknowledged.setdefault(stored.device, {})[stored.log] = stored.seq
+                if stored.device in here and stored.log.startswith(self.device + "-"):
+                    _note(self._acknowledged.setdefault(stored.device, {}), stored.log, stored.seq)
         if isinstance(message, (m.Heartbeat, m.Announce, m.Roster, m.End)):
             if link.session.state is State.JOINED:
                 self._do(self.election.heard(link.device, message, now.mono))
@@ -477,3 +479,9 @@ class Peer:
     def _take(self) -> list[Effect]:
         out, self._out = self._out, []
         return out
+
+
+def _note(logs: dict[str, int], log: str, seq: int) -> None:
+    """Of any number of logs that somebody says it holds, as many as a device may."""
+    if log in logs or len(logs) < HELD_TIPS_MAX:
+        logs[log] = seq

@@ -19,7 +19,7 @@ The host is whoever owns the connection and the replica. It calls ``tick`` once 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -32,7 +32,7 @@ from openprod.sync import messages as m
 from openprod.sync.catchup import Survey
 from openprod.sync.clocks import ClockReport, measure
 from openprod.sync.deciding import Deciding
-from openprod.sync.flow import Flow, Outbound
+from openprod.sync.flow import HELD_TIPS_MAX, Flow, Outbound
 from openprod.sync.outputs import (
     Ask,
     Closed,
@@ -67,8 +67,7 @@ class PeerSession:
     def __init__(self, config: Config, now: Now) -> None:
         self.config = config
         self.state = State.GREETING
-        self.device = ""
-        self.name = ""
+        self.device = self.name = ""
         self.version = 0
         self.hub = False
         self.resumed = False
@@ -76,14 +75,14 @@ class PeerSession:
         self.flow = Flow()
         self._out: list[Output] = []
         self._since = self._heard = now.mono
-        self._hello = b""
-        self._hello_of = b""
+        self._hello = self._hello_of = b""
         self._their: m.Hello | None = None
         self._transcript = b""
         self._pairing = b""
         self._resumes = False
         self._clock: ClockReport | None = None
         self._unknown = self._frames = 0
+        self._tips: list[m.Tip] = []
         self._points: dict[str, list[m.Point]] = {}
         self._told_forks: set[str] = set()
         self._decision = Deciding(config.caller)
@@ -153,7 +152,7 @@ class PeerSession:
             if self.flow.is_overdue(now.mono):
                 self._survey_again()
             if self.flow.whole_ack_due(now.mono):
-                self._send(m.Ack(self.flow.my_tips(), whole=True))
+                self._send_all(m.acks(self.flow.my_tips(), whole=True))
             self._fetch()
         return self._take()
 
@@ -169,7 +168,7 @@ class PeerSession:
         self._approved_at_once = self._approved_at_once or approved
         self._decision.mine_is(self.flow.my_tips())
         self._enter(State.COMPARING)
-        self._send(m.Have(self.flow.my_tips(), list(membership)))
+        self._send_all(m.haves(self.flow.my_tips(), membership))
         self._compare()
         return self._take()
 
@@ -213,7 +212,7 @@ class PeerSession:
         if self.state is State.JOINED:
             self.flow.took(tips, known, size)
             if tips:
-                self._send(m.Ack(list(tips.values())))
+                self._send_all(m.acks(list(tips.values())))
         return self._take()
 
     def news(self, tips: Mapping[str, m.Tip]) -> list[Output]:
@@ -232,14 +231,8 @@ class PeerSession:
 
     def send_records(self, records: Sequence[bytes]) -> list[Output]:
         """Membership records that the other side lacks. They aren't content: members may have them at once."""
-        batch: list[bytes] = []
-        for record in records:
-            if batch and (sum(map(len, batch)) + len(record) > m.PIECE_BYTES_MAX or len(batch) >= 500):
-                self._send_later(m.Records(batch))
-                batch = []
-            batch.append(record)
-        if batch:
-            self._send_later(m.Records(batch))
+        if self.state in _LATER:
+            self._send_all(m.of_records(records))
         return self._take()
 
     def refuse(self, code: str, sentence: str) -> list[Output]:
@@ -340,10 +333,15 @@ class PeerSession:
     # -- comparing and deciding ----------------------------------------------------------------------------
 
     def _on_have(self, message: m.Have, now: Now) -> None:
-        self._decision.theirs_is(message.tips)
-        self._enter(State.COMPARING)
-        self._out.append(Heard(message))  # for its membership
-        self._compare()
+        self._tips += message.tips
+        if len(self._tips) > HELD_TIPS_MAX:
+            self._end("flood", _TOO_MANY)
+        elif not message.more:
+            whole, self._tips = m.Have(self._tips, message.membership), []
+            self._decision.theirs_is(whole.tips)
+            self._enter(State.COMPARING)
+            self._out.append(Heard(whole))  # for its membership
+            self._compare()
 
     def _on_records(self, message: m.Records, now: Now) -> None:
         self._out.append(RecordsCame(message.records))
@@ -415,7 +413,7 @@ class PeerSession:
 
     def _on_live(self, message: m.Live, now: Now) -> None:
         if self.flow.misses(message) and self.flow.gap_may_be_told(now.mono):
-            self._send(m.Ack(self.flow.my_tips(), whole=True))
+            self._send_all(m.acks(self.flow.my_tips(), whole=True))
         self._take_in([SignedBundle(message.bundle.body, message.bundle.signature)])
 
     def _take_in(self, bundles: list[SignedBundle]) -> None:
@@ -425,7 +423,9 @@ class PeerSession:
             self._out.append(TakeIn(bundles))
 
     def _on_ack(self, message: m.Ack, now: Now) -> None:
-        self.flow.acknowledged(message.tips, message.whole, now.mono)
+        if not self.flow.acknowledged(message.tips, message.whole, now.mono):
+            self._end("flood", _TOO_MANY)
+            return
         self._out.append(Heard(message))
         if message.whole and self.flow.is_idle:
             self._survey_again()
@@ -467,8 +467,8 @@ class PeerSession:
     def _send(self, message: msgspec.Struct) -> None:
         self._out.append(Send(self.config.codec.encode(message)))
 
-    def _send_later(self, message: msgspec.Struct) -> None:
-        if self.state in _LATER:
+    def _send_all(self, messages: Iterable[msgspec.Struct]) -> None:
+        for message in messages:
             self._send(message)
 
     def _take(self) -> list[Output]:
@@ -476,6 +476,7 @@ class PeerSession:
         return out
 
 
+_TOO_MANY: Final = "It says to hold more logs than any device does."
 _SPENT: Final = "The link has ended, or another device has used it."
 _EARLY = frozenset({State.GREETING})
 _LATER = frozenset({State.COMPARING, State.DECIDING, State.JOINED})

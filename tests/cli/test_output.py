@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from openprod.cli.commands.conflicts import _said
-from openprod.cli.output import now_and_then
+from openprod.cli.output import now_and_then, print_json, printable
 
 
 @pytest.mark.parametrize(
@@ -21,6 +22,22 @@ from openprod.cli.output import now_and_then
 )
 def test_what_differs_looks_different(before: Any, after: Any, texts: tuple[str, str]) -> None:
     assert now_and_then(before, after) == texts
+
+
+HOSTILE = "Sam\x1b[2J\x9b2J\x7f\r\n\u202egnirb \u2066x\u2069\u2028y"
+"""Clears the screen (twice), goes back to the line's beginning, turns the direction of writing."""
+
+
+def test_what_others_wrote_commands_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = printable(HOSTILE)
+    print_json({HOSTILE: [HOSTILE]})
+    told = capsys.readouterr().out
+    for character in "\x1b\x9b\x7f\r\u202e\u2066\u2069\u2028":
+        assert character not in shown
+        assert character not in told
+    assert "\n" not in shown
+    assert json.loads(told) == {HOSTILE: [HOSTILE]}
+    assert printable("Zoë\tשלום 👩‍🎤") == "Zoë\tשלום 👩‍🎤"
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
+import stat
+import webbrowser
+from pathlib import Path
 
 import httpx
 import pytest
 
+from openprod.cli.serving import open_page
 from openprod.running import NO_CERTIFICATES
 from tests.cli.program import SECONDS_MAX, Laptop, set_start
 from tests.cli.test_commands import the_cue
@@ -50,6 +55,25 @@ def test_a_port_that_is_taken(alex: Laptop) -> None:
         ended = alex.run("serve", "show.openprod", "--port", str(taken.getsockname()[1]), "--no-browser")
     assert ended.status == 1
     assert "--port 0" in ended.err
+
+
+class Graphical(webbrowser.GenericBrowser):
+    """Any one that shows pages in a window of its own."""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a script as a browser")
+def test_the_token_is_in_no_list_of_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everybody on the device can read what a program was started with."""
+    (tmp_path / "run").mkdir()
+    seen, browser = tmp_path / "seen", tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$0 $*" > {seen}\n')
+    browser.chmod(0o700)
+    monkeypatch.setattr(webbrowser, "get", lambda: Graphical(str(browser)))
+    open_page(tmp_path, "http://127.0.0.1:8040/#token=secret")
+    told = seen.read_text().split()
+    assert told == [str(browser), (tmp_path / "run/page.html").as_uri()]
+    assert "url=http://127.0.0.1:8040/#token=secret" in (tmp_path / "run/page.html").read_text()
+    assert stat.S_IMODE((tmp_path / "run/page.html").stat().st_mode) == 0o600
 
 
 def test_a_fixed_token(alex: Laptop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,18 @@ import msgspec
 import pytest
 from nacl.signing import SigningKey
 
-from openprod.core.membership import Member, Membership, Record, SignedRecord, Verdict, decode, encode, sign
-from openprod.errors import Denied, Untrusted
+from openprod.core.membership import (
+    ACCEPTS_MAX,
+    Member,
+    Membership,
+    Record,
+    SignedRecord,
+    Verdict,
+    decode,
+    encode,
+    sign,
+)
+from openprod.errors import Denied, LimitExceeded, Untrusted
 from tests.seeds import fresh
 
 WORKSPACE = "ws_test"
@@ -132,6 +142,60 @@ def test_owners_who_remove_each_other_apart() -> None:
                 except KeyError:
                     pass
         assert sorted(one.name for one in made.members().values()) == ["Alex", "Casey"]
+
+
+def test_what_an_editor_accepts_ends_where_an_owner_cuts_it() -> None:
+    """INV-MEMBER-1: a hostile editor lets a removed device, or one that was never let in, write for ever: until an
+    owner who has seen that removes that device (again)."""
+    for name, seen in (("drew", None), ("casey", "then")):
+        membership = founded(("blake", "editor"), ("casey", "editor"))
+        heads = [] if seen is None else membership.heads
+        log = f"{device(name)}-00000000"
+        if seen:
+            membership.add(record("alex", membership, "remove", device=device(name), until={log: 1}))
+        membership.add(record("blake", membership, "accept", until={log: 2**53}))
+        assert judge(membership, name, 9, heads) is Verdict.APPLY
+        membership.add(record("alex", membership, "remove", device=device("blake")))
+        apart = membership.heads
+        membership.add(record("alex", membership, "remove", device=device(name), until={log: 9}))
+        assert judge(membership, name, 9, heads) is Verdict.APPLY, "what was there counts"
+        assert judge(membership, name, 10, heads) in (Verdict.HOLD, Verdict.REFUSE)
+        review = record("alex", membership, "accept", until={log: 10}, parents=apart)
+        membership.add(review)
+        if seen:
+            assert judge(membership, name, 10, heads) is Verdict.APPLY, "accepted by somebody who hadn't heard"
+            assert judge(membership, name, 11, heads) is Verdict.HOLD
+
+
+def test_an_editor_leaves_room_to_be_removed() -> None:
+    membership = founded(("blake", "editor"))
+    parents = membership.heads
+    for number in range(ACCEPTS_MAX):
+        membership.add(record("blake", membership, "accept", until={str(number): 1}, parents=parents))
+    with pytest.raises(LimitExceeded):
+        membership.add(record("blake", membership, "accept", until={"": 1}, parents=parents))
+    parents = membership.heads[:64]
+    membership.add(record("alex", membership, "remove", device=device("blake"), parents=parents))
+    assert [one.name for one in membership.members().values()] == ["Alex"]
+
+
+def test_owners_who_step_down_apart_leave_one() -> None:
+    """INV-MEMBER-1: each had seen that the other stays."""
+    base = founded(("blake", "owner"))
+    records = [
+        record(name, base, kind, **rest)
+        for name in ("alex", "blake")
+        for kind, rest in (("change", {"member": member(name, "editor")}), ("remove", {"device": device(name)}))
+    ]
+    for one, other in itertools.product(records[:2], records[2:]):
+        found = []
+        for order in ([one, other], [other, one]):
+            made = copy(base)
+            for signed in order:
+                made.add(signed)
+            found.append(made.members())
+        assert found[0] == found[1]
+        assert [one.role for one in found[0].values()].count("owner") == 1
 
 
 def test_any_order_gives_the_same() -> None:

@@ -38,6 +38,14 @@ from openprod.errors import InputError
 GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "queries.md"
 
 
+def test_a_query_that_takes_long_to_be_read_is_refused_before_that() -> None:
+    """INV-BOUND-1: a few megabytes of conditions kept a node busy for a quarter of a minute."""
+    many = list(range(100_000))
+    for where in ({"a": {"in": many}}, {"$or": [{"a": one} for one in many]}):
+        with pytest.raises(InputError, match="too long"):
+            queries.from_data({"facet": "cues.cue", "where": where})
+
+
 @pytest.mark.parametrize(
     ("text", "query"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import stat
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -11,9 +12,14 @@ from typing import Any
 import pytest
 from pycrdt import Map
 
+from openprod.core.membership import SignedRecord
 from openprod.core.operations import SetField
+from openprod.engine.commit import Committer
+from openprod.engine.copying import empty_copy
+from openprod.engine.drafts import Records
 from openprod.engine.events import Committed
 from openprod.engine.identity import load
+from openprod.engine.maintenance import restore
 from openprod.engine.workspace import Workspace
 from openprod.errors import Denied, InputError, NotFound, Stale, Untrusted
 from tests.engine.laptops import ROOT, Program, carry, cue, identity, laptop
@@ -129,6 +135,38 @@ def test_a_production_with_members(tmp_path: Path) -> None:
     asyncio.run(check())
 
 
+def test_what_a_hostile_editor_lets_in_for_ever_ends_when_it_is_removed_again(tmp_path: Path) -> None:
+    """INV-MEMBER-1: an editor accepts all that a removed device will ever write. An owner can end that."""
+
+    async def check() -> None:
+        async with AsyncExitStack() as stack:
+            sam = await stack.enter_async_context(laptop(tmp_path / "sam"))
+            robin = await joined(stack, sam, tmp_path, "robin")
+            kim = await joined(stack, sam, tmp_path, "kim")
+            await sam.remove_member(kim.identity.device)
+            await carry(sam, robin, tmp_path)
+
+            def for_ever(committer: Committer) -> list[SignedRecord]:
+                return [committer.members.write("accept", committer.tick(), until={kim.replica: 2**53})]
+
+            await robin._worker.submit(Records(plan=for_ever))
+            await carry(robin, sam, tmp_path)
+            await sam.remove_member(robin.identity.device)
+            await kim.commit([start("11:00")])
+            await carry(kim, sam, tmp_path)
+            assert (await sam.entity("cue_42"))["facets"][ROOT]["start"] == "11:00"
+            assert await sam.remove_member(kim.identity.device) == kim.identity.device
+            await kim.commit([start("11:30")])
+            await carry(kim, sam, tmp_path)
+            assert (await sam.entity("cue_42"))["facets"][ROOT]["start"] == "11:00"
+            assert len(await sam.held()) == 1
+            assert await sam.rebuild() == await sam.state_hash()
+            await carry(sam, kim, tmp_path)
+            assert await kim.state_hash() == await sam.state_hash()
+
+    asyncio.run(check())
+
+
 def test_a_program_gets_what_a_review_lets_in(tmp_path: Path) -> None:
     """INV-SHOWN-2: whoever syncs through the laptop shows what it shows."""
 
@@ -230,6 +268,64 @@ def test_the_key_of_a_device_is_its_users_alone(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "home").stat().st_mode) == 0o700
     for file in (tmp_path / "home").iterdir():
         assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
+
+
+def test_a_production_is_its_users_alone(tmp_path: Path) -> None:
+    """Whether it was made here, came from others, was restored, or is a backup."""
+
+    async def check() -> None:
+        async with laptop(tmp_path / "made") as sam:
+            await sam.backup(tmp_path / "backup")
+
+    asyncio.run(check())
+    restore(tmp_path / "backup", tmp_path / "restored")
+    empty_copy(tmp_path / "joined", "ws_1")
+    for name in ("made", "backup", "restored", "joined"):
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o700, name
+
+
+def test_a_backup_opens_nothing_to_those_who_had_tokens(tmp_path: Path) -> None:
+    """A token that was withdrawn after the backup was made stays so."""
+
+    async def check() -> None:
+        async with laptop(tmp_path / "sam") as sam:
+            made = await sam.token_create(label="tablet", role="owner")
+            await sam.backup(tmp_path / "backup")
+            await sam.token_revoke(made["id"])
+        shutil.copytree(tmp_path / "sam", tmp_path / "older")
+        async with Workspace.open(tmp_path / "older", identity_=identity("sam")) as older:
+            again = await older.token_create(label="tablet", role="owner")
+        for source, token in (("backup", made["token"]), ("older", again["token"])):
+            restore(tmp_path / source, tmp_path / f"from {source}")
+            async with Workspace.open(tmp_path / f"from {source}", identity_=identity("sam")) as workspace:
+                assert workspace.token_check(token) is None
+                assert workspace.token_list() == []
+
+    asyncio.run(check())
+
+
+def test_a_backup_that_somebody_altered_brings_in_nothing_else_of_the_device(tmp_path: Path) -> None:
+    """A link among its stored files leads to what the device's user alone can read: it isn't followed."""
+    secret = tmp_path / "secret"
+    secret.write_text("of this device")
+    name = "blob:" + "0" * 64
+
+    async def check() -> None:
+        async with laptop(tmp_path / "sam") as sam:
+            kept = sam.blobs.put(b"a picture")
+            await sam.backup(tmp_path / "backup")
+        (tmp_path / "backup/blobs" / ("0" * 64)).symlink_to(secret)
+        (tmp_path / "backup/blobs/other").symlink_to(tmp_path)
+        restore(tmp_path / "backup", tmp_path / "restored")
+        for folder in ("restored", "backup"):
+            async with Workspace.open(tmp_path / folder, identity_=identity("sam")) as workspace:
+                assert workspace.blobs.get(kept) == b"a picture"
+                with pytest.raises(NotFound):
+                    workspace.blobs.get(name)
+                assert list(workspace.blobs.names()) == [kept.removeprefix("blob:")]
+        assert {one.name for one in (tmp_path / "restored/blobs").iterdir()} == {kept.removeprefix("blob:")}
+
+    asyncio.run(check())
 
 
 def test_a_copy_without_the_key_cant_write(tmp_path: Path) -> None:

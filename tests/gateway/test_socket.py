@@ -305,9 +305,12 @@ async def test_a_withdrawn_token_closes_its_sockets_with_4403(served: Served, mo
 
 
 async def test_pages_of_other_sites_are_kept_out(served: Served) -> None:
-    with pytest.raises(InvalidStatus):
-        async with peer(served.url(), origin="http://evil.example"):
-            pass
+    here = f"127.0.0.1:{served.port}"
+    for origin in ("http://evil.example", "null", "http://[", f"http://{here}.evil.example", f"http://x@{here}"):
+        with pytest.raises(InvalidStatus) as refused:
+            async with peer(served.url(), origin=origin):
+                pass
+        assert refused.value.response.status_code == 403, origin
     async with peer(served.url(), origin=f"http://127.0.0.1:{served.port}") as one:
         await one.synchronise()
 

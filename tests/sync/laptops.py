@@ -149,9 +149,11 @@ class Gathered:
         self.call("POST", "/bundles", {"operations": [operation]})
 
     def store(self, data: bytes) -> str:
-        """``blob:<hash>``"""
+        """``blob:<hash>``, which a cue names."""
         name = hashlib.sha256(data).hexdigest()
-        return str(self._http("PUT", f"/blobs/{name}", content=data).json()["blob"])
+        stored = str(self._http("PUT", f"/blobs/{name}", content=data).json()["blob"])
+        self.create(f"cue_{name[:8]}", stored)
+        return stored
 
     def stored(self, name: str) -> bytes:
         """A stored file, once it is here."""

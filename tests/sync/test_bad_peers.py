@@ -15,10 +15,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from openprod.core.bundles import read, sign, signer
 from openprod.core.operations import SetField
 from openprod.engine.copying import empty_copy
 from openprod.engine.workspace import Workspace
-from openprod.sync import certificates, flow, pairing, session
+from openprod.sync import certificates, flow, pairing, peer, session
 from openprod.sync import messages as m
 from openprod.sync.outputs import Heard
 from openprod.sync.peer import CONNECTIONS_MAX
@@ -184,6 +185,27 @@ def test_a_stranger_without_a_link(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
+def test_a_stranger_whom_a_member_lists(tmp_path: Path) -> None:
+    """Who is here is what members say; who is a member only owners say."""
+
+    async def scene(peers: Peers) -> None:
+        device = Side("friend", caller=True).device
+        one = await member(peers)
+        await one.sends(m.Roster(0, [m.RosterEntry(device, "friend")]))
+
+        async def listed() -> bool:
+            return any(row["device"] == device for row in peers.alex.status()["members"])
+
+        await until(peers.alex, listed, "the friend to be listed")
+        friend = Mallory(await peers.call(), await peers.link(), "friend", secret=b"")
+        assert friend.side.device == device
+        await friend.begins()
+        await friend.hears(lambda: friend.side.closed or any(isinstance(one, Heard) for one in friend.side.outputs))
+        assert friend.side.closed == "not_admitted"
+
+    play(tmp_path, scene)
+
+
 def test_a_key_that_signs_for_another(tmp_path: Path) -> None:
     async def scene(peers: Peers) -> None:
         other = Mallory(await peers.call(), await peers.link())
@@ -254,6 +276,13 @@ def of_another_log(one: Mallory) -> m.Ops:
     return m.Ops([m.Signed(body, one.side.key.sign(body).signature)])
 
 
+def of_a_strange_name(one: Mallory) -> m.Ops:
+    """A log that whoever kept it could tell nobody of: every greeting of theirs would be refused as garbage."""
+    first = read(one.side.bundles[0].signed.body)
+    signed, _hash = sign(msgspec.structs.replace(first, log=f"{one.side.device}-zz"), signer(one.side.key))
+    return m.Ops([m.Signed(signed.body, signed.signature)])
+
+
 def of_another_production(one: Mallory) -> m.Ops:
     other = Side("mallory", caller=True, workspace="ws_other")
     other.writes(1)
@@ -271,6 +300,7 @@ def chained_wrong(one: Mallory) -> m.Ops:
     [
         (forged, "A bundle's signature doesn't hold: it was altered on the way."),
         (of_another_log, "A bundle names a device whose key it doesn't carry."),
+        (of_a_strange_name, "A bundle's log has a name that no log has."),
         (of_another_production, "This comes from another production."),
         (chained_wrong, "A bundle's number doesn't follow that of the one before it."),
     ],
@@ -305,6 +335,27 @@ def test_bundles_out_of_order_and_again_and_again_are_taken_once(tmp_path: Path)
         rows = [row for row in await peers.alex.workspace.log() if row["log"].startswith(mallory.side.device)]
         assert [row["seq"] for row in rows] == [1, 2, 3, 4, 5]
         assert not mallory.side.closed
+
+    play(tmp_path, scene)
+
+
+def test_more_logs_than_a_frame_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever makes thousands of them keeps nobody from anybody: everybody tells of all."""
+    monkeypatch.setattr(m, "TIPS_MAX", 20)  # of as many as make no difference here
+
+    async def scene(peers: Peers) -> None:
+        mallory = await member(peers)
+        mallory.side.writes(1)
+        first = read(mallory.side.bundles[0].signed.body)
+        made = [
+            sign(msgspec.structs.replace(first, log=f"{mallory.side.device}-{at:08x}"), signer(mallory.side.key))
+            for at in range(1, 101)
+        ]
+        await mallory.sends(m.Ops([m.Signed(one.body, one.signature) for one, _hash in made]))
+        await until(peers.blake, lambda: has(peers.blake, made[-1][1].hex()[:32]), "the last of them")
+        await peers.blake.leave()
+        await peers.alex.workspace.commit([cue("cue_later", number="1")])
+        await peers.blake.join((await peers.alex.host(trust_link=True))["link"], yes=True, listen="127.0.0.1", port=0)
 
     play(tmp_path, scene)
 
@@ -368,6 +419,33 @@ def test_one_that_never_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     play(tmp_path, scene)
 
 
+def test_files_that_nobody_names(tmp_path: Path) -> None:
+    """Who may only look could fill everybody's disk with them: they aren't asked for, until a value names one."""
+
+    async def scene(peers: Peers) -> None:
+        mallory = await member(peers)
+        named, other = hashlib.sha256(b"named").digest(), bytes(32)
+        await mallory.sends(m.BlobsHeld([other, named]))
+        await peers.alex.workspace.commit([cue("cue_file", label=f"blob:{named.hex()}")])
+
+        def asked() -> list[bytes]:
+            heard = [one.message for one in mallory.side.outputs if isinstance(one, Heard)]
+            return [one.hash for one in heard if isinstance(one, m.ChunkWanted)]
+
+        beating = asyncio.create_task(_beats(mallory))
+        await mallory.hears(asked)
+        beating.cancel()
+        assert set(asked()) == {named}
+
+    play(tmp_path, scene)
+
+
+async def _beats(one: Mallory) -> None:
+    while True:
+        await one.sends(m.Heartbeat(1, "", False, 1))
+        await asyncio.sleep(1)
+
+
 # -- what a member says that it has ------------------------------------------------------------------------
 
 
@@ -386,6 +464,29 @@ def test_lies_about_the_logs_of_others(tmp_path: Path) -> None:
             await mallory.sends(m.Ack(tips, whole=whole), m.Forked(logs[0], [m.Point(1, b"z" * 32)]))
         await peers.nobody_else_notices()
         assert [service.workspace.replica for service in (peers.alex, peers.blake)] == logs
+
+    play(tmp_path, scene)
+
+
+def test_one_that_says_to_hold_no_end_of_logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What anybody says is kept in bounds: of its own holdings, and of others' as a leader tells it."""
+    monkeypatch.setattr(flow, "HELD_TIPS_MAX", 500)
+    monkeypatch.setattr(peer, "HELD_TIPS_MAX", 500)
+
+    async def scene(peers: Peers) -> None:
+        mallory = await member(peers)
+        names = iter(f"{at:08x}" for at in range(10**6))
+        with suppress(Closed):
+            for whole in (True, True, True, False, False, False):
+                tips = [m.Tip(f"{mallory.side.device}-{next(names)}", 1, bytes(32)) for _ in range(300)]
+                stored = [m.Stored(f"{next(names):0>16}", f"{'0' * 16}-{next(names)}", 1) for _ in range(200)]
+                await mallory.sends(m.Ack(tips, whole), m.Heartbeat(1, "", False, 1, stored))
+        await mallory.is_let_go()
+        assert mallory.side.closed == "flood"
+        assert peers.alex._hosting is not None
+        kept = peers.alex._hosting.peer._acknowledged
+        assert max(len(logs) for logs in kept.values()) <= 500
+        assert kept.keys() <= {mallory.side.device, peers.blake.workspace.identity.device}
 
     play(tmp_path, scene)
 

@@ -25,7 +25,11 @@ def test_no_more_are_asked_for_than_the_disk_takes(tmp_path: Path) -> None:
             whole.set()
 
     blobs = Blobs(tmp_path / "blobs")
-    exchange = BlobExchange(blobs, tmp_path, say, lambda: False)
+
+    async def named() -> set[bytes]:
+        return set(files)
+
+    exchange = BlobExchange(blobs, tmp_path, say, lambda: False, named)
 
     async def answer() -> None:
         while wanted:
@@ -33,7 +37,10 @@ def test_no_more_are_asked_for_than_the_disk_takes(tmp_path: Path) -> None:
             await exchange.heard(1, Chunk(hash, 0, files[hash]))
 
     async def check() -> None:
-        await exchange.heard(1, BlobsHeld(sorted(files)))
+        await exchange.heard(1, BlobsHeld([*sorted(files), bytes(32)]))
+        assert not wanted, "nothing is known to name them"
+        await exchange.look(1)
+        assert bytes(32) not in wanted
         asked = 0
         while wanted:
             asked += len(wanted)

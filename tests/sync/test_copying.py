@@ -69,6 +69,7 @@ def test_a_newcomer_gets_a_whole_copy_and_goes_on_from_there(folder: Path) -> No
     async def scene(alex: Desk, blake: Desk) -> None:
         file = b"a stored file" * 50_000
         name = alex.workspace.blobs.put(file)
+        await alex.workspace.commit([CreateEntity(entity="cue_file", facets={ROOT: {"label": name}})])
         await blake.join(await alex.host())
         await blake.until(lambda it: it["copy"] and it["copy"]["came"])
         await alike(alex, blake)

@@ -12,7 +12,7 @@ from openprod.sync import messages as m
 from openprod.sync.catchup import Survey
 from openprod.sync.clocks import Verdict
 from openprod.sync.messages import CODEC, Stretch
-from openprod.sync.outputs import Ask, Closed, Joined, Proven, State, TakeIn
+from openprod.sync.outputs import Ask, Closed, Heard, Joined, Proven, State, TakeIn
 from openprod.sync.wire import Codec
 from tests.sync.conversation import WALL, Conversation, Side
 from tests.sync.test_wire import OF_2, Wave
@@ -60,6 +60,20 @@ def test_nothing_of_content_moves_before_both_people_say_yes() -> None:
     assert (talk.a.closed, talk.b.closed) == ("declined", "declined")
     assert not talk.a.taken
     assert not talk.b.taken
+
+
+@pytest.mark.parametrize("logs", [m.TIPS_MAX, 2 * m.TIPS_MAX + 1])
+def test_more_logs_than_a_frame_holds(logs: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """INV-BOUND-1: a device may have made as many; who holds them is understood all the same."""
+    talk = Conversation()
+    for side in (talk.a, talk.b):
+        tips = {str(at): m.Tip(f"{side.device}-{at:08x}", 1, bytes(32)) for at in range(logs)}
+        monkeypatch.setattr(side, "tips", lambda tips=tips: tips)
+    talk.start()
+    talk.run()
+    assert (talk.a.joined, talk.b.joined) == (True, True)
+    heard = [one.message for one in talk.a.outputs if isinstance(one, Heard) and isinstance(one.message, m.Have)]
+    assert [len(one.tips) for one in heard] == [logs]
 
 
 def test_a_yes_counts_for_the_plan_that_was_shown() -> None:

@@ -75,6 +75,7 @@ def remove(folder: Path, device: str, as_json: bool) -> None:
     """End a device's membership: openprod remove DIR DEVICE
 
     DEVICE is its id or the beginning of it. What it did so far stays; what it does without knowing is held for review.
+    By its whole id a device can be removed again whose changes somebody else keeps letting in.
     """
 
     async def drop(node: Node) -> Any:

@@ -47,6 +47,8 @@ from openprod.errors import InputError
 T = TypeVar("T")
 
 SUCH_AS: Final = 'Such as {"facet": "plugin.facet", "where": {"field": "value"}, "sort": ["field"], "limit": 50}.'
+BYTES_MAX: Final = 128 * 1024
+"""More takes seconds to be read, in which nobody else is answered."""
 _KEYS: Final = ("facet", "concept", "where", "along", "fields", "measures", "group", "sort", "limit", "offset", "as_of")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 _FULL_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}(\.[A-Za-z_][A-Za-z0-9_-]{0,63})?")
@@ -84,11 +86,13 @@ def _check(data: object) -> None:
     if not isinstance(data, Mapping):
         raise InputError("A query is an object.", hint=SUCH_AS)
     try:
-        json.dumps(data, ensure_ascii=False, allow_nan=False).encode()
+        size = len(json.dumps(data, ensure_ascii=False, allow_nan=False).encode())
     except UnicodeEncodeError:
         raise InputError("The query holds half a character (a lone surrogate).", hint=SUCH_AS) from None
     except (TypeError, ValueError, RecursionError):
         raise InputError("The query holds what JSON can't carry, or is nested too deeply.", hint=SUCH_AS) from None
+    if size > BYTES_MAX:
+        raise InputError("The query is too long.", hint=f"At most {BYTES_MAX // 1024} KiB: ask in several parts.")
 
 
 def _list(data: Mapping[str, Any], key: str, read: Callable[[str], T]) -> tuple[T, ...]:

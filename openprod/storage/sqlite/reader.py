@@ -5,9 +5,10 @@ sqlite-anyio runs each statement on a thread, so the event loop goes on; pages o
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 import sqlite_anyio
 
@@ -15,6 +16,7 @@ from openprod.storage.sqlite import checks
 from openprod.storage.sqlite.connection import quoted, translated
 
 _PAGE = 256
+_BLOB: Final = re.compile("blob:([0-9a-f]{64})")
 
 
 class Reader:
@@ -56,6 +58,11 @@ class Reader:
             cursor = await self._connection.execute("SELECT count(*) FROM bundle")
             row = await cursor.fetchone()
         return int(row[0]) if row else 0
+
+    async def stored_files(self) -> set[bytes]:
+        """SHA-256 of each stored file (``blob:<hash>``) that a value names, or ever named."""
+        rows = await self._rows("SELECT value FROM version WHERE value LIKE '%blob:%'")
+        return {bytes.fromhex(name) for (value,) in rows for name in _BLOB.findall(value)}
 
     async def check(self) -> list[str]:
         """What is wrong with the file or between its tables, [] when all is well."""
