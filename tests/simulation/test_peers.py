@@ -31,7 +31,8 @@ def test_seeds_that_found_something(seed: int) -> None:
 @pytest.mark.parametrize(("seed", "steps"), FOUND_WITH_A_HUB)
 def test_seeds_that_found_something_with_a_hub(seed: int, steps: int) -> None:
     """INV-PEER-4: a laptop that wakes between two halves goes on with one, and carries neither over to the other; one
-    that was about to go on without asking doesn't, once that gathering has ended; and INV-PEER-5: who came between two gatherings of a hub is in the next.
+    that was about to go on without asking doesn't, once that gathering has ended.
+    INV-PEER-5: who came between two gatherings of a hub is in the next.
     """
     walk(seed, steps, hub=True)
 
