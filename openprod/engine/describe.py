@@ -133,7 +133,7 @@ class Describer:
             label = concept.fields[bond.field].label or bond.field
         if not said:
             said = [
-                (self._candidate(entry.document, version, history.bundles[version.id], (), self._place(entry)), "")
+                (self._candidate(entry.document, version, history.author_of(version), (), self._place(entry)), "")
                 for entry, history in state.registers[:1]
                 for version in self._sides(history, history.state.heads)
             ]
@@ -168,7 +168,7 @@ class Describer:
         # In the order in which people set them, as they would tell it.
         shown_candidates = tuple(sorted(sides, key=lambda head: (history.bundles[head.id].hlc, head.id)))
         candidates = tuple(
-            self._candidate(row.document, head, history.bundles[head.id], history.apart_from(head, shown_candidates))
+            self._candidate(row.document, head, history.author_of(head), history.apart_from(head, shown_candidates))
             for head in shown_candidates
         )
         thing, label = self.thing(row.entity, facet=row.facet), self._schemas.label(row.facet, row.field)
@@ -232,7 +232,7 @@ class Describer:
     def _edit_delete(self, row: ConflictRow) -> Conflict:
         candidates: list[Candidate] = []
         edits: list[tuple[str, Candidate]] = []
-        deleted_by = "somebody"
+        deleted_by = trees.NOBODY
         wanted = set(json.loads(row.heads))
         shown: str | None = None
         for register in self._storage.registers_of_entity(row.entity):
@@ -244,7 +244,7 @@ class Describer:
                 if text not in wanted:
                     continue
                 others = tuple(other for other in history.state.heads)
-                candidate = self._candidate(register.document, head, history.bundles[head.id], others, register.field)
+                candidate = self._candidate(register.document, head, history.author_of(head), others, register.field)
                 candidates.append(candidate)
                 if register.field:
                     name = layout.parse_root(register.root).name

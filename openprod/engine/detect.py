@@ -70,6 +70,11 @@ class Detector:
         """Whether the marker of the entity in that very root says that it is gone."""
         return (root, entity) in self._gone
 
+    def endings(self, marker: RegisterRow) -> list[str]:
+        """The versions that say that a thing is gone: its marker's null, or who removed the key."""
+        found = [head.id for head in self.history(marker).state.heads if head.value == NULL] if marker.forked else []
+        return [ids.version_text(marker.document, id) for id in found or [(marker.client, marker.clock)]]
+
     # -- the pass over what a group touched ----------------------------------------------------------------
 
     def settle(self, touched: Iterable[Entry], texts: Mapping[tuple[str, str], TextTouch], changed: set[str]) -> None:

@@ -53,7 +53,7 @@ class EditDeletes:
         decisions = self._listing.decisions(id)
         decided = any(not record.withdraws for _id, _client, record in decisions)
         if gone and heads:
-            heads += [ids.version_text(row.document, (row.client, row.clock)) for row in gone]
+            heads += [text for row in gone for text in self._detector.endings(row)]
             found = ConflictRow(
                 id, "edit-delete", "open", decided, entity, "" if whole else facet, "", gone[0].document, None,
                 json.dumps(sorted(set(heads))), json.dumps({"subject": f"entity/{entity}"}), "",

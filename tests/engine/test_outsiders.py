@@ -108,6 +108,52 @@ def test_removed_while_away(tmp_path: Path) -> None:
     asyncio.run(check())
 
 
+@pytest.mark.parametrize("live", [True, False])
+def test_who_took_every_key_of_an_entity_away(tmp_path: Path, live: bool) -> None:
+    """Who deletes keys is known from what was sent as it was made; a whole state names nobody, least of all whoever had
+    made the entity."""
+
+    async def check() -> None:
+        async with laptop(tmp_path / "w") as workspace:
+            alex, jordan = Program("alex", 50), Program("jordan", 60)
+            await alex.sync(workspace)
+            await jordan.sync(workspace)
+            keys = [key for key in alex.doc.get(ROOT, type=Map) if key.partition("/")[0] == "cue_42"]
+            removal = alex.keys({}, remove=tuple(keys))
+            edit = jordan.change(cue_42__label="kept")
+            if live:
+                await alex.send(workspace, removal)
+            else:
+                await alex.sync(workspace)
+            await jordan.send(workspace, edit)
+            (conflict,) = await workspace.conflicts()
+            assert conflict.kind == "edit-delete"
+            assert f"was deleted by {'Alex' if live else 'somebody'} while Jordan set" in conflict.sentence
+            assert {one.author for one in conflict.candidates} == {"Alex" if live else "somebody", "Jordan"}
+            await workspace.resolve(conflict.id, value=True)
+            assert await workspace.conflicts() == []
+            assert (await workspace.entity("cue_42"))["facets"][ROOT]["label"] == "kept"
+            await usable(workspace)
+
+    asyncio.run(check())
+
+
+def test_nobody_is_named_for_a_removal_that_nobody_signed(tmp_path: Path) -> None:
+    async def check() -> None:
+        async with laptop(tmp_path / "w") as workspace:
+            await disagree(workspace, alex="10:30", jordan="10:45")
+            kim = Program("kim", 300)
+            await kim.sync(workspace)
+            kim.keys({}, remove=("cue_42/start",))
+            await kim.sync(workspace)
+            (conflict,) = await workspace.conflicts()
+            assert {one.author: one.value for one in conflict.candidates} == {"Alex": "10:30", "somebody": None}
+            assert "Jordan cleared" not in conflict.sentence
+            await usable(workspace)
+
+    asyncio.run(check())
+
+
 def test_edits_sent_before_the_state_they_build_on(tmp_path: Path) -> None:
     """INV-LOSS-1: y-websocket sends live edits before its SyncStep2, and has forgotten overwritten values by then."""
 
