@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from openprod.core import ids, resolutions
 from openprod.core.versions import NULL, Version
 from openprod.engine.listing import Listing
-from openprod.storage.ports import ConflictRow, Storage
+from openprod.engine.trees import Records
+from openprod.storage.ports import ConflictRow, RegisterRow, Storage
 from openprod.yjs import layout
 
 if TYPE_CHECKING:
@@ -60,10 +61,19 @@ class EditDeletes:
             )  # fmt: skip
             self._listing.put(id, found, changed)
         elif resolutions.standing(decisions):
+            facet = "" if whole else self._left(gone, decisions)
             found = ConflictRow(
-                id, "edit-delete", "resolved", False, entity, "" if whole else facet, "", layout.CORE, None,
+                id, "edit-delete", "resolved", False, entity, facet, "", layout.CORE, None,
                 "[]", json.dumps({"subject": f"entity/{entity}"}), "",
             )  # fmt: skip
             self._listing.put(id, found, changed)
         else:
             self._listing.drop(id, changed)
+
+    def _left(self, gone: list[RegisterRow], decisions: Records) -> str:
+        """The facet that people decided to leave taken away: where they think again, that one comes back."""
+        decided = {head for _id, _client, record in decisions for head in record.heads}
+        for row in gone:
+            if any(text.partition(":")[2] in decided for text in self._detector.endings(row)):
+                return layout.parse_root(row.root).name
+        return ""

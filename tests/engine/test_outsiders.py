@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pycrdt import Array, Map, Text
+from pycrdt import Array, Doc, Map, Text
 
 from openprod.core.operations import SetField
 from openprod.engine.workspace import Workspace
-from openprod.errors import MalformedUpdate, NotFound, OpenprodError
+from openprod.errors import InvalidOperation, MalformedUpdate, NotFound, OpenprodError
 from openprod.yjs import layout
 from tests.engine.laptops import ROOT, Program, disagree, laptop
 
@@ -108,6 +108,27 @@ def test_removed_while_away(tmp_path: Path) -> None:
     asyncio.run(check())
 
 
+def test_a_facet_left_taken_away_can_still_come_back(tmp_path: Path) -> None:
+    async def check() -> None:
+        async with laptop(tmp_path / "w") as workspace:
+            alex, jordan = Program("alex", 50), Program("jordan", 60)
+            await alex.sync(workspace)
+            await jordan.sync(workspace)
+            removal = alex.keys(dict.fromkeys(("cue_42", "cue_42/list", "cue_42/number", "cue_42/start")))
+            edit = jordan.change(cue_42__label="kept")
+            await alex.send(workspace, removal)
+            await jordan.send(workspace, edit)
+            (conflict,) = await workspace.conflicts()
+            await workspace.resolve(conflict.id, value=False)
+            assert (await workspace.entity("cue_42"))["facets"] == {}
+            await workspace.resolve(conflict.id, value=True)
+            assert await workspace.conflicts() == []
+            assert (await workspace.entity("cue_42"))["facets"][ROOT]["label"] == "kept"
+            await usable(workspace)
+
+    asyncio.run(check())
+
+
 @pytest.mark.parametrize("live", [True, False])
 def test_who_took_every_key_of_an_entity_away(tmp_path: Path, live: bool) -> None:
     """Who deletes keys is known from what was sent as it was made; a whole state names nobody, least of all whoever had
@@ -130,6 +151,11 @@ def test_who_took_every_key_of_an_entity_away(tmp_path: Path, live: bool) -> Non
             assert conflict.kind == "edit-delete"
             assert f"was deleted by {'Alex' if live else 'somebody'} while Jordan set" in conflict.sentence
             assert {one.author for one in conflict.candidates} == {"Alex" if live else "somebody", "Jordan"}
+            deletion = next(one for one in conflict.candidates if one.author != "Jordan")
+            assert conflict.shown == deletion.version
+            await workspace.resolve(conflict.id, choose=deletion.version)
+            assert await workspace.conflicts() == []
+            assert (await workspace.entity("cue_42"))["facets"] == {}
             await workspace.resolve(conflict.id, value=True)
             assert await workspace.conflicts() == []
             assert (await workspace.entity("cue_42"))["facets"][ROOT]["label"] == "kept"
@@ -149,6 +175,33 @@ def test_nobody_is_named_for_a_removal_that_nobody_signed(tmp_path: Path) -> Non
             (conflict,) = await workspace.conflicts()
             assert {one.author: one.value for one in conflict.candidates} == {"Alex": "10:30", "somebody": None}
             assert "Jordan cleared" not in conflict.sentence
+            await usable(workspace)
+
+    asyncio.run(check())
+
+
+@pytest.mark.parametrize("made", [Map, Array, Text, lambda _: Doc()])
+def test_two_who_nest_apart(tmp_path: Path, made: Any) -> None:
+    """INV-LOSS-2: what one of them nested is lost to every Yjs program, so it is asked about; a decision doesn't write
+    a description of a value in its place."""
+
+    async def check() -> None:
+        async with laptop(tmp_path / "w") as workspace:
+            alex, jordan = Program("alex", 50), Program("jordan", 60)
+            await alex.sync(workspace)
+            await jordan.sync(workspace)
+            sent = [(one, one.keys({"cue_42/colours": made(None)})) for one in (alex, jordan)]
+            for program, update in sent:
+                await program.send(workspace, update)
+            (conflict,) = await workspace.conflicts()
+            assert conflict.kind == "field"
+            assert {one.author for one in conflict.candidates} == {"Alex", "Jordan"}
+            assert "cleared" not in conflict.sentence
+            for candidate in conflict.candidates:
+                with pytest.raises(InvalidOperation):
+                    await workspace.resolve(conflict.id, choose=candidate.version)
+            await workspace.resolve(conflict.id, value="red")
+            assert await workspace.conflicts() == []
             await usable(workspace)
 
     asyncio.run(check())
