@@ -232,7 +232,7 @@ class Describer:
     def _edit_delete(self, row: ConflictRow) -> Conflict:
         candidates: list[Candidate] = []
         edits: list[tuple[str, Candidate]] = []
-        deleted_by = trees.NOBODY
+        deleted_by = kept_by = trees.NOBODY
         wanted = set(json.loads(row.heads))
         shown: str | None = None
         for register in self._storage.registers_of_entity(row.entity):
@@ -250,7 +250,11 @@ class Describer:
                     name = layout.parse_root(register.root).name
                     edits.append((self._schemas.label(name, register.field), candidate))
                 elif head.value in (None, NULL):
-                    deleted_by, shown = candidate.author, text
+                    deleted_by = candidate.author
+                    shown = text if history.state.shown_value in (None, NULL) else shown
+                else:
+                    kept_by = candidate.author
+                    shown = text if history.state.shown == head.id else shown
         decisions = self._decisions(
             [
                 (entry, bundle)
@@ -260,7 +264,9 @@ class Describer:
         )
         decided = self._standing(decisions)
         thing = self.thing(row.entity, facet=row.facet)
-        sentence = words.edit_delete_sentence(thing, deleted_by, tuple(edits), decided=decided, status=row.status)
+        sentence = words.edit_delete_sentence(
+            thing, deleted_by, tuple(edits), kept_by, decided=decided, status=row.status
+        )
         return Conflict(
             id=row.id, kind=row.kind, status=row.status, reopened=row.reopened, heads=tuple(sorted(wanted)),
             entity=row.entity, facet=row.facet, field="", title=thing, label="", sentence=sentence, base=None,

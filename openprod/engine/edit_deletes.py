@@ -29,13 +29,16 @@ class EditDeletes:
     def judge(self, entity: str, changed: set[str]) -> None:
         id = self.id(entity)
         rows = self._storage.registers_of_entity(entity)
-        gone = [row for row in rows if not row.field and self._detector.has_left(row.root, entity)]
+        gone = [
+            row for row in rows
+            if not row.field and (self._detector.has_left(row.root, entity) or self._is_disputed(row))
+        ]  # fmt: skip
         heads: list[str] = []
         facet = ""
         whole = self._detector.is_deleted(entity)
         for row in rows:
             kind = layout.parse_root(row.root).kind
-            if kind not in ("facet", "entity") or not self._detector.is_gone(row.root, entity):
+            if kind not in ("facet", "entity") or not (self._detector.is_gone(row.root, entity) or row in gone):
                 continue
             if kind == "entity" and row.field:
                 continue
@@ -70,9 +73,17 @@ class EditDeletes:
         else:
             self._listing.drop(id, changed)
 
+    def _is_disputed(self, row: RegisterRow) -> bool:
+        """Whether one marked it again while another took it away, also where Yjs settled on its being there."""
+        if not row.forked or layout.parse_root(row.root).kind not in ("facet", "entity"):
+            return False
+        if not layout.belongs(row.root, row.document):
+            return False
+        return {NULL, "true"} <= {head.value for head in self._detector.history(row).state.heads}
+
     def _left(self, gone: list[RegisterRow], decisions: Records) -> str:
         """The facet that people decided to leave taken away: where they think again, that one comes back."""
-        decided = {head for _id, _client, record in decisions for head in record.heads}
+        decided = {text for _id, _client, record in decisions for text in (*record.heads, *record.wrote)}
         for row in gone:
             if any(text.partition(":")[2] in decided for text in self._detector.endings(row)):
                 return layout.parse_root(row.root).name

@@ -230,7 +230,7 @@ def _edit_delete(committer: Committer, row: ConflictRow, choose: str | None, val
     before: dict[tuple[str, str, str], Any] = {}
     if restore:
         lowering = Lowering(committer)
-        if committer.detector.is_deleted(row.entity):
+        if committer.detector.is_deleted(row.entity) or not row.facet:
             lowering.restore(row.entity)
         else:
             lowering.reattach(row.entity, row.facet)

@@ -66,7 +66,8 @@ def _texts(document: LiveDocument, decoded: Update) -> bool:
         known.setdefault(struct[0], []).append(struct)
     for client, clock, length, *_, content in typed:
         there = known[client]
-        for _, at, reach, ref, *_, ours in there[bisect_right(there, clock, key=_CLOCK) - 1 :]:
+        for place in range(bisect_right(there, clock, key=_CLOCK) - 1, len(there)):
+            _, at, reach, ref, *_, ours = there[place]
             start, end = max(clock, at), min(clock + length, at + reach)
             if start >= end:
                 break

@@ -129,6 +129,49 @@ def test_a_facet_left_taken_away_can_still_come_back(tmp_path: Path) -> None:
     asyncio.run(check())
 
 
+@pytest.mark.parametrize("restore", [True, False])
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("clients", [(50, 60), (60, 50)])
+def test_taken_away_by_one_marked_by_another(
+    tmp_path: Path, clients: tuple[int, int], whole: bool, restore: bool
+) -> None:
+    """INV-CONFLICT-1: whichever of the two markers Yjs settles on."""
+
+    async def check() -> None:
+        async with laptop(tmp_path / "w") as workspace:
+            document, root = ("core", "core.entity") if whole else ("cues", ROOT)
+            alex, jordan = (
+                Program(name, id, document=document) for name, id in zip(("alex", "jordan"), clients, strict=True)
+            )
+            for one in (alex, jordan):
+                await one.sync(workspace)
+            keys = ("cue_42",) if whole else ("cue_42", "cue_42/list", "cue_42/number", "cue_42/start")
+            removal = alex.keys(dict.fromkeys(keys), root=root)
+            mark = jordan.keys({"cue_42": True}, root=root)
+            await alex.send(workspace, removal)
+            await jordan.send(workspace, mark)
+            (conflict,) = await workspace.conflicts()
+            assert conflict.kind == "edit-delete"
+            assert "deleted by Alex while" in conflict.sentence
+            if not whole:
+                assert "Jordan kept it" in conflict.sentence
+            assert conflict.shown in {one.version for one in conflict.candidates}
+            await workspace.resolve(conflict.id, value=restore)
+            assert await workspace.conflicts() == []
+            entity = await workspace.entity("cue_42")
+            if restore:
+                assert entity["facets"][ROOT]["start"] == "10:00"
+            else:
+                assert entity["facets"] == {} or entity["deleted"]
+            await workspace.resolve(conflict.id, value=not restore)
+            assert await workspace.conflicts() == []
+            if not restore:
+                assert (await workspace.entity("cue_42"))["facets"][ROOT]["start"] == "10:00"
+            await usable(workspace)
+
+    asyncio.run(check())
+
+
 @pytest.mark.parametrize("live", [True, False])
 def test_who_took_every_key_of_an_entity_away(tmp_path: Path, live: bool) -> None:
     """Who deletes keys is known from what was sent as it was made; a whole state names nobody, least of all whoever had
