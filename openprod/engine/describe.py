@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from openprod.core import conflicts as words
-from openprod.core import ids, resolutions
+from openprod.core import ids, resolutions, values
 from openprod.core.clock import moment
 from openprod.core.conflicts import Candidate, Conflict, Decision
 from openprod.core.versions import NULL, Version
@@ -255,6 +255,8 @@ class Describer:
                 else:
                     kept_by = candidate.author
                     shown = text if history.state.shown == head.id else shown
+        typed = self._typed(wanted - {candidate.version for candidate in candidates})
+        candidates += [one for _label, one in typed]
         decisions = self._decisions(
             [
                 (entry, bundle)
@@ -265,13 +267,28 @@ class Describer:
         decided = self._standing(decisions)
         thing = self.thing(row.entity, facet=row.facet)
         sentence = words.edit_delete_sentence(
-            thing, deleted_by, tuple(edits), kept_by, decided=decided, status=row.status
+            thing, deleted_by, tuple(edits), tuple(typed), kept_by, decided=decided, status=row.status
         )
         return Conflict(
             id=row.id, kind=row.kind, status=row.status, reopened=row.reopened, heads=tuple(sorted(wanted)),
             entity=row.entity, facet=row.facet, field="", title=thing, label="", sentence=sentence, base=None,
             shown=shown, candidates=tuple(candidates), resolution=decided, resolutions=decisions,
         )  # fmt: skip
+
+    def _typed(self, versions: set[str]) -> list[tuple[str, Candidate]]:
+        """What people typed in texts: (field label, candidate with the text as it is)."""
+        found = []
+        for version in sorted(versions):
+            document, id = ids.parse_version(version)
+            span = self._storage.span_at(document, id[0], id[1])
+            bundle = self._storage.bundle_numbered(span.bundle) if span is not None else None
+            if span is None or bundle is None:
+                continue
+            name = layout.parse_root(span.root)
+            head = Version(id, None, values.canonical(self._detector.text(document, span.root)), 0)
+            candidate = self._candidate(document, head, bundle, (), name.field)
+            found.append((self._schemas.label(name.name, name.field), candidate))
+        return found
 
     def _duplicate(self, row: ConflictRow) -> Conflict:
         subject = json.loads(row.subject)

@@ -9,6 +9,7 @@ from openprod.core import ids, resolutions
 from openprod.core.versions import NULL, Version
 from openprod.engine.listing import Listing
 from openprod.engine.trees import Records
+from openprod.engine.typed import Typed
 from openprod.storage.ports import ConflictRow, RegisterRow, Storage
 from openprod.yjs import layout
 
@@ -17,10 +18,11 @@ if TYPE_CHECKING:
 
 
 class EditDeletes:
-    def __init__(self, detector: Detector, storage: Storage, listing: Listing, workspace: str) -> None:
+    def __init__(self, detector: Detector, storage: Storage, listing: Listing, typed: Typed, workspace: str) -> None:
         self._detector = detector
         self._storage = storage
         self._listing = listing
+        self._typed = typed
         self._workspace = workspace
 
     def id(self, entity: str) -> str:
@@ -55,6 +57,11 @@ class EditDeletes:
                 heads += [ids.version_text(row.document, head.id) for head in live]
                 facet = facet or (layout.parse_root(row.root).name if kind == "facet" else "")
         decisions = self._listing.decisions(id)
+        read = set().union(*resolutions.accepted(decisions))
+        for span in self._typed.unaware(entity, rows, gone, self._detector.history):
+            if f"{span.client}:{span.clock}" not in read:
+                heads.append(ids.version_text(span.document, (span.client, span.clock)))
+                facet = facet or layout.parse_root(span.root).name
         decided = any(not record.withdraws for _id, _client, record in decisions)
         if gone and heads:
             heads += [text for row in gone for text in self._detector.endings(row)]

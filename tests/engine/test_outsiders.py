@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pycrdt import Array, Doc, Map, Text
 
-from openprod.core.operations import SetField
+from openprod.core.operations import DeleteEntity, SetField
 from openprod.engine.workspace import Workspace
 from openprod.errors import InvalidOperation, MalformedUpdate, NotFound, OpenprodError
 from openprod.yjs import layout
@@ -168,6 +168,47 @@ def test_taken_away_by_one_marked_by_another(
             if not restore:
                 assert (await workspace.entity("cue_42"))["facets"][ROOT]["start"] == "10:00"
             await usable(workspace)
+
+    asyncio.run(check())
+
+
+@pytest.mark.parametrize("restore", [True, False])
+@pytest.mark.parametrize("native", [True, False])
+def test_taken_away_by_one_while_another_types_in_its_text(tmp_path: Path, native: bool, restore: bool) -> None:
+    """INV-LOSS-2: what is typed in the text of something that is gone would be seen by nobody."""
+
+    async def check() -> None:
+        async with laptop(tmp_path / "w") as workspace:
+            alex, jordan = Program("alex", 50), Program("jordan", 60)
+            name = f"text:{ROOT}/cue_42/notes"
+            await jordan.sync(workspace)
+            jordan.doc.get(name, type=Text).insert(0, "before ")
+            await jordan.sync(workspace)
+            await alex.sync(workspace)
+            jordan.doc.get(name, type=Text).insert(7, "an afternoon of notes")
+            if native:
+                await workspace.commit([DeleteEntity(entity="cue_42")])
+            else:
+                keys = ("cue_42", "cue_42/list", "cue_42/number", "cue_42/start")
+                await alex.send(workspace, alex.keys(dict.fromkeys(keys)))
+            assert await workspace.conflicts() == []
+            await jordan.sync(workspace)
+            (conflict,) = await workspace.conflicts()
+            assert conflict.kind == "edit-delete"
+            who = "Sam" if native else "Alex"
+            assert f"was deleted by {who} while Jordan typed in notes without seeing each other" in conflict.sentence
+            assert {one.author for one in conflict.candidates} >= {who, "Jordan"}
+            await workspace.resolve(conflict.id, value=restore)
+            assert await workspace.conflicts() == []
+            await usable(workspace)
+            if restore:
+                fields = (await workspace.entity("cue_42"))["facets"][ROOT]
+                assert (fields["notes"], fields["start"]) == ("before an afternoon of notes", "10:00")
+                await workspace.commit([DeleteEntity(entity="cue_42")])
+            else:
+                jordan.doc.get(name, type=Text).insert(0, "knowing it: ")
+                await jordan.sync(workspace)
+            assert await workspace.conflicts() == []
 
     asyncio.run(check())
 
