@@ -158,14 +158,17 @@ def bond_sentence(
 
 
 def edit_delete_sentence(
-    thing: str, deleted_by: str, edits: tuple[tuple[str, Candidate], ...], *, decided: Decision | None, status: str
-) -> str:
-    """``edits``: (field label, candidate)."""
+    thing: str, deleted_by: str, edits: tuple[tuple[str, Candidate], ...],
+    typed: tuple[tuple[str, Candidate], ...] = (), kept_by: str = "somebody", *,
+    decided: Decision | None, status: str,
+) -> str:  # fmt: skip
+    """``edits``, ``typed``: (field label, candidate); ``kept_by``: who marked it as there, where there are none."""
     if status == "resolved" and decided is not None:
         return f"{thing}: decided to {'restore it' if decided.value is True else 'leave it deleted'} ({decided.by})."
-    said = ", ".join(f"{edit.author} set {label} to {say(edit.value, known=edit.known)}" for label, edit in edits)
+    parts = [f"{edit.author} set {label} to {say(edit.value, known=edit.known)}" for label, edit in edits]
+    said = ", ".join([*parts, *(f"{edit.author} typed in {label}" for label, edit in typed)])
     return (
-        f"{thing} was deleted by {deleted_by} while {said or 'somebody kept it'} without seeing each other. "
+        f"{thing} was deleted by {deleted_by} while {said or f'{kept_by} kept it'} without seeing each other. "
         "Restore it or leave it deleted."
     )
 

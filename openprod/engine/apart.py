@@ -47,6 +47,9 @@ class Whole:
             for client, clock, length in update.deletes:
                 self._deleted.add(client, clock, length)
 
+    def has_version(self, client: int, clock: int) -> bool:
+        return self._vector.get(client, 0) > clock
+
     def has(self, span: SpanRow) -> bool:
         if span.deleted:
             return self._deleted.covers(span.client, span.clock, span.length)
@@ -98,7 +101,7 @@ class Apart:
     def note(self, document: str, root: str, touch: TextTouch) -> bool:
         """Write down what a touch of a text changed; whether that may make another picture of who is apart."""
         storage = self._storage
-        rows = [self._change(document, root, number) for number in sorted(touch.gained | touch.lost)]
+        rows = [self.change(document, root, number) for number in sorted(touch.gained | touch.lost)]
         held: list[TextChangeRow] = []
         for row in rows:
             if storage.spans_of_change(document, root, row.bundle, limit=1):
@@ -117,7 +120,7 @@ class Apart:
             ]
         return self._mark(document, root, held) or bool(touch.lost)
 
-    def _change(self, document: str, root: str, number: int) -> TextChangeRow:
+    def change(self, document: str, root: str, number: int) -> TextChangeRow:
         row = self._storage.bundle_numbered(number)
         assert row is not None
         if self._last[0] != number:  # one bundle may touch many texts

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from openprod.core import conflicts as words
-from openprod.core import ids, resolutions
+from openprod.core import ids, resolutions, values
 from openprod.core.clock import moment
 from openprod.core.conflicts import Candidate, Conflict, Decision
 from openprod.core.versions import NULL, Version
@@ -133,7 +133,7 @@ class Describer:
             label = concept.fields[bond.field].label or bond.field
         if not said:
             said = [
-                (self._candidate(entry.document, version, history.bundles[version.id], (), self._place(entry)), "")
+                (self._candidate(entry.document, version, history.author_of(version), (), self._place(entry)), "")
                 for entry, history in state.registers[:1]
                 for version in self._sides(history, history.state.heads)
             ]
@@ -168,7 +168,7 @@ class Describer:
         # In the order in which people set them, as they would tell it.
         shown_candidates = tuple(sorted(sides, key=lambda head: (history.bundles[head.id].hlc, head.id)))
         candidates = tuple(
-            self._candidate(row.document, head, history.bundles[head.id], history.apart_from(head, shown_candidates))
+            self._candidate(row.document, head, history.author_of(head), history.apart_from(head, shown_candidates))
             for head in shown_candidates
         )
         thing, label = self.thing(row.entity, facet=row.facet), self._schemas.label(row.facet, row.field)
@@ -232,7 +232,7 @@ class Describer:
     def _edit_delete(self, row: ConflictRow) -> Conflict:
         candidates: list[Candidate] = []
         edits: list[tuple[str, Candidate]] = []
-        deleted_by = "somebody"
+        deleted_by = kept_by = trees.NOBODY
         wanted = set(json.loads(row.heads))
         shown: str | None = None
         for register in self._storage.registers_of_entity(row.entity):
@@ -244,13 +244,19 @@ class Describer:
                 if text not in wanted:
                     continue
                 others = tuple(other for other in history.state.heads)
-                candidate = self._candidate(register.document, head, history.bundles[head.id], others, register.field)
+                candidate = self._candidate(register.document, head, history.author_of(head), others, register.field)
                 candidates.append(candidate)
                 if register.field:
                     name = layout.parse_root(register.root).name
                     edits.append((self._schemas.label(name, register.field), candidate))
                 elif head.value in (None, NULL):
-                    deleted_by, shown = candidate.author, text
+                    deleted_by = candidate.author
+                    shown = text if history.state.shown_value in (None, NULL) else shown
+                else:
+                    kept_by = candidate.author
+                    shown = text if history.state.shown == head.id else shown
+        typed = self._typed(wanted - {candidate.version for candidate in candidates})
+        candidates += [one for _label, one in typed]
         decisions = self._decisions(
             [
                 (entry, bundle)
@@ -260,12 +266,29 @@ class Describer:
         )
         decided = self._standing(decisions)
         thing = self.thing(row.entity, facet=row.facet)
-        sentence = words.edit_delete_sentence(thing, deleted_by, tuple(edits), decided=decided, status=row.status)
+        sentence = words.edit_delete_sentence(
+            thing, deleted_by, tuple(edits), tuple(typed), kept_by, decided=decided, status=row.status
+        )
         return Conflict(
             id=row.id, kind=row.kind, status=row.status, reopened=row.reopened, heads=tuple(sorted(wanted)),
             entity=row.entity, facet=row.facet, field="", title=thing, label="", sentence=sentence, base=None,
             shown=shown, candidates=tuple(candidates), resolution=decided, resolutions=decisions,
         )  # fmt: skip
+
+    def _typed(self, versions: set[str]) -> list[tuple[str, Candidate]]:
+        """What people typed in texts: (field label, candidate with the text as it is)."""
+        found = []
+        for version in sorted(versions):
+            document, id = ids.parse_version(version)
+            span = self._storage.span_at(document, id[0], id[1])
+            bundle = self._storage.bundle_numbered(span.bundle) if span is not None else None
+            if span is None or bundle is None:
+                continue
+            name = layout.parse_root(span.root)
+            head = Version(id, None, values.canonical(self._detector.text(document, span.root)), 0)
+            candidate = self._candidate(document, head, bundle, (), name.field)
+            found.append((self._schemas.label(name.name, name.field), candidate))
+        return found
 
     def _duplicate(self, row: ConflictRow) -> Conflict:
         subject = json.loads(row.subject)

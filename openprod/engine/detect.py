@@ -21,6 +21,7 @@ from openprod.engine.listing import Listing
 from openprod.engine.overlaps import Change, Overlaps
 from openprod.engine.schemas import Schemas
 from openprod.engine.spans import TextTouch
+from openprod.engine.typed import Typed
 from openprod.storage.ports import ConflictRow, RegisterRow, Storage
 from openprod.yjs import layout
 from openprod.yjs.documents import LiveDocument
@@ -54,7 +55,8 @@ class Detector:
         self.bonds = Bonds(self._storage, self._index, self.is_gone, self._schemas)
         storage, schemas, workspace = self._storage, self._schemas, self._workspace
         self.edges = EdgeJudge(self, storage, self._index, schemas, listing, workspace)
-        self.edit_deletes = EditDeletes(self, storage, listing, workspace)
+        typed = Typed(storage, schemas, self._document)
+        self.edit_deletes = EditDeletes(self, storage, listing, typed, workspace)
         self.duplicates = Duplicates(self, storage, schemas, listing, workspace)
 
     # -- deleted and detached ------------------------------------------------------------------------------
@@ -69,6 +71,14 @@ class Detector:
     def has_left(self, root: str, entity: str) -> bool:
         """Whether the marker of the entity in that very root says that it is gone."""
         return (root, entity) in self._gone
+
+    def text(self, document: str, root: str) -> str:
+        return self._document(document).text(root)
+
+    def endings(self, marker: RegisterRow) -> list[str]:
+        """The versions that say that a thing is gone: its marker's null, or who removed the key."""
+        found = [head.id for head in self.history(marker).state.heads if head.value == NULL] if marker.forked else []
+        return [ids.version_text(marker.document, id) for id in found or [(marker.client, marker.clock)]]
 
     # -- the pass over what a group touched ----------------------------------------------------------------
 
@@ -105,6 +115,9 @@ class Detector:
         for (document, root), touch in sorted(texts.items(), key=lambda one: one[0]):
             if self._overlaps.note(self._document(document), root, touch):
                 self._overlap(document, root, changed)
+            name = layout.parse_root(root)
+            if name.entity and self.is_gone(name.name, name.entity):
+                self.edit_deletes.judge(name.entity, changed)
         self._decided(touched, changed, bonds)
         for bond in sorted(rebound.over):
             self._listing.drop(self.bond_id(bond), changed)

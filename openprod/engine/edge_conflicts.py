@@ -184,7 +184,7 @@ class EdgeJudge:
         decided, standing = self._listing.decisions_about(id)
         if ended and heads:
             assert marker is not None
-            heads.append(ids.version_text(document, (marker.client, marker.clock)))
+            heads += self._detector.endings(marker)
         elif not standing:
             self._listing.put(id, None, changed)
             return

@@ -67,7 +67,7 @@ def _edit_delete(committer: Committer, row: ConflictRow, choose: str | None, val
     registers = edges.rows(committer.storage, row.document, subject["root"], edge)
     marker = registers[""]
     if choose is not None:
-        restore = choose != ids.version_text(marker.document, (marker.client, marker.clock))
+        restore = choose not in committer.detector.endings(marker)
     elif isinstance(value, bool):
         restore = value
     else:

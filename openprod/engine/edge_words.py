@@ -12,7 +12,7 @@ from openprod.core import conflicts as words
 from openprod.core import ids
 from openprod.core.conflicts import Candidate, Conflict, Decision
 from openprod.core.versions import NULL, Version
-from openprod.engine import edges
+from openprod.engine import edges, trees
 from openprod.engine.schemas import Schemas
 from openprod.engine.trees import History
 from openprod.storage.ports import BundleRow, ConflictRow, RegisterRow, Storage
@@ -92,7 +92,7 @@ class EdgeWords:
         root, wanted = subject["root"], set(json.loads(row.heads))
         candidates: list[Candidate] = []
         edits: list[tuple[str, Candidate]] = []
-        ended_by, shown = "somebody", None
+        ended_by, shown = trees.NOBODY, None
         for field, register in sorted(edges.rows(self._storage, row.document, root, edge).items()):
             history = self._history(register)
             for head in history.state.heads:
@@ -100,7 +100,7 @@ class EdgeWords:
                 if text not in wanted:
                     continue
                 candidate = self._candidate(
-                    register.document, head, history.bundles[head.id], history.state.heads, field
+                    register.document, head, history.author_of(head), history.state.heads, field
                 )
                 (candidate,) = self.titled([candidate], field)
                 candidates.append(candidate)

@@ -25,7 +25,7 @@ CACHED_REGISTERS_MAX = 50_000
 _WIDE_DELETE = 4
 _RUN_MAX = 1_000_000
 
-_GC, _DELETED, _FORMAT, _TYPE, _SKIP = 0, 1, 6, 7, 10  # content references of the v1 encoding
+_GC, _DELETED, _FORMAT, _TYPE, _DOC, _SKIP = 0, 1, 6, 7, 9, 10  # content references of the v1 encoding
 
 
 class Said(NamedTuple):
@@ -72,12 +72,13 @@ class Entry:
         )  # fmt: skip
 
 
-def _value(ref: int, content: Any, index: int) -> str | None:
+def _value(ref: int, content: Any, index: int, client: int, clock: int) -> str | None:
     """Canonical JSON of a struct's element; None where it wasn't kept."""
     if ref == _DELETED:
         return None
-    if ref == _TYPE:
-        return layout.value_text({layout.OUTSIDE_VALUE_KEY: "type"})
+    if ref in (_TYPE, _DOC):
+        # What is in it isn't looked at: it equals nothing but itself.
+        return layout.value_text({layout.OUTSIDE_VALUE_KEY: "type", "id": f"{client}:{clock + index}"})
     return layout.value_text(content[index] if content.__class__ is list else content)
 
 
@@ -194,7 +195,7 @@ class Index:
                 continue
             # Element i of a run overwrote element i − 1.
             parent = origin if index == 0 else (client, at - 1)
-            value = _value(ref, content, index)
+            value = _value(ref, content, index, client, clock)
             self._versions[(document, client, at)] = VersionRow(
                 document, client, at, register,
                 parent[0] if parent else None, parent[1] if parent else None, value, bundle,
@@ -224,7 +225,7 @@ class Index:
         if key is None and (origin is None or right is not None):
             return  # text
         for row in self.versions_in(document, client, clock, min(end, clock + length)):
-            value = _value(ref, content, row.clock - clock) if row.value is None else row.value
+            value = _value(ref, content, row.clock - clock, client, clock) if row.value is None else row.value
             bundle = part.bundle if self._is_origin(part, row.bundle) else row.bundle
             if value == row.value and bundle == row.bundle:
                 continue

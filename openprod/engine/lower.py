@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from openprod.core import validity, values
+from openprod.core import resolutions, validity, values
 from openprod.core.operations import (
     AddEdge,
     AttachFacet,
@@ -307,7 +307,7 @@ class Lowering:
         """Bring one facet back, with the values it had."""
         document, key = facet.partition(".")[0], layout.marker_key(entity)
         marker = self._committer.storage.register_at(document, facet, key)
-        if marker is None or marker.value not in (None, "null"):
+        if marker is None or (marker.value not in (None, "null") and not marker.forked):
             raise InvalidOperation(f"The entity {entity} has the facet {facet}.", hint="There is nothing to restore.")
         self._bring_back(marker, facet=facet)
         self._writes[(document, facet, key)] = True
@@ -316,6 +316,14 @@ class Lowering:
         """The values that the bundles which took a thing away had written over: those of that thing alone."""
         history = self._committer.detector.history(marker)
         ends = [head.id for head in history.state.heads if head.value == "null"]
+        said = {resolutions.local_text(id) for id in ends}
+        ends += [  # a decision to leave it away: what others had taken away before
+            id
+            for _row, _bundle, record in history.decisions
+            if said & set(record.wrote)
+            for id in map(resolutions.parse_local, record.heads)
+            if id in history.bundles and history.tree.versions[id].value == "null"
+        ]
         taken = {history.bundles[id].number: history.bundles[id] for id in (*ends, (marker.client, marker.clock))}
         before = inverse.before_all(self._committer, taken.values())
         edges = self.edges.ended_with(before, marker.entity)
@@ -352,7 +360,7 @@ class Lowering:
         if not layout.is_id(entity):
             raise InvalidOperation(f"“{entity[:80]}” can't be the id of an entity.", hint="Ids hold no “/”.")
         marker = self._committer.storage.register_at(layout.CORE, layout.ENTITY_ROOT, entity)
-        if marker is None or marker.value not in (None, "null"):
+        if marker is None or (marker.value not in (None, "null") and not marker.forked):
             raise InvalidOperation(f"The entity {entity} isn't deleted.", hint="There is nothing to restore.")
         self._bring_back(marker)
         self._writes[(layout.CORE, layout.ENTITY_ROOT, entity)] = True

@@ -13,10 +13,11 @@ from openprod.core import ids, resolutions, validity, values
 from openprod.core.bundles import Actor
 from openprod.core.clock import time_text
 from openprod.core.resolutions import Author, Resolution
-from openprod.core.versions import NULL
+from openprod.core.versions import NULL, Version
 from openprod.engine import edge_decisions, edge_words, projection, semantic
 from openprod.engine.bonds import Bond
 from openprod.engine.lower import Lowering
+from openprod.engine.trees import History
 from openprod.errors import InvalidOperation, NotFound, Stale
 from openprod.storage.ports import ConflictRow, RegisterRow
 from openprod.yjs import layout
@@ -141,16 +142,14 @@ def _register(committer: Committer, row: ConflictRow, choose: str | None, value:
         version = history.tree.versions.get(key) if document == row.document else None
         if version is None:
             raise InvalidOperation("That value isn't one of this field's.", hint="Choose one of the candidates.")
-        if version.value is None:
-            raise InvalidOperation(
-                "That value was not kept by the program that sent it.", hint="Give the value itself."
-            )
-        chosen, value = resolutions.local_text(key), json.loads(version.value)
+        value = _kept(version.value)
+        chosen = resolutions.local_text(key)
         if row.kind == "invalid":
             deciding.accept(
                 row.document, joined, where=(register.root, register.key), value=value
             )  # several may say the same
             return
+        _writable(value)
     else:
         value = values.check(value, where=f"{row.facet}/{row.field}")
         edge_decisions.check(committer, register, value)
@@ -160,6 +159,22 @@ def _register(committer: Committer, row: ConflictRow, choose: str | None, value:
             raise InvalidOperation(f"The value for {row.facet}/{row.field} {wrong}.", hint=_UNDECIDED)
     deciding.join(register, joined, chosen, value)
     edge_decisions.complete(committer, register, value, deciding)
+
+
+def _kept(value: str | None) -> Any:
+    if value is None:
+        raise InvalidOperation("That value was not kept by the program that sent it.", hint="Give the value itself.")
+    return json.loads(value)
+
+
+def _writable(value: Any) -> Any:
+    """The value, as a decision writes it. Raises InvalidOperation for what only a Yjs program can write."""
+    if isinstance(value, dict) and layout.OUTSIDE_VALUE_KEY in value:
+        raise InvalidOperation(
+            "Only the program that made that value can write it: choosing it would replace what is in it.",
+            hint="Give a value in its place, or set it again in that program.",
+        )
+    return value
 
 
 def _bond(committer: Committer, row: ConflictRow, choose: str | None, value: Any, deciding: Deciding) -> None:
@@ -175,11 +190,7 @@ def _bond(committer: Committer, row: ConflictRow, choose: str | None, value: Any
         ]
         if not values_there:
             raise InvalidOperation("That value isn't one of this field's.", hint="Choose one of the candidates.")
-        if values_there[0] is None:
-            raise InvalidOperation(
-                "That value was not kept by the program that sent it.", hint="Give the value itself."
-            )
-        value = json.loads(values_there[0])
+        value = _writable(_kept(values_there[0]))
     else:
         value = values.check(value, where=row.field)
     histories = {(entry.document, entry.root, entry.key): history for entry, history in state.registers}
@@ -204,9 +215,10 @@ def _edit_delete(committer: Committer, row: ConflictRow, choose: str | None, val
     rows = committer.storage.registers_of_entity(row.entity)
     if choose is not None:
         deletions = {
-            ids.version_text(gone.document, (gone.client, gone.clock))
+            text
             for gone in rows
             if not gone.field and gone.value in (None, "null")
+            for text in committer.detector.endings(gone)
         }
         restore = choose not in deletions
         if choose not in json.loads(row.heads):
@@ -218,7 +230,7 @@ def _edit_delete(committer: Committer, row: ConflictRow, choose: str | None, val
     before: dict[tuple[str, str, str], Any] = {}
     if restore:
         lowering = Lowering(committer)
-        if committer.detector.is_deleted(row.entity):
+        if committer.detector.is_deleted(row.entity) or not row.facet:
             lowering.restore(row.entity)
         else:
             lowering.reattach(row.entity, row.facet)
@@ -232,7 +244,7 @@ def _edit_delete(committer: Committer, row: ConflictRow, choose: str | None, val
             continue
         history = committer.detector.history(register)
         heads = [resolutions.local_text(head.id) for head in history.state.heads]
-        kept = [head for head in history.state.heads if head.value not in (None, "null")]
+        kept = [head for head in history.state.heads if head.value not in (None, NULL)] or _put_aside(history, row.id)
         key_ = (register.document, register.root, register.key)
         if restore:
             if register.field and kept:
@@ -250,6 +262,19 @@ def _edit_delete(committer: Committer, row: ConflictRow, choose: str | None, val
         if layout.parse_root(root).kind == "edge":
             deciding.write(document, SetKey(root, key, before_))  # what ended with it is back with it
     deciding.accept(layout.CORE, [head.partition(":")[2] for head in json.loads(row.heads)], value=restore)
+
+
+def _put_aside(history: History, conflict: str) -> list[Version]:
+    """The values that an earlier decision of this conflict left deleted, where nothing has come after it."""
+    heads = {resolutions.local_text(head.id) for head in history.state.heads}
+    joined = [
+        history.tree.versions.get(id)
+        for _row, _bundle, record in history.decisions
+        if record.conflict == conflict and heads & set(record.wrote)
+        for id in map(resolutions.parse_local, record.heads)
+        if id is not None
+    ]
+    return [version for version in joined if version is not None and version.value not in (None, NULL)]
 
 
 def _edited(committer: Committer, rows: Sequence[RegisterRow], heads: Sequence[str]) -> list[str]:

@@ -14,6 +14,8 @@ from openprod.core.versions import NULL, Id, Join, Register, Tree, Version, eval
 from openprod.storage.ports import BundleRow, RegisterRow, ResolutionRow, Storage
 from openprod.yjs.decoder import decode_state_vector, decode_update
 
+NOBODY = "somebody"
+
 Records = list[tuple[str, int, resolutions.Resolution]]
 
 
@@ -28,6 +30,12 @@ class History(NamedTuple):
     @property
     def records(self) -> Records:
         return [(row.id, row.client, record) for row, _bundle, record in self.decisions]
+
+    def author_of(self, head: Version) -> BundleRow:
+        """The bundle of a head. Where it was removed and nobody said by whom, nobody is named for that."""
+        bundle = self.bundles[head.id]
+        removed = head.value == NULL and self.tree.versions[head.id].value != NULL
+        return bundle._replace(user="", name=NOBODY, device="", via="") if removed else bundle
 
     def known_to(self, id: Id) -> set[Id]:
         """What the author of a version had before them: what it overwrote, and what decisions below it joined."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from pycrdt import Assoc, Doc, Map, StickyIndex, Text, TransactionEvent, merge_updates
+from pycrdt import Assoc, Doc, Map, StickyIndex, Text, TransactionEvent, merge_updates, write_var_uint
 
 from openprod.errors import InvalidOperation, MalformedUpdate
-from openprod.yjs.decoder import Limits, decode_state_vector, decode_update
+from openprod.yjs.decoder import Limits, Struct, decode_state_vector, decode_update
 from openprod.yjs.gate import Gate
 
 _OWN_STATE = Limits(update_bytes_max=2**31, structs_max=2**31, values_max=2**31)
@@ -163,3 +163,11 @@ class LiveDocument:
             if isinstance(error, (KeyboardInterrupt, SystemExit, MemoryError)):
                 raise
             raise MalformedUpdate("A state vector can't be read.") from error
+
+    def structs_from(self, clocks: dict[int, int]) -> list[Struct]:
+        """What is known of some clients, from a clock on: {client: clock}."""
+        state = {**self.gate.state, **clocks}
+        vector = write_var_uint(len(state)) + b"".join(
+            write_var_uint(client) + write_var_uint(clock) for client, clock in state.items()
+        )
+        return decode_update(self.state_as_update(vector), limits=_OWN_STATE).structs

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pycrdt import Array, Map, Text
+from pycrdt import Array, Doc, Map, Text
 
-from openprod.core.operations import SetField
+from openprod.core.operations import DeleteEntity, SetField
 from openprod.engine.workspace import Workspace
-from openprod.errors import MalformedUpdate, NotFound, OpenprodError
+from openprod.errors import InvalidOperation, MalformedUpdate, NotFound, OpenprodError
 from openprod.yjs import layout
 from tests.engine.laptops import ROOT, Program, disagree, laptop
 
@@ -103,6 +103,189 @@ def test_removed_while_away(tmp_path: Path) -> None:
             await alex.sync(workspace)
             assert await shown(workspace) is None
             assert await workspace.conflicts("all") == []
+            await usable(workspace)
+
+    asyncio.run(check())
+
+
+def test_a_facet_left_taken_away_can_still_come_back(tmp_path: Path) -> None:
+    async def check() -> None:
+        async with laptop(tmp_path / "w") as workspace:
+            alex, jordan = Program("alex", 50), Program("jordan", 60)
+            await alex.sync(workspace)
+            await jordan.sync(workspace)
+            removal = alex.keys(dict.fromkeys(("cue_42", "cue_42/list", "cue_42/number", "cue_42/start")))
+            edit = jordan.change(cue_42__label="kept")
+            await alex.send(workspace, removal)
+            await jordan.send(workspace, edit)
+            (conflict,) = await workspace.conflicts()
+            await workspace.resolve(conflict.id, value=False)
+            assert (await workspace.entity("cue_42"))["facets"] == {}
+            await workspace.resolve(conflict.id, value=True)
+            assert await workspace.conflicts() == []
+            assert (await workspace.entity("cue_42"))["facets"][ROOT]["label"] == "kept"
+            await usable(workspace)
+
+    asyncio.run(check())
+
+
+@pytest.mark.parametrize("restore", [True, False])
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("clients", [(50, 60), (60, 50)])
+def test_taken_away_by_one_marked_by_another(
+    tmp_path: Path, clients: tuple[int, int], whole: bool, restore: bool
+) -> None:
+    """INV-CONFLICT-1: whichever of the two markers Yjs settles on."""
+
+    async def check() -> None:
+        async with laptop(tmp_path / "w") as workspace:
+            document, root = ("core", "core.entity") if whole else ("cues", ROOT)
+            alex, jordan = (
+                Program(name, id, document=document) for name, id in zip(("alex", "jordan"), clients, strict=True)
+            )
+            for one in (alex, jordan):
+                await one.sync(workspace)
+            keys = ("cue_42",) if whole else ("cue_42", "cue_42/list", "cue_42/number", "cue_42/start")
+            removal = alex.keys(dict.fromkeys(keys), root=root)
+            mark = jordan.keys({"cue_42": True}, root=root)
+            await alex.send(workspace, removal)
+            await jordan.send(workspace, mark)
+            (conflict,) = await workspace.conflicts()
+            assert conflict.kind == "edit-delete"
+            assert "deleted by Alex while" in conflict.sentence
+            if not whole:
+                assert "Jordan kept it" in conflict.sentence
+            assert conflict.shown in {one.version for one in conflict.candidates}
+            await workspace.resolve(conflict.id, value=restore)
+            assert await workspace.conflicts() == []
+            entity = await workspace.entity("cue_42")
+            if restore:
+                assert entity["facets"][ROOT]["start"] == "10:00"
+            else:
+                assert entity["facets"] == {} or entity["deleted"]
+            await workspace.resolve(conflict.id, value=not restore)
+            assert await workspace.conflicts() == []
+            if not restore:
+                assert (await workspace.entity("cue_42"))["facets"][ROOT]["start"] == "10:00"
+            await usable(workspace)
+
+    asyncio.run(check())
+
+
+@pytest.mark.parametrize("restore", [True, False])
+@pytest.mark.parametrize("native", [True, False])
+def test_taken_away_by_one_while_another_types_in_its_text(tmp_path: Path, native: bool, restore: bool) -> None:
+    """INV-LOSS-2: what is typed in the text of something that is gone would be seen by nobody."""
+
+    async def check() -> None:
+        async with laptop(tmp_path / "w") as workspace:
+            alex, jordan = Program("alex", 50), Program("jordan", 60)
+            name = f"text:{ROOT}/cue_42/notes"
+            await jordan.sync(workspace)
+            jordan.doc.get(name, type=Text).insert(0, "before ")
+            await jordan.sync(workspace)
+            await alex.sync(workspace)
+            jordan.doc.get(name, type=Text).insert(7, "an afternoon of notes")
+            if native:
+                await workspace.commit([DeleteEntity(entity="cue_42")])
+            else:
+                keys = ("cue_42", "cue_42/list", "cue_42/number", "cue_42/start")
+                await alex.send(workspace, alex.keys(dict.fromkeys(keys)))
+            assert await workspace.conflicts() == []
+            await jordan.sync(workspace)
+            (conflict,) = await workspace.conflicts()
+            assert conflict.kind == "edit-delete"
+            who = "Sam" if native else "Alex"
+            assert f"was deleted by {who} while Jordan typed in notes without seeing each other" in conflict.sentence
+            assert {one.author for one in conflict.candidates} >= {who, "Jordan"}
+            await workspace.resolve(conflict.id, value=restore)
+            assert await workspace.conflicts() == []
+            await usable(workspace)
+            if restore:
+                fields = (await workspace.entity("cue_42"))["facets"][ROOT]
+                assert (fields["notes"], fields["start"]) == ("before an afternoon of notes", "10:00")
+                await workspace.commit([DeleteEntity(entity="cue_42")])
+            else:
+                jordan.doc.get(name, type=Text).insert(0, "knowing it: ")
+                await jordan.sync(workspace)
+            assert await workspace.conflicts() == []
+
+    asyncio.run(check())
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_who_took_every_key_of_an_entity_away(tmp_path: Path, live: bool) -> None:
+    """Who deletes keys is known from what was sent as it was made; a whole state names nobody, least of all whoever had
+    made the entity."""
+
+    async def check() -> None:
+        async with laptop(tmp_path / "w") as workspace:
+            alex, jordan = Program("alex", 50), Program("jordan", 60)
+            await alex.sync(workspace)
+            await jordan.sync(workspace)
+            keys = [key for key in alex.doc.get(ROOT, type=Map) if key.partition("/")[0] == "cue_42"]
+            removal = alex.keys({}, remove=tuple(keys))
+            edit = jordan.change(cue_42__label="kept")
+            if live:
+                await alex.send(workspace, removal)
+            else:
+                await alex.sync(workspace)
+            await jordan.send(workspace, edit)
+            (conflict,) = await workspace.conflicts()
+            assert conflict.kind == "edit-delete"
+            assert f"was deleted by {'Alex' if live else 'somebody'} while Jordan set" in conflict.sentence
+            assert {one.author for one in conflict.candidates} == {"Alex" if live else "somebody", "Jordan"}
+            deletion = next(one for one in conflict.candidates if one.author != "Jordan")
+            assert conflict.shown == deletion.version
+            await workspace.resolve(conflict.id, choose=deletion.version)
+            assert await workspace.conflicts() == []
+            assert (await workspace.entity("cue_42"))["facets"] == {}
+            await workspace.resolve(conflict.id, value=True)
+            assert await workspace.conflicts() == []
+            assert (await workspace.entity("cue_42"))["facets"][ROOT]["label"] == "kept"
+            await usable(workspace)
+
+    asyncio.run(check())
+
+
+def test_nobody_is_named_for_a_removal_that_nobody_signed(tmp_path: Path) -> None:
+    async def check() -> None:
+        async with laptop(tmp_path / "w") as workspace:
+            await disagree(workspace, alex="10:30", jordan="10:45")
+            kim = Program("kim", 300)
+            await kim.sync(workspace)
+            kim.keys({}, remove=("cue_42/start",))
+            await kim.sync(workspace)
+            (conflict,) = await workspace.conflicts()
+            assert {one.author: one.value for one in conflict.candidates} == {"Alex": "10:30", "somebody": None}
+            assert "Jordan cleared" not in conflict.sentence
+            await usable(workspace)
+
+    asyncio.run(check())
+
+
+@pytest.mark.parametrize("made", [Map, Array, Text, lambda _: Doc()])
+def test_two_who_nest_apart(tmp_path: Path, made: Any) -> None:
+    """INV-LOSS-2: what one of them nested is lost to every Yjs program, so it is asked about; a decision doesn't write
+    a description of a value in its place."""
+
+    async def check() -> None:
+        async with laptop(tmp_path / "w") as workspace:
+            alex, jordan = Program("alex", 50), Program("jordan", 60)
+            await alex.sync(workspace)
+            await jordan.sync(workspace)
+            sent = [(one, one.keys({"cue_42/colours": made(None)})) for one in (alex, jordan)]
+            for program, update in sent:
+                await program.send(workspace, update)
+            (conflict,) = await workspace.conflicts()
+            assert conflict.kind == "field"
+            assert {one.author for one in conflict.candidates} == {"Alex", "Jordan"}
+            assert "cleared" not in conflict.sentence
+            for candidate in conflict.candidates:
+                with pytest.raises(InvalidOperation):
+                    await workspace.resolve(conflict.id, choose=candidate.version)
+            await workspace.resolve(conflict.id, value="red")
+            assert await workspace.conflicts() == []
             await usable(workspace)
 
     asyncio.run(check())

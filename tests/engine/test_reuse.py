@@ -43,3 +43,32 @@ def test_a_reused_client_id_is_refused_and_kept_aside(tmp_path: Path, monkeypatc
             assert await workspace.ingest("cues", update(8, "12:00"), actor=ALEX)
 
     anyio.run(main)
+
+
+def typed(client: int, text: str) -> bytes:
+    doc: pycrdt.Doc[Any] = pycrdt.Doc(client_id=client)
+    doc.get("text:cues.cue/cue_1/notes", type=pycrdt.Text).insert(0, text)
+    return doc.get_update()
+
+
+def test_a_client_id_that_typed_something_else_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """INV-ID-1: programs would keep what each of them has, and parts of the longer text would come in."""
+    monkeypatch.setenv("OPENPROD_HOME", str(tmp_path / "home"))
+
+    async def main() -> None:
+        await Workspace.create(tmp_path / "w", name="W", schemas=[SCHEMA])
+        async with Workspace.open(tmp_path / "w") as workspace:
+            assert await workspace.ingest("cues", typed(7, "first 🎭"), actor=ALEX)
+            assert await workspace.ingest("cues", update(8, "10:00"), actor=ALEX)
+            before = await workspace.state_hash()
+            for other in (typed(7, "other"), typed(7, "other and longer"), typed(7, "first 🎪 and on"), typed(8, "o")):
+                with pytest.raises(ReusedClientId):
+                    await workspace.ingest("cues", other, actor=ALEX)
+            with pytest.raises(ReusedClientId):
+                await workspace.ingest("cues", update(7, "10:00"), actor=ALEX)
+            assert await workspace.state_hash() == before
+            # Parts of what is known, and what goes on from it, are no reuse.
+            assert await workspace.ingest("cues", typed(7, "fir"), actor=ALEX) is None
+            assert await workspace.ingest("cues", typed(7, "first 🎭 and on"), actor=ALEX)
+
+    anyio.run(main)

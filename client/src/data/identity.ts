@@ -28,9 +28,9 @@ export class Entities {
     return found;
   }
 
-  /** Neither deleted nor merged into another. */
+  /** Neither deleted (its marker may also have been removed, by an outside program) nor merged into another. */
   stands(entity: string): boolean {
-    return !(this.map.has(entity) && this.map.get(entity) === null) && !this.redirects.survivors.has(entity);
+    return !(this.map._map.has(entity) && (this.map.get(entity) ?? null) === null) && !this.redirects.survivors.has(entity);
   }
 
   /** Called with the entities that may stand or not stand now. Gives the way to end it. */

@@ -123,11 +123,12 @@ export class FacetTable {
     else this.live.set(entity, { entity, values: this.underPresentNames(cells.values) });
   }
 
-  /** An outside program may make an entity by writing a field; a marker of null or a deletion ends it. */
+  /** An outside program may make an entity by writing a field, and mark it with anything; a marker of null, or one that
+   * was removed, ends it. */
   private exists(entity: string, { marker, values }: Cells): boolean {
     if (!this.entities.stands(entity)) return false;
-    if (marker === undefined) return Object.values(values).some((value) => value !== null);
-    return marker === true;
+    if (marker === undefined && !this.map._map.has(entity)) return Object.values(values).some((value) => value !== null);
+    return marker !== undefined && marker !== null;
   }
 
   private underPresentNames(values: Record<string, Value>): Record<string, Value> {

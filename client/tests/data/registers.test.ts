@@ -36,6 +36,24 @@ describe("a facet's table", () => {
     expect([...table.rows.keys()]).toEqual(["a"]);
     core.getMap("core.entity").set("b", true);
     expect([...table.rows.keys()].sort()).toEqual(["a", "b"]);
+    core.getMap("core.entity").delete("b");
+    expect([...table.rows.keys()]).toEqual(["a"]);
+    core.getMap("core.entity").set("b", true);
+    expect([...table.rows.keys()].sort()).toEqual(["a", "b"]);
+  });
+  it("shows and hides as the node does what outside programs mark in their own ways", () => {
+    const { doc, table } = open();
+    const cues = doc.getMap("cues.cue");
+    for (const id of ["kept", "removed", "emptied", "no", "one"]) writeRegisters(doc, "cues", [set(id, true), set(`${id}/number`, id)]);
+    cues.delete("removed");
+    cues.set("emptied", undefined);
+    cues.set("no", false);
+    cues.set("one", 1);
+    const shown = ["kept", "no", "one"];
+    expect([...table.rows.keys()].sort()).toEqual(shown);
+    const other = new Y.Doc();
+    Y.applyUpdate(other, Y.encodeStateAsUpdate(doc));
+    expect([...open(other).table.rows.keys()].sort()).toEqual(shown);
   });
   it("passes over keys outside the grammar", () => {
     const { doc, table } = open();
