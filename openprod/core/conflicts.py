@@ -166,7 +166,7 @@ def edit_delete_sentence(
     if status == "resolved" and decided is not None:
         return f"{thing}: decided to {'restore it' if decided.value is True else 'leave it deleted'} ({decided.by})."
     parts = [f"{edit.author} set {label} to {say(edit.value, known=edit.known)}" for label, edit in edits]
-    said = ", ".join([*parts, *(f"{edit.author} typed in {label}" for label, edit in typed)])
+    said = ", ".join(dict.fromkeys([*parts, *(f"{edit.author} typed in {label}" for label, edit in typed)]))
     return (
         f"{thing} was deleted by {deleted_by} while {said or f'{kept_by} kept it'} without seeing each other. "
         "Restore it or leave it deleted."

@@ -115,9 +115,7 @@ class Detector:
         for (document, root), touch in sorted(texts.items(), key=lambda one: one[0]):
             if self._overlaps.note(self._document(document), root, touch):
                 self._overlap(document, root, changed)
-            name = layout.parse_root(root)
-            if name.entity and self.is_gone(name.name, name.entity):
-                self.edit_deletes.judge(name.entity, changed)
+        self.edit_deletes.judge_texts({layout.parse_root(root).entity for _document, root in texts}, changed)
         self._decided(touched, changed, bonds)
         for bond in sorted(rebound.over):
             self._listing.drop(self.bond_id(bond), changed)
@@ -128,10 +126,14 @@ class Detector:
     def _mark(self, entry: Entry) -> None:
         if entry.kind in ("entity", "facet") and layout.belongs(entry.root, entry.document):
             # An outside program may mark with anything: only null means gone.
-            if entry.value == NULL or entry.value is None:
+            if self._says_gone(entry):
                 self._gone.add((entry.root, entry.entity))
             else:
                 self._gone.discard((entry.root, entry.entity))
+
+    @staticmethod
+    def _says_gone(marker: Entry | RegisterRow) -> bool:
+        return marker.value == NULL or marker.value is None
 
     def _settle_winner(self, entry: Entry) -> trees.History:
         history = self.history(entry.row())
@@ -157,6 +159,11 @@ class Detector:
         for known in sorted({id for entity in entities for id in self._listing.about(f"duplicate/{entity}")}):
             self.duplicates.judge_again(known, changed)  # also where the schema has nothing to say of it any more
         self.duplicates.settle(found, entities, changed)
+        doubted = {one.entity for one in found if not one.field and (one.forked or self._says_gone(one))}
+        for row in self._storage.registers_of_root(layout.ENTITY_ROOT):
+            if row.entity in entities and (row.forked or self._says_gone(row)):
+                doubted.add(row.entity)
+        self.edit_deletes.judge_texts(doubted, changed)
 
     def recheck_bonds(self, changed: set[str]) -> None:
         """Judge again what was disagreed about after a schema changed: registers may have left a bond, and the schema

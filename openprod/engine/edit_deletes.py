@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from openprod.core import ids, resolutions
@@ -27,6 +28,13 @@ class EditDeletes:
 
     def id(self, entity: str) -> str:
         return ids.conflict_id(self._workspace, "edit-delete", entity)
+
+    def judge_texts(self, entities: Iterable[str], changed: set[str]) -> None:
+        """Once the texts of these are another: of what is away, or said to be."""
+        for entity in sorted(filter(None, entities)):
+            markers = [row for row in self._storage.registers_of_entity(entity) if not row.field]
+            if any(row.forked or self._detector.has_left(row.root, entity) for row in markers):
+                self.judge(entity, changed)
 
     def judge(self, entity: str, changed: set[str]) -> None:
         id = self.id(entity)
@@ -58,10 +66,9 @@ class EditDeletes:
                 facet = facet or (layout.parse_root(row.root).name if kind == "facet" else "")
         decisions = self._listing.decisions(id)
         read = set().union(*resolutions.accepted(decisions))
-        for span in self._typed.unaware(entity, rows, gone, self._detector.history):
-            if f"{span.client}:{span.clock}" not in read:
-                heads.append(ids.version_text(span.document, (span.client, span.clock)))
-                facet = facet or layout.parse_root(span.root).name
+        for span in self._typed.unaware(entity, rows, gone, self._detector.history, read):
+            heads.append(ids.version_text(span.document, (span.client, span.clock)))
+            facet = facet or layout.parse_root(span.root).name
         decided = any(not record.withdraws for _id, _client, record in decisions)
         if gone and heads:
             heads += [text for row in gone for text in self._detector.endings(row)]

@@ -5,24 +5,24 @@ Only what is still in the text counts, and only of those whom the one who took i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from typing import NamedTuple
 
 from openprod.core.versions import NULL, Id
 from openprod.engine.apart import Apart
 from openprod.engine.schemas import Schemas
 from openprod.engine.trees import History
-from openprod.storage.ports import BundleRow, RegisterRow, SpanRow, Storage, TextChangeRow
+from openprod.storage.ports import RegisterRow, SpanRow, Storage, TextChangeRow
 from openprod.yjs import layout
 from openprod.yjs.documents import LiveDocument
 
 
 class _End(NamedTuple):
-    """Who took it away: the version of the marker that says so, and its bundle."""
+    """Who took it away: the version of the marker that says so, in which document, and its bundle."""
 
     document: str
     id: Id
-    bundle: BundleRow
+    change: TextChangeRow
 
 
 class Typed:
@@ -33,49 +33,74 @@ class Typed:
 
     def unaware(
         self, entity: str, rows: Iterable[RegisterRow], gone: Iterable[RegisterRow],
-        history: Callable[[RegisterRow], History],
+        history: Callable[[RegisterRow], History], read: Container[str],
     ) -> Iterator[SpanRow]:  # fmt: skip
-        """The first run that stands of each such bundle. ``gone``: the markers that say that it is away."""
+        """Of each log and text the latest such bundle, by its first run. ``gone``: the markers that say that it is
+        away; ``read``: (client:clock of) runs that people have decided about, with all before them in their logs.
+        """
         facets = {row.root for row in rows if layout.parse_root(row.root).kind == "facet"}
         ended = {row.root: row for row in gone}
         apart: Apart | None = None
         for facet in sorted(facets):
             marker = ended.get(facet) or ended.get(layout.ENTITY_ROOT)
             declared = self._schemas.facet(facet)
-            for name, field in (declared.fields if declared and marker else {}).items():
-                if field.type != "text" or marker is None:
-                    continue
-                document, root = facet.partition(".")[0], layout.text_root(facet, entity, name)
-                changes = [
-                    change
-                    for log in self._storage.text_logs(document, root)
-                    for whole in (False, True)
-                    for change in self._storage.text_changes(document, root, log, whole=whole)
-                ]
-                if not changes:
+            if marker is None or declared is None:
+                continue
+            document = facet.partition(".")[0]
+            roots = [
+                layout.text_root(facet, entity, name) for name, one in declared.fields.items() if one.type == "text"
+            ]
+            for root in roots:
+                logs = self._storage.text_logs(document, root)
+                if not logs:
                     continue
                 apart = apart or Apart(self._storage)
                 found = history(marker)
-                heads = [head.id for head in found.state.heads if head.value == NULL]
-                ends = [_End(marker.document, id, found.bundles[id]) for id in heads]
-                for change in sorted(changes):
-                    spans = self._standing(change)
-                    if spans and ends and all(self._is_apart(apart, change, spans, end) for end in ends):
-                        yield spans[0]
+                ends = [
+                    _End(marker.document, head.id, apart.change(document, root, found.bundles[head.id].number))
+                    for head in found.state.heads if head.value == NULL
+                ]  # fmt: skip
+                for log in logs if ends else ():
+                    latest = self._latest(apart, document, root, log, ends, read)
+                    if latest is not None:
+                        yield latest
 
-    def _standing(self, change: TextChangeRow) -> list[SpanRow]:
-        deleted = self._document(change.document).gate.deleted
-        return [
-            span
-            for span in self._storage.spans_of_change(change.document, change.root, change.bundle)
-            if not span.deleted and not deleted.covers(span.client, span.clock, span.length)
-        ]
+    def _latest(
+        self, apart: Apart, document: str, root: str, log: str, ends: list[_End], read: Container[str]
+    ) -> SpanRow | None:
+        # Most of a log knew of each other: of what didn't, only the stretch in between is looked at.
+        after, before = 0, None
+        for change in (end.change for end in ends if not end.change.whole):
+            since, until = (change.seq, None) if log == change.log else apart.unseen(change, log)
+            after, before = max(after, since), min((one for one in (before, until) if one is not None), default=None)
+        changes = self._storage.text_changes(document, root, log, after=after, before=before, whole=False)
+        changes += self._storage.text_changes(document, root, log, whole=True)
+        for change in sorted(changes, reverse=True):
+            spans = [
+                one for one in self._storage.spans_of_change(document, root, change.bundle) if not one.deleted
+            ]  # fmt: skip
+            if spans and f"{spans[0].client}:{spans[0].clock}" in read:
+                return None
+            left = self._standing(document, spans)
+            if left and all(self._is_apart(apart, change, left, end) for end in ends):
+                return spans[0]
+        return None
+
+    def _standing(self, document: str, spans: Iterable[SpanRow]) -> list[SpanRow]:
+        """What of them is in the text still."""
+        deleted = self._document(document).gate.deleted
+        found = []
+        for span in spans:
+            at, end = span.clock, span.clock + span.length
+            for _client, clock, length in [*deleted.overlaps(span.client, at, span.length), (span.client, end, 0)]:
+                if clock > at:
+                    found.append(span._replace(clock=at, length=clock - at))
+                at = clock + length
+        return found
 
     def _is_apart(self, apart: Apart, change: TextChangeRow, spans: list[SpanRow], end: _End) -> bool:
-        if end.bundle.user == change.user:
-            return False
-        other = apart.change(change.document, change.root, end.bundle.number)
-        if all(apart.saw(other, change, span) for span in spans):
+        other = end.change
+        if other.user == change.user or all(apart.saw(other, change, span) for span in spans):
             return False
         if change.whole and end.document == change.document:
             return not apart.whole(change).has_version(end.id[0], end.id[1])
