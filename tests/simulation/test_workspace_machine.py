@@ -199,6 +199,12 @@ def test_texts(seed: int) -> None:
     walk(seed, 200, texts=True, edges=True)
 
 
+@pytest.mark.parametrize("seed", [779568809, 779568841])
+def test_typing_against_deletions(seed: int) -> None:
+    """INV-CONVERGE-1: whichever came first, the text, the marker or who marked it again."""
+    walk(seed, 300, texts=True, edges=True)
+
+
 @pytest.mark.parametrize(("seed", "steps"), [(10, 150), (100013, 200), (100171, 200), (100435, 200)])
 def test_prose(seed: int, steps: int) -> None:
     walk(seed, steps, prose=True)
