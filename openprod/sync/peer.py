@@ -36,6 +36,7 @@ from openprod.sync.session import PeerSession
 from openprod.sync.stretches import SLACK_MS, is_behind
 
 CONNECTIONS_MAX: Final = 64
+_LEFT: Final = frozenset({"left", "ended"})
 _COMING: Final = frozenset({State.GREETING, State.PROVING, State.COMPARING})
 STORED_MAX: Final = 200
 _OF_THEMSELVES: Final = frozenset({"left", "ended"})
@@ -350,7 +351,7 @@ class Peer:
                 self._out.append(told)
                 quoted = (output.theirs and output.code not in _OF_THEMSELVES) or output.code == "not_admitted"
                 sentence = f"“{output.sentence}”" if quoted else output.sentence
-                self._gone(connection, now, output.code, sentence, left=output.theirs and output.code == "left")
+                self._gone(connection, now, output.code, sentence, left=output.theirs and output.code in _LEFT)
             elif isinstance(output, Proven):
                 if self._is_second(connection, link, output, now):
                     return
