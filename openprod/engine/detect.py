@@ -370,6 +370,8 @@ class Detector:
                     self._judge(found, self._settle_winner(found), changed, bonds)
             row = self._storage.conflict(record.conflict)
             if row is None:
+                # What it was about is over here: it may have been decided without knowing why.
+                entities |= self._entities_of(record.heads) if record.register_ is None else set()
                 continue
             if row.kind == "edit-delete":
                 entities.add(row.entity)
@@ -381,6 +383,15 @@ class Detector:
             # Also where the conflict isn't here: the decision may have come before what it is about.
             if entity in gone or (decided and self.edit_deletes.id(entity) in decided):
                 self.edit_deletes.judge(entity, changed)
+
+    def _entities_of(self, heads: Iterable[str]) -> set[str]:
+        """What the registers belong to that these versions are of."""
+        found = [
+            self._index.entry_of(document, id[0], id[1])
+            for id in map(resolutions.parse_local, heads) if id is not None
+            for document in (layout.CORE, *self._schemas.keys())
+        ]  # fmt: skip
+        return {entry.entity for entry in found if entry is not None and entry.entity}
 
     # -- for what judges more than a register --------------------------------------------------------------
 

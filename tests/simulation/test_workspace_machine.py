@@ -205,7 +205,7 @@ def test_typing_against_deletions(seed: int) -> None:
     walk(seed, 300, texts=True, edges=True)
 
 
-@pytest.mark.parametrize(("seed", "steps"), [(10, 150), (100013, 200), (100171, 200), (100435, 200)])
+@pytest.mark.parametrize(("seed", "steps"), [(10, 150), (2010010407, 120), (100013, 200), (100171, 200), (100435, 200)])
 def test_prose(seed: int, steps: int) -> None:
     walk(seed, steps, prose=True)
 
