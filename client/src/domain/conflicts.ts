@@ -117,6 +117,20 @@ export const showsFormer = (conflict: Conflict): boolean =>
   conflict.resolutions.some((decision) => decision.withdrawn === true) &&
   conflict.candidates.every(({ version }) => version !== conflict.shown);
 
+/** A decision about a kind that isn't about choosing a value; null for the others. */
+export function sayDecided(kind: Conflict["kind"], value: Value): string | null {
+  switch (kind) {
+    case "edit-delete":
+      return value === true ? "Restored" : "Left as it was ended";
+    case "text-overlap":
+      return "Read and accepted";
+    case "duplicate":
+      return typeof value === "string" ? "All kept" : "Renumbered";
+    default:
+      return null;
+  }
+}
+
 /** Definitions are whole records: people hear which version, or which fields. */
 export function sayDefinition(value: Value): string {
   if (value === null || typeof value !== "object" || Array.isArray(value)) return "none";

@@ -72,8 +72,10 @@ function Desk({ opened }: { readonly opened: Opened }): JSX.Element {
   }, [opened]);
   useEffect(() => {
     addEventListener("keydown", nextRegion);
+    addEventListener("beforeunload", askFirst);
     return () => {
       removeEventListener("keydown", nextRegion);
+      removeEventListener("beforeunload", askFirst);
     };
   }, []);
 
@@ -137,6 +139,11 @@ function NothingYet({ opened }: { readonly opened: Opened }): JSX.Element {
       )}
     </div>
   );
+}
+
+/** What is half typed is nowhere but in this page: the browser asks before it goes. */
+function askFirst(event: BeforeUnloadEvent): void {
+  if ([...sheets.values()].some(({ editing }) => editing.unsaved())) event.preventDefault();
 }
 
 /** F6 goes round the parts of the page, as in desktop programs. */

@@ -10,6 +10,7 @@ import {
   offersValues,
   placesOf,
   say,
+  sayDecided,
   sayDefinition,
   showsFormer,
   takesBack,
@@ -162,6 +163,8 @@ function nameWithMembers({ production }: Opened, id: string, about: string): str
 /** A value in the words of its conflict: things by their names, definitions by what they say. */
 function sayIn(opened: Opened, conflict: Conflict, said: { readonly value: Value; readonly title?: string }, column: Column | null): string {
   if (said.title) return said.title;
+  const decided = sayDecided(conflict.kind, said.value);
+  if (decided !== null) return decided;
   if (conflict.kind === "schema") return sayDefinition(said.value);
   if (conflict.kind === "cardinality" && typeof said.value === "string") return nameWithMembers(opened, said.value, conflict.entity);
   return say(said.value, column);

@@ -60,6 +60,8 @@ export function SheetView({ opened, sheet }: { readonly opened: Opened; readonly
         return editing.begin("edit");
       case "replace":
         return editing.begin("replace", command.text);
+      case "compose":
+        return editing.begin("compose");
       case "toggle":
         return editing.toggle();
       case "clear":
