@@ -65,6 +65,15 @@ function entitiesOf(conflict: Conflict): string[] {
   return entities.filter((entity) => entity !== "");
 }
 
+/** What deletes a row takes it out of its sheet as well: one act is told once. */
+export const toldOnce = ({ kind, candidates }: Conflict): readonly Candidate[] =>
+  candidates.filter(
+    (one, index) =>
+      kind !== "edit-delete" ||
+      subjectOf(one) !== "" ||
+      candidates.findIndex((other) => subjectOf(other) === "" && other.bundle === one.bundle) === index,
+  );
+
 /** Where one side of a disagreement about one thing was written: a candidate's `field` is `<facet>/<field>`. */
 export function writtenIn(candidate: Candidate): { readonly facet: string; readonly field: string } | null {
   const [facet, field, ...rest] = subjectOf(candidate).split("/");

@@ -78,10 +78,11 @@ export function ConflictView({ opened, id, onGoTo }: Props): JSX.Element {
   };
   const takeBack = async (): Promise<void> => {
     busy.value = true;
-    const { problem: said } = await opened.conflicts.reopen(conflict);
+    const { problem: said, gone = false } = await opened.conflicts.reopen(conflict);
     busy.value = false;
     problem.value = said ?? "";
-    if (said === null) tell("The decision is taken back: it is open again.");
+    if (said !== null) return;
+    tell(gone ? "The decision is taken back. What people still disagree about stands here." : "The decision is taken back: it is open again.");
   };
   return (
     <Panel title="Conflict" testId="conflict" onClose={closePanel} onBack={openInbox}>
