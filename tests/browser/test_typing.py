@@ -8,7 +8,7 @@ import pytest
 
 from tests.browser.walk import walk
 
-STEPS = ["fast", "deleted", "in sight", "composed", "asked before it goes"]
+STEPS = ["fast", "deleted", "in sight", "told before it replaces", "composed", "asked before it goes"]
 
 
 @pytest.mark.browser

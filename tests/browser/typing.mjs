@@ -57,6 +57,22 @@ await run(async () => {
   for (const key of ['Home', 'ArrowRight', 'ArrowRight']) await page.keyboard.press(key)
   step('in sight')
 
+  await cell(page, 'c13', 'label').click()
+  await page.keyboard.press('F2')
+  await page.keyboard.type(' mine')
+  await edited({ op: 'set_field', entity: 'c13', facet: 'cues.cue', field: 'label', value: 'theirs' })
+  await holds(page, 'c13', 'label', 'theirs')
+  for (const tries of [1, 2]) {
+    await page.getByRole('button', { name: 'Part', exact: true }).click()
+    await page.getByTestId('notice').getByText('isn’t written yet').waitFor()
+    assert.equal(await page.locator('.editor').inputValue(), 'Label 13 mine', `try ${tries}`)
+  }
+  await cell(page, 'c18', 'label').click()
+  await page.locator('.editor').focus()
+  await page.keyboard.press('Enter')
+  await holds(page, 'c13', 'label', 'Label 13 mine')
+  step('told before it replaces')
+
   // As an input method does: one key that stands for none, then the text as it is composed.
   const devtools = await page.context().newCDPSession(page)
   await cell(page, 'c9', 'label').click()

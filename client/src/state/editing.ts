@@ -22,6 +22,8 @@ export interface Draft {
   readonly text: string;
   /** What the field held when editing began: if somebody changes it meanwhile, the person is told before replacing it. */
   readonly base: Value;
+  /** What somebody has set meanwhile, which the person was told of. */
+  readonly told?: Value;
   readonly problem: string;
   /**
    * Typing replaced the value (arrow keys then leave the cell), or will as soon as the first character is composed; or F2
@@ -34,8 +36,8 @@ export interface Editing {
   readonly draft: ReadonlySignal<Draft | null>;
   begin(mode: Draft["mode"], text?: string): void;
   type(text: string): void;
-  /** True when the cell is left: written, or nothing to write. */
-  commit(): boolean;
+  /** True when the cell is left: written, or nothing to write. Only who insists replaces what was set meanwhile. */
+  commit(insists?: boolean): boolean;
   cancel(): void;
   /** Whether something is typed that isn't written yet. */
   unsaved(): boolean;
@@ -92,7 +94,7 @@ export function createEditing(production: Production, sheet: Omit<Sheet, "editin
     draft.value = { entity: cell.row.entity, row: cell.row, field, text: text ?? display(base, type), base, problem: "", mode };
   };
 
-  const commit = (): boolean => {
+  const commit: Editing["commit"] = (insists = true) => {
     const open = draft.value;
     const column = facet.columns.find((candidate) => candidate.field === open?.field);
     if (open === null || column === undefined) return true;
@@ -107,10 +109,11 @@ export function createEditing(production: Production, sheet: Omit<Sheet, "editin
       draft.value = { ...open, problem: parsed.message };
       return false;
     }
-    if (!sameValue(present, open.base) && !sameValue(present, parsed.value)) {
+    const known = sameValue(present, open.base) || (insists && open.told !== undefined && sameValue(present, open.told));
+    if (!known && !sameValue(present, parsed.value)) {
       const now = display(present, column.type);
       const said = now === "" ? "cleared it" : `set “${now}”`;
-      draft.value = { ...open, base: present, problem: `Somebody has just ${said}. Enter again replaces it, Esc keeps it.` };
+      draft.value = { ...open, told: present, problem: `Somebody has just ${said}. Enter again replaces it, Esc keeps it.` };
       return false;
     }
     draft.value = null;

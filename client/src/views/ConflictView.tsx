@@ -184,7 +184,7 @@ function Values({ opened, conflict, column, busy, send }: ValuesProps): JSX.Elem
     <>
       <h3>{conflict.status === "open" ? "Choose a value" : "Choose again"}</h3>
       {conflict.kind === "semantic" && conflict.status === "open" && (
-        <p class="hint">It will be the same everywhere. Until then each row shows its own.</p>
+        <p class="hint">It will be the same everywhere.{conflict.resolutions.length === 0 && " Until then each row shows its own."}</p>
       )}
       <ul class="candidates" data-testid="candidates">
         {conflict.candidates.map((candidate) => (

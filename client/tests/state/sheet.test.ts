@@ -115,6 +115,8 @@ describe("a sheet on a real document", () => {
     remotely((map) => map.set("c5/up", 4));
     expect(sheet.editing.commit()).toBe(false);
     expect(sheet.editing.draft.value?.problem).toContain("just set “4”");
+    expect(sheet.editing.commit(false)).toBe(false);
+    expect(doc.getMap("cues.cue").get("c5/up")).toBe(4);
     expect(sheet.editing.commit()).toBe(true);
     expect(doc.getMap("cues.cue").get("c5/up")).toBe(7);
   });
