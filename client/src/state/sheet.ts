@@ -83,7 +83,7 @@ export function createSheet(production: Production, presence: Presence, facet: F
   const sheet: Omit<Sheet, "editing"> = {
     facet,
     rows,
-    total: computed(() => all.value.size),
+    total: computed(() => sorted.value.length),
     indexOf,
     sorts,
     filter,
@@ -118,7 +118,7 @@ export function createSheet(production: Production, presence: Presence, facet: F
       return true;
     },
     has: (entity) => all.value.has(entity),
-    title: (entity) => titleOf(facet, all.value.get(entity) ?? { entity, values: {} }),
+    title: (entity) => titleOf(facet, all.value.get(entity) ?? (edited.value?.entity === entity ? edited.value : { entity, values: {} })),
     value: (entity, field) => all.value.get(entity)?.values[field],
   };
 

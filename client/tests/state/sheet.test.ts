@@ -129,6 +129,7 @@ describe("a sheet on a real document", () => {
     expect(text("number")).toEqual(["5", "43", "42"]);
     remotely((map) => map.set("c42", null));
     expect(text("number")).toEqual(["5", "42", "43"]);
+    expect([sheet.total.value, sheet.title("c42")]).toEqual([3, "LX 42"]);
     expect(sheet.editing.draft.value).toMatchObject({ text: "Blackout", problem: expect.stringContaining("deleted this row") as string });
     expect(sheet.editing.commit()).toBe(false);
     expect(sheet.editing.commit()).toBe(false);
