@@ -254,7 +254,7 @@ class ResolutionAnswer(Form):
     bundle: str
     hlc: str
     conflicts: Annotated[list[str], Field(description="Ids of the open conflicts that this touched")]
-    conflict: ConflictRecord
+    conflict: Annotated[ConflictRecord | None, Field(description="Null where others, or none, are in its place now")]
 
 
 class BundleRecord(Form):

@@ -6,7 +6,9 @@ from typing import Any
 
 import httpx
 import pytest
+from pycrdt import Doc, Map
 
+from openprod.core.bundles import Actor
 from openprod.running import NO_CERTIFICATES
 from openprod.server.answers import answer
 from tests.server.serving import Served, refused
@@ -100,6 +102,24 @@ async def test_conflict_resolved_revised_and_reopened(served: Served) -> None:
     assert revised["resolution"]["value"] == "11:15"
     reopened = (await served["editor"].post(f"{address}/reopen", json={"message": "no"})).json()["conflict"]
     assert reopened["status"] == "open"
+
+
+async def test_where_others_stand_in_its_place_a_decision_taken_back_is_no_failure(served: Served) -> None:
+    await served.cue()
+    copy: Doc[Any] = Doc(client_id=1000)
+    copy.apply_update(await served.workspace.state_as_update("cues"))
+    before = copy.get_state()
+    copy.get("cues.cue", type=Map)["cue_42/start"] = "10:30"
+    await served["editor"].post("/bundles", json={"operations": [{"op": "delete_entity", "entity": "cue_42"}]})
+    await served.workspace.ingest("cues", copy.get_update(before), actor=Actor("u", "Alex", "dev"))
+    (conflict,) = (await served["viewer"].get("/conflicts")).json()["conflicts"]
+    address = f"/conflicts/{conflict['id']}"
+    restored = await served["editor"].post(f"{address}/resolutions", json={"value": True})
+    assert restored.json()["conflict"]["status"] == "resolved"
+    again = await served["editor"].post(f"{address}/reopen", json={})
+    assert (again.status_code, again.json()["conflict"]) == (200, None)
+    (left,) = (await served["viewer"].get("/conflicts")).json()["conflicts"]
+    assert (left["kind"], left["field"], again.json()["conflicts"]) == ("field", "start", [left["id"]])
 
 
 async def test_a_decision_may_be_null(served: Served) -> None:

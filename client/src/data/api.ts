@@ -80,13 +80,19 @@ export class Api {
   }
 
   /** Throws ApiError 409 with the present conflict in `body` when it isn't what `heads` says any more. */
-  resolve(id: string, answer: { choose: string } | { value: Value }, heads: readonly string[]): Promise<unknown> {
-    return this.call("POST", `/conflicts/${encodeURIComponent(id)}/resolutions`, { ...answer, heads });
+  resolve(id: string, answer: { choose: string } | { value: Value }, heads: readonly string[]): Promise<Conflict | null> {
+    return this.decide(id, "resolutions", { ...answer, heads });
   }
 
   /** Take the standing decision back. */
-  reopen(id: string): Promise<unknown> {
-    return this.call("POST", `/conflicts/${encodeURIComponent(id)}/reopen`, {});
+  reopen(id: string): Promise<Conflict | null> {
+    return this.decide(id, "reopen", {});
+  }
+
+  /** The conflict as it is then; null where others, or none, are in its place. */
+  private async decide(id: string, what: string, body: unknown): Promise<Conflict | null> {
+    const answer = await this.call("POST", `/conflicts/${encodeURIComponent(id)}/${what}`, body);
+    return (answer as { conflict: Conflict | null }).conflict;
   }
 
   /** The relations of an entity, both ways. */

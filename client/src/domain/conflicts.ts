@@ -65,6 +65,15 @@ function entitiesOf(conflict: Conflict): string[] {
   return entities.filter((entity) => entity !== "");
 }
 
+/** What deletes a row takes it out of its sheet as well: one act is told once. */
+export const toldOnce = ({ kind, candidates }: Conflict): readonly Candidate[] =>
+  candidates.filter(
+    (one, index) =>
+      kind !== "edit-delete" ||
+      subjectOf(one) !== "" ||
+      candidates.findIndex((other) => subjectOf(other) === "" && other.bundle === one.bundle) === index,
+  );
+
 /** Where one side of a disagreement about one thing was written: a candidate's `field` is `<facet>/<field>`. */
 export function writtenIn(candidate: Candidate): { readonly facet: string; readonly field: string } | null {
   const [facet, field, ...rest] = subjectOf(candidate).split("/");
@@ -116,6 +125,20 @@ export const showsFormer = (conflict: Conflict): boolean =>
   conflict.kind === "field" &&
   conflict.resolutions.some((decision) => decision.withdrawn === true) &&
   conflict.candidates.every(({ version }) => version !== conflict.shown);
+
+/** A decision about a kind that isn't about choosing a value; null for the others. */
+export function sayDecided(kind: Conflict["kind"], value: Value): string | null {
+  switch (kind) {
+    case "edit-delete":
+      return value === true ? "Restored" : "Left as it was ended";
+    case "text-overlap":
+      return "Read and accepted";
+    case "duplicate":
+      return typeof value === "string" ? "All kept" : "Renumbered";
+    default:
+      return null;
+  }
+}
 
 /** Definitions are whole records: people hear which version, or which fields. */
 export function sayDefinition(value: Value): string {

@@ -101,10 +101,13 @@ function isDate(typed: string): boolean {
   return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(typed);
 }
 
+/** Call sheets go on past midnight: 24:30 is half past. */
+const HOURS_MAX = 47;
+
 function readTime(typed: string): Parsed {
   const match = /^(\d{1,2})[:.](\d{2})(?::(\d{2}))?$/.exec(typed);
   const [hours, minutes, seconds] = [Number(match?.[1]), Number(match?.[2]), Number(match?.[3] ?? 0)];
-  if (match === null || hours > 23 || minutes > 59 || seconds > 59) return bad(`“${typed}” isn’t a time such as 10:30.`);
+  if (match === null || hours > HOURS_MAX || minutes > 59 || seconds > 59) return bad(`“${typed}” isn’t a time such as 10:30.`);
   return ok(`${String(hours).padStart(2, "0")}:${match[2]}${match[3] === undefined ? "" : `:${match[3]}`}`);
 }
 

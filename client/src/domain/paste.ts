@@ -17,6 +17,8 @@ export interface Pasting {
   readonly writes: readonly CellWrite[];
   /** Sentences about cells that were left as they are. */
   readonly problems: readonly string[];
+  /** Cells for which there was no column. */
+  readonly beyond: number;
   readonly rows: number;
   readonly cols: number;
 }
@@ -33,11 +35,16 @@ export function planPaste(
   const width = single ? range.right - range.left + 1 : Math.max(...cells.map((line) => line.length));
   const writes: CellWrite[] = [];
   const problems: string[] = [];
+  let beyond = 0;
   for (let line = 0; line < height; line += 1) {
     for (let offset = 0; offset < width; offset += 1) {
       const text = single ? cells[0]?.[0] : cells[line]?.[offset];
       const column = columns[range.left + offset];
-      if (text === undefined || column === undefined) continue;
+      if (text === undefined) continue;
+      if (column === undefined) {
+        if (text.trim() !== "") beyond += 1;
+        continue;
+      }
       const row = range.top + line;
       const entity = rows[row]?.entity ?? null;
       const taken = take(text, column);
@@ -45,7 +52,7 @@ export function planPaste(
       else if (entity !== null || taken.value !== null) writes.push({ entity, row, column, value: taken.value });
     }
   }
-  return { writes, problems, rows: height, cols: width };
+  return { writes, problems, beyond, rows: height, cols: width };
 }
 
 function take(text: string, column: Column): { value: Value } | string {

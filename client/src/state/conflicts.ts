@@ -8,8 +8,10 @@ import { flagsOf, inReadingOrder, type Conflict, type StatusFilter } from "../do
 import type { Value } from "../domain/values";
 
 export interface Answer {
-  /** "done", or what to tell the person. */
+  /** What to tell the person; null when it is done. */
   readonly problem: string | null;
+  /** Others, or none, are in its place now. */
+  readonly gone?: boolean;
 }
 
 export interface Touched {
@@ -39,10 +41,12 @@ export interface Conflicts {
   answer(conflict: Conflict, answer: { choose: string } | { value: Value }): Promise<Answer>;
 }
 
-/** What maps a conflict to the cells that it flags. */
+/** What maps a conflict to the cells that it flags, and who looks at it. */
 export interface Shown {
   readonly bonds: ReadonlySignal<Bonds>;
   readonly facets: ReadonlySet<string>;
+  /** There is no such conflict any more. */
+  readonly left?: (id: string) => void;
 }
 
 export function createConflicts(api: Api, store: Store | null, workspace: string, shown: Shown): Conflicts {
@@ -102,6 +106,18 @@ export function createConflicts(api: Api, store: Store | null, workspace: string
     others.value = swap(others.value);
   };
 
+  const leave = (id: string): void => {
+    known.value = new Map([...known.value].filter(([other]) => other !== id));
+    shown.left?.(id);
+  };
+
+  const decided = (id: string, present: Conflict | null): Answer => {
+    if (present === null) leave(id);
+    else replace(present);
+    refresh();
+    return { problem: null, gone: present === null };
+  };
+
   void (store?.get(cacheKey) ?? Promise.resolve(undefined)).then((cached) => {
     if (Array.isArray(cached) && open.value.length === 0) open.value = cached as Conflict[];
   });
@@ -128,6 +144,7 @@ export function createConflicts(api: Api, store: Store | null, workspace: string
     byId: (id) => known.value.get(id) ?? [...open.value, ...others.value].find((conflict) => conflict.id === id) ?? null,
     look: (id) => {
       api.conflict(id).then(replace, (error: unknown) => {
+        if (error instanceof ApiError && error.status === 404) return leave(id);
         problem.value = error instanceof ApiError ? error.message : String(error);
       });
     },
@@ -141,10 +158,7 @@ export function createConflicts(api: Api, store: Store | null, workspace: string
     },
     reopen: async ({ id }) => {
       try {
-        await api.reopen(id);
-        replace(await api.conflict(id));
-        refresh();
-        return { problem: null };
+        return decided(id, await api.reopen(id));
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;
         return { problem: `${error.message} ${error.hint}`.trim() };
@@ -152,10 +166,7 @@ export function createConflicts(api: Api, store: Store | null, workspace: string
     },
     answer: async (conflict, answer) => {
       try {
-        await api.resolve(conflict.id, answer, conflict.heads);
-        replace(await api.conflict(conflict.id));
-        refresh();
-        return { problem: null };
+        return decided(conflict.id, await api.resolve(conflict.id, answer, conflict.heads));
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;
         if (error.status !== 409) return { problem: `${error.message} ${error.hint}`.trim() };

@@ -1,5 +1,5 @@
 /** Edits of a sheet: one cell at a time, ranges, pasted blocks, new rows. Each is one step that undo takes back. */
-import { signal, type ReadonlySignal } from "@preact/signals";
+import { effect, type ReadonlySignal, type Signal } from "@preact/signals";
 import { registerOf, type RegisterWrite } from "../data/registers";
 import { display, isEditable, parse } from "../domain/format";
 import { numberBetween } from "../domain/order";
@@ -17,21 +17,30 @@ import { tell } from "./notices";
 export interface Draft {
   readonly entity: string;
   readonly field: string;
+  /** Its row as it was: it stays in the sheet while it is edited, whatever others do to it. */
+  readonly row: Row;
   readonly text: string;
   /** What the field held when editing began: if somebody changes it meanwhile, the person is told before replacing it. */
   readonly base: Value;
+  /** What somebody has set meanwhile, which the person was told of. */
+  readonly told?: Value;
   readonly problem: string;
-  /** Typing replaced the value (arrow keys then leave the cell), or F2 opened it (arrow keys move in the text). */
-  readonly mode: "replace" | "edit";
+  /**
+   * Typing replaced the value (arrow keys then leave the cell), or will as soon as the first character is composed; or F2
+   * opened it (arrow keys move in the text).
+   */
+  readonly mode: "replace" | "compose" | "edit";
 }
 
 export interface Editing {
   readonly draft: ReadonlySignal<Draft | null>;
-  begin(mode: "replace" | "edit", text?: string): void;
+  begin(mode: Draft["mode"], text?: string): void;
   type(text: string): void;
-  /** True when the cell is left: written, or nothing to write. */
-  commit(): boolean;
+  /** True when the cell is left: written, or nothing to write. Only who insists replaces what was set meanwhile. */
+  commit(insists?: boolean): boolean;
   cancel(): void;
+  /** Whether something is typed that isn't written yet. */
+  unsaved(): boolean;
   clear(): void;
   copy(): string;
   paste(text: string): void;
@@ -39,9 +48,19 @@ export interface Editing {
   toggle(): void;
 }
 
-export function createEditing(production: Production, sheet: Omit<Sheet, "editing">): Editing {
+export function createEditing(production: Production, sheet: Omit<Sheet, "editing">, draft: Signal<Draft | null>): Editing {
   const { facet } = sheet;
-  const draft = signal<Draft | null>(null);
+
+  /** Why what is typed can't be written, in a sentence; "" when it can. Nothing typed goes where nobody sees it. */
+  const stopped = (entity: string): string => {
+    if (!sheet.has(entity)) return "Somebody has just deleted this row. Copy what you typed if you need it; Esc leaves it.";
+    return production.readOnly.value ? `${production.lookOnly.value} Copy what you typed if you need it; Esc leaves it.` : "";
+  };
+  effect(() => {
+    const open = draft.value;
+    const problem = open === null ? "" : stopped(open.entity);
+    if (open !== null && problem !== "" && problem !== open.problem) draft.value = { ...open, problem };
+  });
 
   const active = (): { row: Row; column: Column } | null => {
     const { row, col } = sheet.selection.value.active;
@@ -65,31 +84,36 @@ export function createEditing(production: Production, sheet: Omit<Sheet, "editin
     return isEditable(column);
   };
 
+  const shownIn = ({ field, base }: Draft): string => display(base, facet.columns.find((one) => one.field === field)?.type ?? "string");
+
   const begin: Editing["begin"] = (mode, text) => {
     const cell = active();
     if (cell === null || !mayEdit(cell.column)) return;
     const base = cell.row.values[cell.column.field] ?? null;
     const { field, type } = cell.column;
-    draft.value = { entity: cell.row.entity, field, text: text ?? display(base, type), base, problem: "", mode };
+    draft.value = { entity: cell.row.entity, row: cell.row, field, text: text ?? display(base, type), base, problem: "", mode };
   };
 
-  const commit = (): boolean => {
+  const commit: Editing["commit"] = (insists = true) => {
     const open = draft.value;
     const column = facet.columns.find((candidate) => candidate.field === open?.field);
     if (open === null || column === undefined) return true;
-    if (open.text === display(open.base, column.type)) {
+    if (open.text === shownIn(open)) {
       draft.value = null;
       return true;
     }
+    if (stopped(open.entity) !== "") return false;
     const parsed = parse(open.text, column);
     const present = sheet.value(open.entity, open.field) ?? null;
     if (!parsed.ok) {
       draft.value = { ...open, problem: parsed.message };
       return false;
     }
-    if (!sameValue(present, open.base) && !sameValue(present, parsed.value)) {
-      const now = display(present, column.type) || "nothing";
-      draft.value = { ...open, base: present, problem: `Somebody has just set ${now}. Enter again replaces it, Esc keeps it.` };
+    const known = sameValue(present, open.base) || (insists && open.told !== undefined && sameValue(present, open.told));
+    if (!known && !sameValue(present, parsed.value)) {
+      const now = display(present, column.type);
+      const said = now === "" ? "cleared it" : `set “${now}”`;
+      draft.value = { ...open, told: present, problem: `Somebody has just ${said}. Enter again replaces it, Esc keeps it.` };
       return false;
     }
     draft.value = null;
@@ -122,9 +146,12 @@ export function createEditing(production: Production, sheet: Omit<Sheet, "editin
     }
     production.edit(facet, "pasting", writes);
     const added = made.size > 0 ? ` ${made.size} new ${made.size === 1 ? "row" : "rows"}.` : "";
-    if (plan.problems.length > 0) {
-      const count = plan.problems.length === 1 ? "One cell wasn’t" : `${plan.problems.length} cells weren’t`;
-      tell(`${count} pasted. ${plan.problems.slice(0, 3).join(" ")}${added}`);
+    const left = plan.problems.length + plan.beyond;
+    if (left > 0) {
+      const count = left === 1 ? "One cell wasn’t" : `${left} cells weren’t`;
+      const none = plan.beyond === left ? "them" : `${plan.beyond} of them`;
+      const beyond = plan.beyond > 0 ? [`There is no column for ${left === 1 ? "it" : none}.`] : [];
+      tell(`${count} pasted. ${[...beyond, ...plan.problems.slice(0, 3)].join(" ")}${added}`);
     } else if (added !== "") tell(`Pasted.${added}`);
   };
 
@@ -148,6 +175,10 @@ export function createEditing(production: Production, sheet: Omit<Sheet, "editin
     commit,
     cancel: () => {
       draft.value = null;
+    },
+    unsaved: () => {
+      const open = draft.value;
+      return open !== null && open.text !== shownIn(open);
     },
     clear: () => {
       if (production.readOnly.value) return tell(production.lookOnly.value);

@@ -6,6 +6,7 @@ import { openStore, type Store } from "../data/store";
 import { keepToken, takeFragment } from "../data/token";
 import type { LinkState } from "../domain/saving";
 import { createConflicts, type Conflicts } from "./conflicts";
+import { panel } from "./look";
 import { createPresence, type Presence } from "./presence";
 import { createProduction, type Production } from "./production";
 import { createTogether, type Together } from "./together";
@@ -98,6 +99,9 @@ async function openProduction(
   const conflicts = createConflicts(api, store, info.id, {
     bonds: production.bonds,
     facets: new Set(info.facets.map((facet) => facet.name)),
+    left: (id) => {
+      if (panel.value.kind === "conflict" && panel.value.id === id) panel.value = { kind: "inbox" };
+    },
   });
   const together = createTogether(production, barred);
   conflicts.sessions.subscribe((count) => {

@@ -9,7 +9,7 @@ import { numbering, type FacetView } from "../domain/schema";
 import { at, clamp, type Selection } from "../domain/selection";
 import { defaultSort, filterRows, sortRows, titleOf, type Row, type Sort } from "../domain/table";
 import type { Value } from "../domain/values";
-import { createEditing, type Editing } from "./editing";
+import { createEditing, type Draft, type Editing } from "./editing";
 import type { Presence } from "./presence";
 import type { Production } from "./production";
 
@@ -32,6 +32,7 @@ export interface Sheet {
   /** Put the cursor on an entity's field; lifts the filters when they hide it. False when it isn't there. */
   goTo(entity: string, field: string): boolean;
   title(entity: string): string;
+  has(entity: string): boolean;
   value(entity: string, field: string): Value | undefined;
 }
 
@@ -43,7 +44,13 @@ export function createSheet(production: Production, presence: Presence, facet: F
   const selection = signal<Selection>(at(0, Math.min(facet.frozen - 1, facet.columns.length - 1)));
   const scopeField = numbering(facet)?.group[0] ?? null;
 
-  const sorted = computed(() => sortRows(all.value.values(), sorts.value));
+  const draft = signal<Draft | null>(null);
+  const edited = computed(() => draft.value?.row ?? null);
+
+  const sorted = computed(() => {
+    const gone = edited.value !== null && !all.value.has(edited.value.entity);
+    return sortRows(gone ? [...all.value.values(), edited.value] : all.value.values(), sorts.value);
+  });
   const scopes = computed(() => {
     if (scopeField === null) return [];
     const found = new Set(sorted.value.map((row) => display(row.values[scopeField], "string")));
@@ -55,7 +62,11 @@ export function createSheet(production: Production, presence: Presence, facet: F
       scope.value === "" || scopeField === null
         ? sorted.value
         : sorted.value.filter((row) => display(row.values[scopeField], "string") === scope.value);
-    return filterRows(inScope, facet.columns, filter.value);
+    const found = filterRows(inScope, facet.columns, filter.value);
+    const editing = edited.value?.entity;
+    if (editing === undefined || found.some(({ entity }) => entity === editing)) return found;
+    const kept = new Set(found.map(({ entity }) => entity)).add(editing);
+    return sorted.value.filter(({ entity }) => kept.has(entity));
   });
   const indexOf = computed(() => new Map(rows.value.map((row, index) => [row.entity, index])));
 
@@ -72,7 +83,7 @@ export function createSheet(production: Production, presence: Presence, facet: F
   const sheet: Omit<Sheet, "editing"> = {
     facet,
     rows,
-    total: computed(() => all.value.size),
+    total: computed(() => sorted.value.length),
     indexOf,
     sorts,
     filter,
@@ -106,7 +117,8 @@ export function createSheet(production: Production, presence: Presence, facet: F
       selection.value = at(row, Math.max(0, col));
       return true;
     },
-    title: (entity) => titleOf(facet, all.value.get(entity) ?? { entity, values: {} }),
+    has: (entity) => all.value.has(entity),
+    title: (entity) => titleOf(facet, all.value.get(entity) ?? (edited.value?.entity === entity ? edited.value : { entity, values: {} })),
     value: (entity, field) => all.value.get(entity)?.values[field],
   };
 
@@ -117,7 +129,7 @@ export function createSheet(production: Production, presence: Presence, facet: F
     if (entity !== undefined && field !== undefined) presence.moveTo(facet.name, entity, field);
   });
 
-  return { ...sheet, editing: createEditing(production, sheet) };
+  return { ...sheet, editing: createEditing(production, sheet, draft) };
 }
 
 /** The selection after the rows have changed: on the same entities where they still are, else on the same places. */

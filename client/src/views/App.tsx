@@ -4,6 +4,7 @@ import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
 import { defaultFacet, type FacetView } from "../domain/schema";
 import { keepFacet, keptFacet, panel } from "../state/look";
+import { tell } from "../state/notices";
 import { session, type Opened } from "../state/session";
 import { createSheet, type Sheet } from "../state/sheet";
 import { Banners, Notices } from "./Banners";
@@ -72,22 +73,31 @@ function Desk({ opened }: { readonly opened: Opened }): JSX.Element {
   }, [opened]);
   useEffect(() => {
     addEventListener("keydown", nextRegion);
+    addEventListener("beforeunload", askFirst);
     return () => {
       removeEventListener("keydown", nextRegion);
+      removeEventListener("beforeunload", askFirst);
     };
   }, []);
 
+  const changeTo = (chosen: FacetView): boolean => {
+    // What couldn't be written when its cell was left isn't hidden behind another sheet.
+    const left = facet.value !== null && facet.value !== chosen && sheetOf(opened, facet.value).editing.unsaved();
+    if (left) tell("What is typed in this sheet isn’t written yet: finish it, or leave it with Esc.");
+    else facet.value = chosen;
+    return !left;
+  };
+
   const goTo = (name: string, entity: string, field: string): void => {
     const found = opened.production.info.facets.find((candidate) => candidate.name === name);
-    if (found === undefined) return;
-    facet.value = found;
+    if (found === undefined || !changeTo(found)) return;
     sheetOf(opened, found).goTo(entity, field);
   };
 
   const shown = panel.value;
   return (
     <div class="desk">
-      <TopBar opened={opened} facet={facet.value} onFacet={(chosen) => void (facet.value = chosen)} />
+      <TopBar opened={opened} facet={facet.value} onFacet={changeTo} />
       <Banners opened={opened} />
       <main class="work">
         {facet.value === null ? (
@@ -137,6 +147,11 @@ function NothingYet({ opened }: { readonly opened: Opened }): JSX.Element {
       )}
     </div>
   );
+}
+
+/** What is half typed is nowhere but in this page: the browser asks before it goes. */
+function askFirst(event: BeforeUnloadEvent): void {
+  if ([...sheets.values()].some(({ editing }) => editing.unsaved())) event.preventDefault();
 }
 
 /** F6 goes round the parts of the page, as in desktop programs. */

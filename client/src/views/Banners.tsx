@@ -27,7 +27,12 @@ export function Banners({ opened }: { readonly opened: Opened }): JSX.Element {
       )}
       {save.kind === "refused" && (
         <p class="banner refused" role="alert" data-testid="offline-banner">
-          <b>Not connected.</b> {save.reason}
+          <span>
+            <b>Not connected.</b> {save.reason}{" "}
+            {opened.keeps
+              ? "What you change now reaches nobody: it is kept in this browser until the page is let in again."
+              : "What you change now reaches nobody, and this browser doesn’t keep it."}
+          </span>
         </p>
       )}
       {opened.outdated.value && (

@@ -10,6 +10,7 @@ import {
   offersValues,
   placesOf,
   say,
+  sayDecided,
   sayDefinition,
   showsFormer,
   takesBack,
@@ -77,10 +78,11 @@ export function ConflictView({ opened, id, onGoTo }: Props): JSX.Element {
   };
   const takeBack = async (): Promise<void> => {
     busy.value = true;
-    const { problem: said } = await opened.conflicts.reopen(conflict);
+    const { problem: said, gone = false } = await opened.conflicts.reopen(conflict);
     busy.value = false;
     problem.value = said ?? "";
-    if (said === null) tell("The decision is taken back: it is open again.");
+    if (said !== null) return;
+    tell(gone ? "The decision is taken back. What people still disagree about stands here." : "The decision is taken back: it is open again.");
   };
   return (
     <Panel title="Conflict" testId="conflict" onClose={closePanel} onBack={openInbox}>
@@ -162,6 +164,8 @@ function nameWithMembers({ production }: Opened, id: string, about: string): str
 /** A value in the words of its conflict: things by their names, definitions by what they say. */
 function sayIn(opened: Opened, conflict: Conflict, said: { readonly value: Value; readonly title?: string }, column: Column | null): string {
   if (said.title) return said.title;
+  const decided = sayDecided(conflict.kind, said.value);
+  if (decided !== null) return decided;
   if (conflict.kind === "schema") return sayDefinition(said.value);
   if (conflict.kind === "cardinality" && typeof said.value === "string") return nameWithMembers(opened, said.value, conflict.entity);
   return say(said.value, column);
@@ -180,7 +184,7 @@ function Values({ opened, conflict, column, busy, send }: ValuesProps): JSX.Elem
     <>
       <h3>{conflict.status === "open" ? "Choose a value" : "Choose again"}</h3>
       {conflict.kind === "semantic" && conflict.status === "open" && (
-        <p class="hint">It will be the same everywhere. Until then each row shows its own.</p>
+        <p class="hint">It will be the same everywhere.{conflict.resolutions.length === 0 && " Until then each row shows its own."}</p>
       )}
       <ul class="candidates" data-testid="candidates">
         {conflict.candidates.map((candidate) => (

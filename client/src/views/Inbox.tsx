@@ -25,7 +25,7 @@ export function Inbox({ opened }: { readonly opened: Opened }): JSX.Element {
   const { conflicts } = opened;
   const filter = conflicts.filter.value;
   const listed = conflicts.listed.value;
-  const problem = conflicts.problem.value;
+  const problem = conflicts.problem.value ?? (opened.production.away.value || null);
   return (
     <Panel title="Conflicts" testId="conflict-inbox" onClose={closePanel}>
       <div class="scopes" role="group" aria-label="Show">

@@ -1,8 +1,9 @@
 /** Conflicts that aren't about choosing one of several values: deleted and edited, duplicates, a text both changed. */
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import { deviceWords, isKept, nameOf, say, subjectOf, type Candidate, type Conflict } from "../domain/conflicts";
+import { deviceWords, isKept, nameOf, say, subjectOf, toldOnce, type Candidate, type Conflict } from "../domain/conflicts";
 import { parse } from "../domain/format";
+import { documentOf } from "../domain/keys";
 import type { Column, FacetView } from "../domain/schema";
 import { gistOf } from "../domain/table";
 import { when } from "../domain/times";
@@ -32,7 +33,7 @@ export function KindAnswers(props: Props): JSX.Element {
   return (
     <>
       <ul class="candidates" data-testid="candidates">
-        {conflict.candidates.map((candidate) =>
+        {toldOnce(conflict).map((candidate) =>
           conflict.kind === "duplicate" ? (
             <Duplicate key={candidate.version} candidate={candidate} {...props} />
           ) : (
@@ -93,9 +94,9 @@ function Who({ candidate }: { readonly candidate: Candidate }): JSX.Element {
 }
 
 /** One side of a deletion against edits, or of a text that two people changed. */
-function Side({ candidate, conflict, facet, column }: OneProps): JSX.Element {
+function Side({ opened, candidate, conflict, facet, column }: OneProps): JSX.Element {
   const field = subjectOf(candidate);
-  const about = facet?.columns.find((found) => found.field === field) ?? column;
+  const about = facet?.columns.find((found) => found.field === field) ?? column ?? columnIn(opened, candidate);
   const deleted = conflict.kind === "edit-delete" && field === "";
   const value = candidate.title || (isKept(candidate) ? say(candidate.value, about) : "a value that wasn’t kept");
   const relation = facet === null && conflict.facet !== "";
@@ -106,6 +107,15 @@ function Side({ candidate, conflict, facet, column }: OneProps): JSX.Element {
       <Who candidate={candidate} />
     </li>
   );
+}
+
+/** Of a side that says in which document it was written: the field, where all sheets there call it the same. */
+function columnIn({ production }: Opened, candidate: Candidate): Column | null {
+  const [document = ""] = candidate.version.split(":");
+  const facets = production.info.facets.filter(({ name }) => documentOf(name) === document);
+  const found = facets.flatMap(({ columns }) => columns.filter(({ field }) => field === subjectOf(candidate)));
+  const [first] = found;
+  return first !== undefined && found.every(({ label, type }) => label === first.label && type === first.type) ? first : null;
 }
 
 /** One of the entries that share what should tell them apart: look at it, or give it another. */

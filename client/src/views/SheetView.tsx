@@ -60,6 +60,8 @@ export function SheetView({ opened, sheet }: { readonly opened: Opened; readonly
         return editing.begin("edit");
       case "replace":
         return editing.begin("replace", command.text);
+      case "compose":
+        return editing.begin("compose");
       case "toggle":
         return editing.toggle();
       case "clear":
@@ -86,7 +88,7 @@ export function SheetView({ opened, sheet }: { readonly opened: Opened; readonly
     const extent = { rows: sheet.rows.value.length, cols: facet.columns.length, page: 1 };
     const next = advance(before, then.startsWith("enter") ? "enter" : "tab", then.endsWith("Back"), extent);
     const entity = sheet.rows.value[next.active.row]?.entity ?? "";
-    if (!editing.commit()) return false;
+    if (!editing.commit(then !== "stay")) return false;
     if (then === "stay") return true;
     if (isRange(before)) sheet.select(next);
     else {

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Api } from "../../src/data/api";
 import { noBonds } from "../../src/domain/bonds";
-import { decisionsOf, inReadingOrder, showsFormer, whyReopened, type Conflict, type Decision } from "../../src/domain/conflicts";
+import { decisionsOf, inReadingOrder, sayDecided, showsFormer, toldOnce, whyReopened, type Conflict, type Decision } from "../../src/domain/conflicts";
 import { cellId } from "../../src/domain/keys";
 import { createConflicts, type Conflicts } from "../../src/state/conflicts";
 
@@ -56,17 +56,23 @@ class Node {
       const after = Number(url.searchParams.get("after") ?? 0);
       return send(200, { conflicts: found.slice(after, after + 1), next: after + 1 < found.length ? String(after + 1) : null });
     }
-    const found = this.conflicts.find((c) => url.pathname.includes(c.id)) ?? base;
+    const found = this.conflicts.find((c) => url.pathname.includes(c.id));
+    if (found === undefined) return send(404, { error: { code: "NOT_FOUND", sentence: "There is none.", hint: "" } });
     if (request.method === "GET") return send(200, found);
     let text = "";
     for await (const chunk of request) text += String(chunk);
+    if (url.pathname.endsWith("/reopen")) {
+      this.conflicts = [{ ...base, id: "c9" }];
+      return send(200, { bundle: "b", hlc: "", conflicts: ["c9"], conflict: null });
+    }
     const body = JSON.parse(text) as { heads: string[] };
     this.posted.push(body);
     if (body.heads.join() !== found.heads.join()) {
       return send(409, { error: { code: "STALE", sentence: "It has changed.", hint: "Look again." }, conflict: found });
     }
-    this.conflicts = this.conflicts.map((c) => (c === found ? { ...c, status: "resolved", heads: ["cues:3:1"] } : c));
-    send(200, { bundle: "b", hlc: "", conflicts: [] });
+    const decided: Conflict = { ...found, status: "resolved", heads: ["cues:3:1"] };
+    this.conflicts = this.conflicts.map((c) => (c === found ? decided : c));
+    send(200, { bundle: "b", hlc: "", conflicts: [], conflict: decided });
   }
 }
 
@@ -83,11 +89,14 @@ function until(test: () => boolean): Promise<void> {
 describe("conflicts, from a node", () => {
   let node: Node;
   let conflicts: Conflicts;
+  let left: string[];
 
   beforeEach(async () => {
     node = new Node();
     const url = await node.start();
-    conflicts = createConflicts(new Api("secret", url), null, "w", { bonds: signal(noBonds), facets: new Set(["cues.cue"]) });
+    left = [];
+    const shown = { bonds: signal(noBonds), facets: new Set(["cues.cue"]), left: (id: string) => void left.push(id) };
+    conflicts = createConflicts(new Api("secret", url), null, "w", shown);
     await until(() => conflicts.open.value.length === 1);
   });
   afterEach(() => {
@@ -124,12 +133,21 @@ describe("conflicts, from a node", () => {
   });
 
   it("send the heads that were looked at, and stay to be looked at once decided", async () => {
-    expect(await conflicts.answer(base, { choose: "cues:1:1" })).toEqual({ problem: null });
+    expect(await conflicts.answer(base, { choose: "cues:1:1" })).toEqual({ problem: null, gone: false });
     expect(node.posted).toEqual([{ choose: "cues:1:1", heads: base.heads }]);
     expect(conflicts.open.value).toEqual([]);
     expect(conflicts.byId("c1")?.status).toBe("resolved");
     conflicts.show("resolved");
     await until(() => conflicts.listed.value.length === 1);
+  });
+
+  it("make place for those that stand there once a decision is taken back", async () => {
+    expect(await conflicts.reopen(base)).toEqual({ problem: null, gone: true });
+    await until(() => conflicts.open.value[0]?.id === "c9");
+    conflicts.look("c1");
+    conflicts.look("c9");
+    await until(() => conflicts.byId("c9") !== null);
+    expect([left[0], conflicts.byId("c1"), conflicts.problem.value]).toEqual(["c1", null, null]);
   });
 
   it("show how it stands now when somebody else was quicker, and record nothing", async () => {
@@ -146,6 +164,22 @@ describe("conflicts in a list", () => {
     const about = (id: string, title: string, label: string): Conflict => ({ ...base, id, title, label });
     const listed = inReadingOrder([about("a", "LX 40", "Label"), about("b", "LX 5", "Up"), about("c", "LX 5", "Label")]);
     expect(listed.map(({ id }) => id)).toEqual(["c", "b", "a"]);
+  });
+});
+
+describe("conflicts that aren't about choosing a value", () => {
+  it("say a decision in people's words", () => {
+    expect(sayDecided("edit-delete", true)).toBe("Restored");
+    expect(sayDecided("edit-delete", false)).toBe("Left as it was ended");
+    expect(sayDecided("duplicate", "cues:1:17")).toBe("All kept");
+    expect(sayDecided("field", "cues:1:17")).toBeNull();
+  });
+
+  it("tell one deletion once", () => {
+    const side = (version: string, field: string, bundle: string) => ({ version, field, bundle });
+    const candidates = [side("core:1:1", "", "b1"), side("cues:1:4", "", "b1"), side("cues:2:1", "label", "b2")];
+    const conflict = { ...base, kind: "edit-delete", candidates } as unknown as Conflict;
+    expect(toldOnce(conflict).map(({ version }) => version)).toEqual(["core:1:1", "cues:2:1"]);
   });
 });
 

@@ -1,4 +1,4 @@
-import { signal } from "@preact/signals";
+import { signal, type Signal } from "@preact/signals";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import * as Y from "yjs";
@@ -39,6 +39,7 @@ describe("a sheet on a real document", () => {
   let production: Production;
   let sheet: Sheet;
   let visited: string[];
+  let barred: Signal<string>;
   afterEach(() => {
     for (const { link } of production.documents.values()) link.destroy();
   });
@@ -66,8 +67,9 @@ describe("a sheet on a real document", () => {
       }
     });
     visited = [];
+    barred = signal("");
     const presence = { moveTo: (_facet: string, entity: string, field: string) => visited.push(`${entity}/${field}`) };
-    production = createProduction(info, new Api(""), new Map([["core", openDocument("core")], ["cues", cues]]), signal([]));
+    production = createProduction(info, new Api(""), new Map([["core", openDocument("core")], ["cues", cues]]), signal([]), barred);
     sheet = createSheet(production, presence as unknown as Presence, facet);
   });
 
@@ -112,9 +114,47 @@ describe("a sheet on a real document", () => {
     sheet.editing.type("7");
     remotely((map) => map.set("c5/up", 4));
     expect(sheet.editing.commit()).toBe(false);
-    expect(sheet.editing.draft.value?.problem).toContain("just set 4");
+    expect(sheet.editing.draft.value?.problem).toContain("just set “4”");
+    expect(sheet.editing.commit(false)).toBe(false);
+    expect(doc.getMap("cues.cue").get("c5/up")).toBe(4);
     expect(sheet.editing.commit()).toBe(true);
     expect(doc.getMap("cues.cue").get("c5/up")).toBe(7);
+  });
+
+  it("keeps what is typed in sight when others take its row away, and writes nothing where nobody sees it", () => {
+    sheet.filterBy("LX");
+    sheet.select(at(1, 2));
+    sheet.editing.begin("replace", "Blackout");
+    remotely((map) => map.set("c42/list", "SND"));
+    expect(text("number")).toEqual(["5", "43", "42"]);
+    remotely((map) => map.set("c42", null));
+    expect(text("number")).toEqual(["5", "42", "43"]);
+    expect([sheet.total.value, sheet.title("c42")]).toEqual([3, "LX 42"]);
+    expect(sheet.editing.draft.value).toMatchObject({ text: "Blackout", problem: expect.stringContaining("deleted this row") as string });
+    expect(sheet.editing.commit()).toBe(false);
+    expect(sheet.editing.commit()).toBe(false);
+    expect(doc.getMap("cues.cue").has("c42/label")).toBe(false);
+    sheet.editing.type("Blackout!");
+    expect(sheet.editing.draft.value?.problem).toContain("deleted this row");
+    expect(sheet.editing.unsaved()).toBe(true);
+    sheet.editing.cancel();
+    expect(text("number")).toEqual(["5", "43"]);
+    expect(sheet.editing.unsaved()).toBe(false);
+  });
+
+  it("writes nothing for who may no longer change anything", () => {
+    sheet.select(at(0, 2));
+    sheet.editing.begin("replace", "Dawn");
+    barred.value = "This device was removed.";
+    expect(sheet.editing.commit()).toBe(false);
+    expect(sheet.editing.draft.value?.problem).toContain("was removed");
+    expect(doc.getMap("cues.cue").has("c5/label")).toBe(false);
+  });
+
+  it("says what of a pasted block has no column", () => {
+    sheet.select(at(0, 3));
+    sheet.editing.paste("5\tnote\tlost\t");
+    expect(notice.value?.text).toBe("One cell wasn’t pasted. There is no column for it.");
   });
 
   it("adds a row after the cursor with the number in between, whole in one undo", () => {

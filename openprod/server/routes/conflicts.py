@@ -9,7 +9,7 @@ import msgspec
 from openprod.core.conflicts import Conflict
 from openprod.engine.events import Receipt
 from openprod.engine.resolve import UNSET
-from openprod.errors import InputError, Stale
+from openprod.errors import InputError, NotFound, Stale
 from openprod.server.calls import Asked, Call
 from openprod.server.errors import refuse
 from openprod.server.payloads import (
@@ -69,8 +69,12 @@ async def reopen(asked: Asked) -> dict[str, Any]:
 
 
 async def _decided(asked: Asked, id: str, receipt: Receipt) -> dict[str, Any]:
-    present = await asked.workspace.conflict(id)
-    return {**msgspec.to_builtins(receipt), "conflict": present.to_json()}
+    try:
+        present = (await asked.workspace.conflict(id)).to_json()
+    except NotFound:
+        # Something restored and that taken back: what remains is a disagreement about its fields.
+        present = None
+    return {**msgspec.to_builtins(receipt), "conflict": present}
 
 
 CALLS = (

@@ -14,13 +14,19 @@ type Field = HTMLInputElement | HTMLTextAreaElement;
 
 export function CellEditor({ draft, column, grid }: Props): JSX.Element {
   const field = useRef<Field | null>(null);
+  const said = useRef<HTMLDivElement | null>(null);
   const left = useRef(false);
   useLayoutEffect(() => {
     const element = field.current;
     if (element === null) return;
     element.focus({ preventScroll: true });
-    element.setSelectionRange(element.value.length, element.value.length);
-  }, []);
+    element.setSelectionRange(draft.mode === "compose" ? 0 : element.value.length, element.value.length);
+  }, [draft.mode]);
+  useLayoutEffect(() => {
+    // Both are larger than the cell: at the edge of the sheet they would stand outside it.
+    const shown = said.current ?? field.current;
+    shown?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }, [draft.problem]);
 
   const leave = (then: Parameters<GridProps["onCommit"]>[0]): void => {
     left.current = true;
@@ -39,7 +45,7 @@ export function CellEditor({ draft, column, grid }: Props): JSX.Element {
     else if (key === "Escape") {
       left.current = true;
       grid.onCancel();
-    } else if (draft.mode === "replace" && (key === "ArrowUp" || key === "ArrowDown") && column.choices.length === 0) {
+    } else if (draft.mode !== "edit" && (key === "ArrowUp" || key === "ArrowDown") && column.choices.length === 0) {
       leave(key === "ArrowUp" ? "enterBack" : "enter");
     } else return;
     event.preventDefault();
@@ -86,7 +92,7 @@ export function CellEditor({ draft, column, grid }: Props): JSX.Element {
         </datalist>
       )}
       {draft.problem !== "" && (
-        <div class="editor-problem" id="editor-problem" role="alert">
+        <div ref={said} class="editor-problem" id="editor-problem" role="alert">
           {draft.problem}
         </div>
       )}

@@ -4,7 +4,7 @@
  */
 import { defaultRangeExtractor, type Range as InView } from "@tanstack/virtual-core";
 import type { JSX, TargetedClipboardEvent, TargetedKeyboardEvent, TargetedPointerEvent } from "preact";
-import { useCallback, useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
+import { useCallback, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { advance, at, extendTo, move, rangeOf, type Cell, type Extent } from "../../domain/selection";
 import { GridHead } from "./GridHead";
 import { GridRow } from "./GridRow";
@@ -66,7 +66,8 @@ export function Grid(props: GridProps): JSX.Element {
   }, [selection, frozen, rows.length, vertical, horizontal]);
 
   const wasEditing = useRef(false);
-  useEffect(() => {
+  // Before the next key comes: an effect that waits for a frame loses what is typed until then.
+  useLayoutEffect(() => {
     if (wasEditing.current && draft === null && (document.activeElement === document.body || document.activeElement === null)) {
       scroller.current?.focus({ preventScroll: true });
     }
@@ -85,7 +86,8 @@ export function Grid(props: GridProps): JSX.Element {
     if (command === null) return;
     const boolean = columns[active.col]?.type === "boolean";
     if (command.do === "advance" && command.by === "tab" && leaves(active, command.back, extent())) return;
-    event.preventDefault();
+    // What an input method composes goes to whatever has the focus once this key was handled.
+    if (command.do !== "compose") event.preventDefault();
     if (command.do === "move") props.onSelect(move(selection, command.way, extent(), command.extend));
     else if (command.do === "advance") props.onSelect(advance(selection, command.by, command.back, extent()));
     else if (command.do === "toggle" && !boolean) props.onCommand({ do: "replace", text: " " });
@@ -104,6 +106,9 @@ export function Grid(props: GridProps): JSX.Element {
     if (cell === null) return;
     if (draft !== null && !props.onCommit("stay")) {
       event.preventDefault();
+      // It may have been scrolled away: why nothing else can be done is said beside it.
+      vertical.scrollToIndex(active.row, { align: "auto" });
+      if (active.col >= frozen) horizontal.scrollToIndex(active.col - frozen, { align: "auto" });
       return;
     }
     scroller.current?.focus({ preventScroll: true });

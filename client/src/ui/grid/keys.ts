@@ -6,7 +6,7 @@ export type Command =
   | { readonly do: "advance"; readonly by: "tab" | "enter"; readonly back: boolean }
   | { readonly do: "edit" }
   | { readonly do: "replace"; readonly text: string }
-  | { readonly do: "clear" | "cancel" | "selectAll" | "undo" | "redo" | "addRow" | "open" | "sort" | "toggle" };
+  | { readonly do: "clear" | "cancel" | "selectAll" | "undo" | "redo" | "addRow" | "open" | "sort" | "toggle" | "compose" };
 
 const MOVES: Readonly<Record<string, readonly [plain: Move, withCtrl: Move]>> = {
   ArrowUp: ["up", "top"],
@@ -40,6 +40,9 @@ export function commandOf(event: KeyLike): Command | null {
       return { do: "clear" };
     case "Escape":
       return { do: "cancel" };
+    case "Process":
+    case "Dead":
+      return { do: "compose" };
     case " ":
       return { do: "toggle" };
     default:

@@ -11,7 +11,7 @@ export interface GridDraft {
   readonly field: string;
   readonly text: string;
   readonly problem: string;
-  readonly mode: "replace" | "edit";
+  readonly mode: "replace" | "compose" | "edit";
 }
 
 export interface GridProps {
