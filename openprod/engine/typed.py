@@ -100,7 +100,7 @@ class Typed:
 
     def _is_apart(self, apart: Apart, change: TextChangeRow, spans: list[SpanRow], end: _End) -> bool:
         other = end.change
-        if other.user == change.user or all(apart.saw(other, change, span) for span in spans):
+        if all(apart.saw(other, change, span) for span in spans):
             return False
         if change.whole and end.document == change.document:
             return not apart.whole(change).has_version(end.id[0], end.id[1])

@@ -108,6 +108,25 @@ def test_removed_while_away(tmp_path: Path) -> None:
     asyncio.run(check())
 
 
+def test_taken_away_and_typed_in_by_one_person_on_two_devices(tmp_path: Path) -> None:
+    """INV-LOSS-2: nobody can have meant both."""
+
+    async def check() -> None:
+        async with laptop(tmp_path / "w") as workspace:
+            desk, tablet = Program("alex", 50), Program("alex", 60)
+            await desk.sync(workspace)
+            await tablet.sync(workspace)
+            tablet.doc.get(f"text:{ROOT}/cue_42/notes", type=Text).insert(0, "typed on the train")
+            keys = ("cue_42", "cue_42/list", "cue_42/number", "cue_42/start")
+            await desk.send(workspace, desk.keys(dict.fromkeys(keys)))
+            await tablet.sync(workspace)
+            (conflict,) = await workspace.conflicts()
+            assert "was deleted by Alex while Alex typed in notes" in conflict.sentence
+            await usable(workspace)
+
+    asyncio.run(check())
+
+
 def test_a_facet_left_taken_away_can_still_come_back(tmp_path: Path) -> None:
     async def check() -> None:
         async with laptop(tmp_path / "w") as workspace:
