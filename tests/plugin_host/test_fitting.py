@@ -57,10 +57,37 @@ def test_what_is_newer_is_left_out_and_said_with_what_would_hang_on_it() -> None
     )
     (line,) = fitted.skipped
     assert line.why == (
-        "The production agreed to things 1.0, which doesn't know it: things.box (4), things.inside (2), "
+        "The production agreed to things 1.0, which doesn't know it, or no such value: things.box (4), things.inside (2), "
         "things.near/wide (2), things.thing/size (2), things.thing/story (1). Adopt things 1.1, then import again."
     )
 
 
 def test_names_that_were_agreed_to() -> None:
     assert known(("things.thing", "things.box"), ADOPTED.facets) == ("things.thing",)
+
+
+def test_a_value_that_the_agreed_schema_would_refuse_is_left_out_and_said() -> None:
+    adopted = Schema(
+        plugin="things",
+        version="1.0",
+        facets={"thing": Facet(fields={"state": Field(type="choice", choices=("new",))})},
+        edges={"near": Edge(properties={"far": Field(type="integer")})},
+    )
+    fitted = fit(
+        Proposal(
+            operations=(
+                CreateEntity(entity="a", facets={"things.thing": {"state": "new"}}),
+                CreateEntity(entity="b", facets={"things.thing": {"state": "lost"}}),
+                SetField(entity="a", facet="things.thing", field="state", value="lost"),
+                AddEdge(edge="things.near", source="a", target="b", properties={"far": 1.5}),
+            )
+        ),
+        adopted,
+        "1.1",
+    )
+    assert fitted.operations == (
+        CreateEntity(entity="a", facets={"things.thing": {"state": "new"}}),
+        CreateEntity(entity="b", facets={"things.thing": {}}),
+        AddEdge(edge="things.near", source="a", target="b", properties={}),
+    )
+    assert "no such value: things.near/far (1), things.thing/state (2)" in fitted.skipped[0].why
