@@ -30,8 +30,8 @@ def fit(proposal: Proposal, adopted: Schema, installed_version: str) -> Proposal
         return proposal
     names = ", ".join(f"{name} ({count})" for name, count in sorted(fitting.left_out.items()))
     why = (
-        f"The production agreed to {adopted.plugin} {adopted.version}, which doesn't know it, or no such value: {names}. "
-        f"Adopt {adopted.plugin} {installed_version}, then import again."
+        f"The production agreed to {adopted.plugin} {adopted.version}, which doesn't know it, or no such value: "
+        f"{names}. Adopt {adopted.plugin} {installed_version}, then import again."
     )
     return msgspec.structs.replace(
         proposal, operations=operations, skipped=(*proposal.skipped, Skipped("newer than what was adopted", why))
