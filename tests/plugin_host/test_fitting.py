@@ -57,8 +57,9 @@ def test_what_is_newer_is_left_out_and_said_with_what_would_hang_on_it() -> None
     )
     (line,) = fitted.skipped
     assert line.why == (
-        "The production agreed to things 1.0, which doesn't know it, or no such value: things.box (4), things.inside (2), "
-        "things.near/wide (2), things.thing/size (2), things.thing/story (1). Adopt things 1.1, then import again."
+        "The production agreed to things 1.0, which doesn't know it, or no such value: things.box (4), "
+        "things.inside (2), things.near/wide (2), things.thing/size (2), things.thing/story (1). "
+        "Adopt things 1.1, then import again."
     )
 
 
