@@ -92,3 +92,27 @@ def test_a_value_that_the_agreed_schema_would_refuse_is_left_out_and_said() -> N
         AddEdge(edge="things.near", source="a", target="b", properties={}),
     )
     assert "no such value: things.near/far (1), things.thing/state (2)" in fitted.skipped[0].why
+
+
+def test_what_an_older_importer_calls_otherwise_is_taken_under_its_present_name() -> None:
+    adopted = Schema(
+        plugin="things",
+        version="1.10",
+        facets={"thing": Facet(fields={"title": Field(was=("name",)), "size": Field(type="integer")})},
+    )
+    fitted = fit(
+        Proposal(
+            operations=(
+                CreateEntity(entity="a", facets={"things.thing": {"name": "A"}}),
+                SetField(entity="b", facet="things.thing", field="name", value="B"),
+                SetField(entity="b", facet="things.thing", field="weight", value="1"),
+            )
+        ),
+        adopted,
+        "1.9",
+    )
+    assert fitted.operations == (
+        CreateEntity(entity="a", facets={"things.thing": {"title": "A"}}),
+        SetField(entity="b", facet="things.thing", field="title", value="B"),
+    )
+    assert fitted.skipped[0].why.endswith("things.thing/weight (1). Install things 1.10 here, then import again.")
