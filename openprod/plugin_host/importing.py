@@ -55,16 +55,30 @@ def _checked(manifest: Manifest, importer: Importer, proposal: object) -> Propos
     """Hold the importer to what its plugin declares: it adds and changes its own data, and nothing else."""
     if not isinstance(proposal, Proposal):
         raise _fault(manifest, importer, "it returned no proposal")
+    if fault := malformed(proposal):
+        raise _fault(manifest, importer, fault)
     for operation in proposal.operations:
         try:
             wrong = _wrong(manifest, operation)
         except LimitExceeded:
             raise  # the file's doing, not the importer's
         except OpenprodError as error:
-            wrong = error.sentence
+            wrong = error.sentence.rstrip(".")
         if wrong:
             raise _fault(manifest, importer, wrong)
     return proposal
+
+
+def malformed(proposal: Proposal) -> str:
+    """What is wrong with the parts of a proposal that a plugin's code made, "" when nothing is."""
+    operations: object = proposal.operations
+    if not isinstance(operations, tuple | list):
+        return "its operations are no tuple"
+    try:
+        msgspec.convert(msgspec.to_builtins(msgspec.structs.replace(proposal, operations=())), Proposal)
+    except (msgspec.ValidationError, TypeError, ValueError) as error:
+        return f"it isn't as proposals are ({error})"
+    return ""
 
 
 def _wrong(manifest: Manifest, operation: Operation) -> str:

@@ -38,6 +38,12 @@ def proposing(operation: str) -> str:
 
 FAULTS = {
     "raises": "    raise KeyError('x')",
+    "ends the program": "    raise SystemExit(3)",
+    "interrupts the program": "    raise KeyboardInterrupt",
+    "no operations": "    return Proposal(operations=5)",
+    "counts that are no JSON": "    return Proposal(counts={'a': object()})",
+    "a line that is no text": "    return Proposal(summary=(1,))",
+    "a note that is none": "    return Proposal(skipped=('row 1',))",
     "returns nothing": "    return None",
     "endless recursion": "    return plan(source, snapshot)",
     "deletes": proposing('DeleteEntity(entity="e")'),
@@ -87,7 +93,9 @@ def test_an_importers_own_refusal_passes_through(make_plugin: MakePlugin) -> Non
         run(make_plugin, job)
 
 
-@pytest.mark.parametrize("job", ["import nothing_of_that_name\n", "def plan(:\n", "other = 1\n"])
+@pytest.mark.parametrize(
+    "job", ["import nothing_of_that_name\n", "import sys\nsys.exit(3)\n", "def plan(:\n", "other = 1\n"]
+)
 def test_code_that_does_not_load_is_the_plugins_fault(make_plugin: MakePlugin, job: str) -> None:
     with pytest.raises(InvalidManifest, match="things"):
         run(make_plugin, job)
