@@ -6,8 +6,12 @@ from typing import Any, Final
 
 import msgspec
 
+from openprod.core import evolution
+from openprod.core.schema import Schema
+
 KINDS: Final = ("field", "edit-delete", "duplicate", "cardinality", "semantic", "schema", "invalid", "text-overlap")
 STATUSES: Final = ("open", "resolved", "overtaken")
+DIFFERENCES_SHOWN_MAX: Final = 5
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,7 +129,20 @@ def schema_sentence(what: str, candidates: tuple[Candidate, ...], *, decided: De
         else f"{candidate.author} adopted {_definition(candidate.value)}"
         for candidate in candidates
     )
-    return f"{what}: {said} without seeing each other. Choose which one holds; the data of both are kept."
+    otherwise = _apart(candidates)
+    return f"{what}: {said} without seeing each other.{otherwise} Choose which one holds; the data of both are kept."
+
+
+def _apart(candidates: tuple[Candidate, ...]) -> str:
+    """What two schemas have otherwise, which their versions don't tell: both may be called 2."""
+    try:
+        first, second = (Schema.from_record(candidate.value) for candidate in candidates)
+    except (ValueError, msgspec.ValidationError):
+        return ""
+    found = [change.sentence for change in evolution.changes(first, second)]
+    more = f" And {len(found) - DIFFERENCES_SHOWN_MAX} more." if len(found) > DIFFERENCES_SHOWN_MAX else ""
+    said = " ".join(found[:DIFFERENCES_SHOWN_MAX]) + more
+    return f" From the first to the second: {said}" if said else ""
 
 
 def _definition(value: Any) -> str:

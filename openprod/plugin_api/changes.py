@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeAlias
 
 from openprod.core.operations import AddEdge, CreateEntity, Operation, SetEdgeProperty, SetField
 from openprod.core.values import canonical
+from openprod.plugin_api.identity import entity_id
 from openprod.plugin_api.snapshot import Snapshot
 
 Outcome: TypeAlias = Literal["created", "changed", "unchanged"]
@@ -48,7 +49,9 @@ class Changes:
         source, target = self._snapshot.survivor(source), self._snapshot.survivor(target)
         identifier = self._links[edge].get((source, target))
         if identifier is None:
-            self._operations.append(AddEdge(edge=edge, source=source, target=target, properties=wanted))
+            # Used where the schema doesn't say the id: the same on every laptop that reads the same row.
+            own = entity_id("edge", self._snapshot.workspace, edge, f"{source}/{target}")
+            self._operations.append(AddEdge(edge=edge, id=own, source=source, target=target, properties=wanted))
             self._links[edge][source, target] = ""
         elif identifier:
             present = self._snapshot.edges(edge)[identifier].properties

@@ -29,7 +29,7 @@ def load_function(manifest: Manifest, file: str, function: str) -> Callable[...,
     module_name = f"{_package(manifest)}.{file.removesuffix('.py').replace('/', '.')}"
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InvalidManifest(
             f"The plugin “{manifest.name}” can't be used: {file} doesn't load ({describe(error, manifest.folder)}).",
             hint="Install the plugin again, or tell its author.",
@@ -41,7 +41,15 @@ def load_function(manifest: Manifest, file: str, function: str) -> Callable[...,
             hint="Correct “entry” in its plugin.toml.",
         )
     loaded: Callable[..., Any] = found
-    return loaded
+
+    def called(*given: Any) -> Any:
+        try:
+            return loaded(*given)
+        except (SystemExit, KeyboardInterrupt) as error:
+            # They would end the node, and with it everybody's work.
+            raise RuntimeError(f"it raised {type(error).__name__}").with_traceback(error.__traceback__) from error
+
+    return called
 
 
 def describe(error: BaseException, folder: Path) -> str:

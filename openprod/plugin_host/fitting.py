@@ -1,4 +1,4 @@
-"""Holds an importer's proposal to the schema that the workspace agreed to, which may be older than the one installed.
+"""Holds an importer's proposal to the schema that the workspace agreed to, which may be another than the one installed.
 
 What that schema doesn't know is left out and said, instead of the whole import being refused.
 """
@@ -11,9 +11,11 @@ from typing import Any
 
 import msgspec
 
+from openprod.core import validity
+from openprod.core.evolution import continues, version_key
 from openprod.core.operations import AddEdge, AttachFacet, CreateEntity, EditText, Operation, SetEdgeProperty, SetField
 from openprod.core.proposals import Proposal, Skipped
-from openprod.core.schema import Schema
+from openprod.core.schema import Field, Schema
 
 
 def known(names: tuple[str, ...], declared: Mapping[str, Any]) -> tuple[str, ...]:
@@ -22,19 +24,24 @@ def known(names: tuple[str, ...], declared: Mapping[str, Any]) -> tuple[str, ...
 
 
 def fit(proposal: Proposal, adopted: Schema, installed_version: str) -> Proposal:
-    """The proposal without what ``adopted`` doesn't know; a line in ``skipped`` names it and what to do."""
+    """The proposal as ``adopted`` calls it, without what that doesn't know: a line in ``skipped`` names this."""
     fitting = _Fitting(adopted)
     operations = tuple(kept for one in proposal.operations if (kept := fitting.operation(one)) is not None)
-    if not fitting.left_out:
+    if operations == proposal.operations:
         return proposal
+    fitted = msgspec.structs.replace(proposal, operations=operations)
+    if not fitting.left_out:
+        return fitted
     names = ", ".join(f"{name} ({count})" for name, count in sorted(fitting.left_out.items()))
+    if version_key(installed_version) < version_key(adopted.version):
+        then = f"Install {adopted.plugin} {adopted.version} here"
+    else:
+        then = f"Adopt {adopted.plugin} {installed_version}"
     why = (
-        f"The production agreed to {adopted.plugin} {adopted.version}, which doesn't know it: {names}. "
-        f"Adopt {adopted.plugin} {installed_version}, then import again."
+        f"The production agreed to {adopted.plugin} {adopted.version}, which doesn't know it, or no such value: "
+        f"{names}. {then}, then import again."
     )
-    return msgspec.structs.replace(
-        proposal, operations=operations, skipped=(*proposal.skipped, Skipped("newer than what was adopted", why))
-    )
+    return msgspec.structs.replace(fitted, skipped=(*proposal.skipped, Skipped("otherwise than what was adopted", why)))
 
 
 class _Fitting:
@@ -54,13 +61,14 @@ class _Fitting:
             kept = self._facet(one.facet)
             return msgspec.structs.replace(one, fields=self._fields(one.facet, one.fields)) if kept else None
         if isinstance(one, SetField | EditText):
-            return one if self._facet(one.facet) and self._fields(one.facet, {one.field: None}) else None
+            written = self._fields(one.facet, {one.field: _new(one)}) if self._facet(one.facet) else {}
+            return next((msgspec.structs.replace(one, field=field) for field in written), None)
         if isinstance(one, AddEdge):
             if not self._edge(one.edge) or {one.source, one.target} & self._gone:
                 return None
             return msgspec.structs.replace(one, properties=self._properties(one.edge, one.properties))
         if isinstance(one, SetEdgeProperty):
-            return one if self._edge(one.edge) and self._properties(one.edge, {one.property: None}) else None
+            return one if self._edge(one.edge) and self._properties(one.edge, {one.property: one.value}) else None
         return one
 
     def _facet(self, facet: str) -> bool:
@@ -70,14 +78,26 @@ class _Fitting:
         return self._said(edge, edge.partition(".")[2] in self._schema.edges)
 
     def _fields(self, facet: str, fields: Mapping[str, Any]) -> dict[str, Any]:
-        declared = self._schema.facets[facet.partition(".")[2]].fields
-        return {name: value for name, value in fields.items() if self._said(f"{facet}/{name}", name in declared)}
+        """Under the names that the schema has for them by now."""
+        declared = self._schema.facets[facet.partition(".")[2]]
+        named = {continues(declared, name) or name: value for name, value in fields.items()}
+        return self._known(facet, declared.fields, named)
 
     def _properties(self, edge: str, properties: Mapping[str, Any]) -> dict[str, Any]:
-        declared = self._schema.edges[edge.partition(".")[2]].properties
-        return {name: value for name, value in properties.items() if self._said(f"{edge}/{name}", name in declared)}
+        return self._known(edge, self._schema.edges[edge.partition(".")[2]].properties, properties)
+
+    def _known(self, where: str, declared: Mapping[str, Field], written: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            name: value
+            for name, value in written.items()
+            if self._said(f"{where}/{name}", name in declared and not validity.fault(declared[name], value))
+        }
 
     def _said(self, name: str, is_known: bool) -> bool:
         if not is_known:
             self.left_out[name] += 1
         return is_known
+
+
+def _new(one: SetField | EditText) -> Any:
+    return one.value if isinstance(one, SetField) else one.insert

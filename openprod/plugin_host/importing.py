@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
-from openprod.core import values
+from openprod.core import validity, values
 from openprod.core.operations import AddEdge, AttachFacet, CreateEntity, EditText, Operation, SetEdgeProperty, SetField
 from openprod.core.proposals import Proposal
+from openprod.core.schema import TEXT_TYPES, Field
 from openprod.errors import InvalidFile, LimitExceeded, OpenprodError
 from openprod.plugin_api.snapshot import Snapshot
 from openprod.plugin_api.source import Source
@@ -52,16 +55,30 @@ def _checked(manifest: Manifest, importer: Importer, proposal: object) -> Propos
     """Hold the importer to what its plugin declares: it adds and changes its own data, and nothing else."""
     if not isinstance(proposal, Proposal):
         raise _fault(manifest, importer, "it returned no proposal")
+    if fault := malformed(proposal):
+        raise _fault(manifest, importer, fault)
     for operation in proposal.operations:
         try:
             wrong = _wrong(manifest, operation)
         except LimitExceeded:
             raise  # the file's doing, not the importer's
         except OpenprodError as error:
-            wrong = error.sentence
+            wrong = error.sentence.rstrip(".")
         if wrong:
             raise _fault(manifest, importer, wrong)
     return proposal
+
+
+def malformed(proposal: Proposal) -> str:
+    """What is wrong with the parts of a proposal that a plugin's code made, "" when nothing is."""
+    operations: object = proposal.operations
+    if not isinstance(operations, tuple | list):
+        return "its operations are no tuple"
+    try:
+        msgspec.convert(msgspec.to_builtins(msgspec.structs.replace(proposal, operations=())), Proposal)
+    except (msgspec.ValidationError, TypeError, ValueError) as error:
+        return f"it isn't as proposals are ({error})"
+    return ""
 
 
 def _wrong(manifest: Manifest, operation: Operation) -> str:
@@ -75,23 +92,34 @@ def _wrong(manifest: Manifest, operation: Operation) -> str:
     if isinstance(operation, EditText):
         return _fields(manifest, operation.facet, {operation.field: operation.insert})
     if isinstance(operation, AddEdge):
-        for name, value in operation.properties.items():
-            values.check(value, where=name)
-        return "" if operation.edge in manifest.edges else f"it writes {operation.edge}, which isn't its own"
+        return _properties(manifest, operation.edge, operation.properties)
     if isinstance(operation, SetEdgeProperty):
-        values.check(operation.value, where=operation.property)
-        return "" if operation.edge in manifest.edges else f"it writes {operation.edge}, which isn't its own"
+        return _properties(manifest, operation.edge, {operation.property: operation.value})
     return f"importers may not propose {type(operation).__name__}"
 
 
 def _fields(manifest: Manifest, facet: str, fields: dict[str, object]) -> str:
     if manifest.schema is None or facet not in manifest.facets:
         return f"it writes {facet}, which isn't its own"
-    declared = manifest.schema.facets[facet.partition(".")[2]].fields
-    for name, value in fields.items():
+    return _values(facet, manifest.schema.facets[facet.partition(".")[2]].fields, fields)
+
+
+def _properties(manifest: Manifest, edge: str, properties: dict[str, object]) -> str:
+    if manifest.schema is None or edge not in manifest.edges:
+        return f"it writes {edge}, which isn't its own"
+    return _values(edge, manifest.schema.edges[edge.partition(".")[2]].properties, properties)
+
+
+def _values(where: str, declared: Mapping[str, Field], written: Mapping[str, object]) -> str:
+    for name, value in written.items():
         if name not in declared:
-            return f"it writes {facet}/{name}, which its schema doesn't declare"
+            return f"it writes {where}/{name}, which its schema doesn't declare"
         values.check(value, where=name)
+        fault = validity.fault(declared[name], value)
+        if declared[name].type in TEXT_TYPES and not isinstance(value, str | None):
+            fault = "isn't text"
+        if fault:
+            return f"its value “{str(value)[:80]}” for {where}/{name} {fault}"
     return ""
 
 

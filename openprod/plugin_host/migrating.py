@@ -29,6 +29,7 @@ from openprod.core.values import check
 from openprod.errors import InvalidManifest, LimitExceeded, OpenprodError
 from openprod.plugin_api.snapshot import Snapshot
 from openprod.plugin_host.code import describe, load_function
+from openprod.plugin_host.importing import malformed
 from openprod.plugin_host.manifest import Manifest, Migration
 from openprod.plugin_host.previewing import SHOWN_MAX, FieldChange, field_changes
 
@@ -73,6 +74,8 @@ def plan_migration(
         raise _fault(manifest, f"it stopped ({describe(error, manifest.folder)})") from error
     if not isinstance(proposal, Proposal):
         raise _fault(manifest, "it returned no proposal")
+    if fault := malformed(proposal):
+        raise _fault(manifest, fault)
     for operation in proposal.operations:
         try:
             wrong = _wrong(manifest.schema, operation)

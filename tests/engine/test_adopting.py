@@ -268,6 +268,20 @@ def test_two_versions_at_once_are_a_conflict_and_lose_nothing(tmp_path: Path, ch
     asyncio.run(check())
 
 
+def test_two_of_one_version_are_told_apart_by_what_they_declare(tmp_path: Path) -> None:
+    async def check() -> None:
+        async with two_laptops(tmp_path, ONE) as (alex, jordan):
+            await alex.adopt([version("2", colour=Field(type="color"))])
+            await jordan.adopt([version("2", colour=Field(type="integer"))])
+            await exchange(tmp_path, alex, jordan)
+            [conflict] = await alex.conflicts()
+            types = [one.value["facets"]["thing"]["fields"]["colour"]["type"] for one in conflict.candidates]
+            assert f"“colour” was {types[0]} and is {types[1]}" in conflict.sentence
+            assert conflict.sentence == (await jordan.conflicts())[0].sentence
+
+    asyncio.run(check())
+
+
 def test_dropping_while_another_goes_on_is_a_conflict(tmp_path: Path) -> None:
     async def check() -> None:
         async with two_laptops(tmp_path, ONE) as (alex, jordan):

@@ -57,10 +57,62 @@ def test_what_is_newer_is_left_out_and_said_with_what_would_hang_on_it() -> None
     )
     (line,) = fitted.skipped
     assert line.why == (
-        "The production agreed to things 1.0, which doesn't know it: things.box (4), things.inside (2), "
-        "things.near/wide (2), things.thing/size (2), things.thing/story (1). Adopt things 1.1, then import again."
+        "The production agreed to things 1.0, which doesn't know it, or no such value: things.box (4), "
+        "things.inside (2), things.near/wide (2), things.thing/size (2), things.thing/story (1). "
+        "Adopt things 1.1, then import again."
     )
 
 
 def test_names_that_were_agreed_to() -> None:
     assert known(("things.thing", "things.box"), ADOPTED.facets) == ("things.thing",)
+
+
+def test_a_value_that_the_agreed_schema_would_refuse_is_left_out_and_said() -> None:
+    adopted = Schema(
+        plugin="things",
+        version="1.0",
+        facets={"thing": Facet(fields={"state": Field(type="choice", choices=("new",))})},
+        edges={"near": Edge(properties={"far": Field(type="integer")})},
+    )
+    fitted = fit(
+        Proposal(
+            operations=(
+                CreateEntity(entity="a", facets={"things.thing": {"state": "new"}}),
+                CreateEntity(entity="b", facets={"things.thing": {"state": "lost"}}),
+                SetField(entity="a", facet="things.thing", field="state", value="lost"),
+                AddEdge(edge="things.near", source="a", target="b", properties={"far": 1.5}),
+            )
+        ),
+        adopted,
+        "1.1",
+    )
+    assert fitted.operations == (
+        CreateEntity(entity="a", facets={"things.thing": {"state": "new"}}),
+        CreateEntity(entity="b", facets={"things.thing": {}}),
+        AddEdge(edge="things.near", source="a", target="b", properties={}),
+    )
+    assert "no such value: things.near/far (1), things.thing/state (2)" in fitted.skipped[0].why
+
+
+def test_what_an_older_importer_calls_otherwise_is_taken_under_its_present_name() -> None:
+    adopted = Schema(
+        plugin="things",
+        version="1.10",
+        facets={"thing": Facet(fields={"title": Field(was=("name",)), "size": Field(type="integer")})},
+    )
+    fitted = fit(
+        Proposal(
+            operations=(
+                CreateEntity(entity="a", facets={"things.thing": {"name": "A"}}),
+                SetField(entity="b", facet="things.thing", field="name", value="B"),
+                SetField(entity="b", facet="things.thing", field="weight", value="1"),
+            )
+        ),
+        adopted,
+        "1.9",
+    )
+    assert fitted.operations == (
+        CreateEntity(entity="a", facets={"things.thing": {"title": "A"}}),
+        SetField(entity="b", facet="things.thing", field="title", value="B"),
+    )
+    assert fitted.skipped[0].why.endswith("things.thing/weight (1). Install things 1.10 here, then import again.")

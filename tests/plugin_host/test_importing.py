@@ -38,12 +38,26 @@ def proposing(operation: str) -> str:
 
 FAULTS = {
     "raises": "    raise KeyError('x')",
+    "ends the program": "    raise SystemExit(3)",
+    "interrupts the program": "    raise KeyboardInterrupt",
+    "no operations": "    return Proposal(operations=5)",
+    "counts that are no JSON": "    return Proposal(counts={'a': object()})",
+    "a line that is no text": "    return Proposal(summary=(1,))",
+    "a note that is none": "    return Proposal(skipped=('row 1',))",
     "returns nothing": "    return None",
     "endless recursion": "    return plan(source, snapshot)",
     "deletes": proposing('DeleteEntity(entity="e")'),
     "another plugin's edge": proposing('AddEdge(edge="a.b", source="c", target="d")'),
     "another plugin's facet": proposing('SetField(entity="e", facet="a.b", field="c", value=1)'),
     "a field not declared": proposing('SetField(entity="e", facet="things.thing", field="c", value=1)'),
+    "a value that doesn't fit": proposing('SetField(entity="e", facet="things.thing", field="number", value="ten")'),
+    "a number as a text": proposing('CreateEntity(entity="e", facets={"things.thing": {"notes": 1}})'),
+    "a property that isn't declared": proposing(
+        'AddEdge(edge="things.placed_in", source="a", target="b", properties={"c": 1})'
+    ),
+    "a property that doesn't fit": proposing(
+        'SetEdgeProperty(edge="things.placed_in", id="a", property="order", value="x")'
+    ),
     "no JSON": proposing('SetField(entity="e", facet="things.thing", field="number", value={1})'),
 }
 
@@ -55,6 +69,13 @@ def test_an_importer_that_misbehaves_is_a_plain_error(make_plugin: MakePlugin, b
         run(make_plugin, job)
     assert "things 1.2.0" in refused.value.hint
     assert "Traceback" not in refused.value.sentence + refused.value.hint
+
+
+def test_a_value_that_does_not_fit_is_named_before_anything_is_applied(make_plugin: MakePlugin) -> None:
+    job = JOB.replace('{"number": row.cell(0)', '{"number": "about ten"')
+    with pytest.raises(InvalidFile) as refused:
+        run(make_plugin, job)
+    assert "its value “about ten” for things.thing/number isn't a decimal number" in refused.value.sentence
 
 
 def test_the_hint_says_where_the_importer_stopped(make_plugin: MakePlugin) -> None:
@@ -72,7 +93,9 @@ def test_an_importers_own_refusal_passes_through(make_plugin: MakePlugin) -> Non
         run(make_plugin, job)
 
 
-@pytest.mark.parametrize("job", ["import nothing_of_that_name\n", "def plan(:\n", "other = 1\n"])
+@pytest.mark.parametrize(
+    "job", ["import nothing_of_that_name\n", "import sys\nsys.exit(3)\n", "def plan(:\n", "other = 1\n"]
+)
 def test_code_that_does_not_load_is_the_plugins_fault(make_plugin: MakePlugin, job: str) -> None:
     with pytest.raises(InvalidManifest, match="things"):
         run(make_plugin, job)

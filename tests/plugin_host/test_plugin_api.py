@@ -95,5 +95,5 @@ def test_edges_are_drawn_once_and_their_properties_compared() -> None:
     changes.link("a.in", "t2", "r1")
     assert changes.operations == (
         SetEdgeProperty(edge="a.in", id="e1", property="order", value=2),
-        AddEdge(edge="a.in", source="t2", target="r1"),
+        AddEdge(edge="a.in", id=entity_id("edge", "w", "a.in", "t2/r1"), source="t2", target="r1"),
     )

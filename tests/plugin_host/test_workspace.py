@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from openprod.core.operations import DeleteEntity
+from openprod.core.operations import AddEdge, DeleteEntity
+from openprod.core.schema import Edge, Facet, Schema
 from openprod.engine import identity
 from openprod.engine.workspace import Workspace
+from openprod.plugin_api import Changes
 from openprod.plugin_host.importing import plan_import
 from openprod.plugin_host.registry import Registry
 from openprod.plugin_host.sample import load_sample
@@ -107,5 +109,22 @@ def test_somebody_imported_apart_from_two_kinds_of_files_is_a_duplicate(tmp_path
             (conflict,) = await one.conflicts()
             assert conflict.kind == "duplicate"
             assert "“Bo Li”" in conflict.sentence
+
+    asyncio.run(check())
+
+
+def test_a_relation_that_may_be_there_more_than_once_can_be_imported(tmp_path: Path) -> None:
+    schema = Schema(plugin="things", version="1", facets={"thing": Facet()}, edges={"near": Edge(source="thing")})
+
+    async def check() -> None:
+        await Workspace.create(tmp_path / "show", name="Show", schemas=[schema])
+        async with Workspace.open(tmp_path / "show") as workspace:
+            for drawn in (1, 0):
+                changes = Changes(await take_snapshot(workspace, ["things.thing"], ["things.near"]))
+                for thing in ("a", "b"):
+                    changes.put(thing, "things.thing", {})
+                changes.link("things.near", "a", "b")
+                assert sum(isinstance(one, AddEdge) for one in changes.operations) == drawn
+                await workspace.commit(changes.operations)
 
     asyncio.run(check())
