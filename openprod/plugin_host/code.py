@@ -12,7 +12,7 @@ import importlib
 import sys
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -44,7 +44,8 @@ def load_function(manifest: Manifest, file: str, function: str) -> Callable[...,
 
     def called(*given: Any) -> Any:
         try:
-            return loaded(*given)
+            with redirect_stdout(sys.stderr):  # what it prints is no part of an answer
+                return loaded(*given)
         except (SystemExit, KeyboardInterrupt) as error:
             # They would end the node, and with it everybody's work.
             raise RuntimeError(f"it raised {type(error).__name__}").with_traceback(error.__traceback__) from error

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from openprod.core.operations import CreateEntity, SetField
+from openprod.core.schema import Schema
 from openprod.engine.workspace import Workspace
 from openprod.errors import InvalidManifest
 from openprod.plugin_host.registry import Registry
@@ -92,6 +93,20 @@ async def test_a_view_is_computed_anew_each_time(
         assert (then["rows"], then["as_of"]) == ([["A", 5], ["B", 0]], before)
         assert len(await workspace.log()) == 3  # looking writes nothing
         assert (await client.get("/derived/things.nothing")).status_code == 404
+
+
+async def test_a_view_of_another_version_than_the_adopted_one_says_so(
+    make_plugin: MakePlugin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async for client in shown(folder(make_plugin), tmp_path, monkeypatch):
+        workspace: Workspace = client.workspace  # type: ignore[attr-defined]
+        newer = workspace.schemas["things"].to_record()
+        newer["version"] = "2.0.0"
+        newer["facets"]["thing"]["fields"]["waits"] = {**newer["facets"]["thing"]["fields"].pop("wait"), "was": ["wait"]}
+        await workspace.adopt([Schema.from_record(newer)])
+        error = (await client.get("/derived/things.waits")).json()["error"]
+        assert "things 1.2.0's, and the production agreed to 2.0.0" in error["sentence"]
+        assert "install 2.0.0 here" in error["hint"]
 
 
 @pytest.mark.parametrize(

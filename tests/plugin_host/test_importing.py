@@ -101,6 +101,14 @@ def test_code_that_does_not_load_is_the_plugins_fault(make_plugin: MakePlugin, j
         run(make_plugin, job)
 
 
+def test_what_an_importer_prints_is_no_part_of_an_answer(
+    make_plugin: MakePlugin, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(make_plugin, JOB.replace("    changes = ", "    print('so far so good')\n    changes = ", 1))
+    said = capsys.readouterr()
+    assert (said.out, "so far so good" in said.err) == ("", True)
+
+
 def test_a_huge_file_is_refused_before_it_is_read(make_plugin: MakePlugin, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importing, "FILE_BYTES_MAX", 4)
     with pytest.raises(LimitExceeded):

@@ -8,6 +8,7 @@ from typing import Any
 from anyio import to_thread
 
 from openprod.core import queries
+from openprod.errors import InputError
 from openprod.plugin_api.derived import Derived
 from openprod.plugin_host.code import describe, load_function
 from openprod.plugin_host.deriving import compute
@@ -23,7 +24,17 @@ async def show(asked: Asked) -> dict[str, Any]:
     query = queries.parse(view.query)
     if request.as_of is not None:
         query = replace(query, as_of=request.as_of)
-    answer = await asked.workspace.query(query, allowed=allowed(asked))
+    try:
+        answer = await asked.workspace.query(query, allowed=allowed(asked))
+    except InputError as error:
+        adopted = asked.workspace.schemas.get(manifest.name)
+        if adopted is None or adopted.version == manifest.version:
+            raise
+        raise InputError(
+            f"The view “{view.label}” is {manifest.name} {manifest.version}'s, and the production agreed to "
+            f"{adopted.version}: {error.sentence}",
+            hint=f"Use one version: install {adopted.version} here, or adopt {manifest.version}.",
+        ) from None
 
     def run() -> Derived:
         function = load_function(manifest, view.module, view.function)
