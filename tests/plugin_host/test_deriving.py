@@ -102,7 +102,10 @@ async def test_a_view_of_another_version_than_the_adopted_one_says_so(
         workspace: Workspace = client.workspace  # type: ignore[attr-defined]
         newer = workspace.schemas["things"].to_record()
         newer["version"] = "2.0.0"
-        newer["facets"]["thing"]["fields"]["waits"] = {**newer["facets"]["thing"]["fields"].pop("wait"), "was": ["wait"]}
+        newer["facets"]["thing"]["fields"]["waits"] = {
+            **newer["facets"]["thing"]["fields"].pop("wait"),
+            "was": ["wait"],
+        }
         await workspace.adopt([Schema.from_record(newer)])
         error = (await client.get("/derived/things.waits")).json()["error"]
         assert "things 1.2.0's, and the production agreed to 2.0.0" in error["sentence"]
