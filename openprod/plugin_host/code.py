@@ -9,20 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import io
-import logging
 import sys
 import traceback
 from collections.abc import Callable
-from contextlib import redirect_stdout, suppress
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from openprod.errors import InvalidManifest
 from openprod.plugin_host.manifest import LEFT_OUT, Manifest
-
-_log = logging.getLogger(__name__)
 
 
 def load_function(manifest: Manifest, file: str, function: str) -> Callable[..., Any]:
@@ -48,20 +44,12 @@ def load_function(manifest: Manifest, file: str, function: str) -> Callable[...,
 
     def called(*given: Any) -> Any:
         try:
-            with redirect_stdout(_Logged()):  # what it prints is no part of an answer
-                return loaded(*given)
+            return loaded(*given)
         except (SystemExit, KeyboardInterrupt) as error:
             # They would end the node, and with it everybody's work.
             raise RuntimeError(f"it raised {type(error).__name__}").with_traceback(error.__traceback__) from error
 
     return called
-
-
-class _Logged(io.TextIOBase):
-    def write(self, text: str) -> int:
-        if said := text.rstrip():
-            _log.info("a plugin printed: %s", said[:1000])
-        return len(text)
 
 
 def describe(error: BaseException, folder: Path) -> str:

@@ -117,3 +117,20 @@ async def carry(source: Workspace, target: Workspace, folder: Path) -> dict[str,
     }
     assert plan["closes"] == len(before - set(after))
     return plan
+
+
+async def shown(workspace: Workspace, field: str = "start") -> Any:
+    return (await workspace.entity("cue_42"))["facets"][ROOT].get(field)
+
+
+async def usable(workspace: Workspace) -> None:
+    """Everything that people look at still works, and follows from the log."""
+    for conflict in await workspace.conflicts("all", limit=-1):
+        assert conflict.sentence
+        assert len(conflict.sentence) < 2_000
+    for entity in ("cue_42",):
+        await workspace.entity(entity)
+        await workspace.history(entity)
+    await workspace.query({"facet": ROOT, "sort": ["start"]})
+    assert await workspace.rebuild() == await workspace.state_hash()
+    assert (await workspace.doctor())["healthy"]
