@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import threading
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -33,6 +34,7 @@ YEAR_MIN, YEAR_MAX = 1000, 9000
 """Outside these, clocks can't be moved to another zone, nor days counted on: such a date counts as none."""
 
 _ESCAPE: Final = re.compile(r"\\(.)")
+_READING: Final = threading.Lock()
 _OFTEN: Final = ("SECONDLY", "MINUTELY", "HOURLY")
 
 
@@ -48,13 +50,23 @@ def read(text: str, file_name: str = "") -> tuple[Component, ...]:
         raise InvalidFile(
             f"“{file_name}” isn't a calendar.", hint="A calendar file (.ics) begins with BEGIN:VCALENDAR."
         )
-    try:
-        found = icalendar.Calendar.from_ical(text, multiple=True)
-    except (ValueError, IndexError, KeyError, AttributeError, RecursionError) as error:
-        raise InvalidFile(
-            f"“{file_name}” isn't a calendar that can be read ({str(error)[:120] or type(error).__name__}).",
-            hint="Export it again as iCalendar (.ics) from the calendar it comes from.",
-        ) from error
+    with _READING:
+        # The library keeps the zones that files define, by name, for all files after them: another calendar may call
+        # other rules so. This makes it forget them.
+        icalendar.use_zoneinfo()  # type: ignore[no-untyped-call]
+        try:
+            return _read(text, file_name)
+        except (InvalidFile, LimitExceeded):
+            raise
+        except Exception as error:  # whatever the libraries stumble over
+            raise InvalidFile(
+                f"“{file_name}” isn't a calendar that can be read ({str(error)[:120] or type(error).__name__}).",
+                hint="Export it again as iCalendar (.ics) from the calendar it comes from.",
+            ) from error
+
+
+def _read(text: str, file_name: str) -> tuple[Component, ...]:
+    found = icalendar.Calendar.from_ical(text, multiple=True)
     calendars = [one for one in found if one.name == "VCALENDAR"]
     if not calendars:
         raise InvalidFile(
@@ -206,24 +218,19 @@ def occurrences(component: Component) -> Repetition:
     found = {_naive(start): start}
     for rule in component.all("RRULE"):
         try:
-            times = list(_ruled(start, rule.value))
+            ruled = list(_ruled(start, rule.value))
         except _Refused as refused:
             return Repetition((), str(refused))
-        except (ValueError, TypeError, OverflowError) as error:
+        except Exception as error:  # whatever the libraries stumble over
             return Repetition((), f"repeats by a rule that can't be read ({error})")
-        found |= {time: _like(start, time) for time in times}
+        found |= {time: _like(start, time) for time in ruled}
     for extra in component.all("RDATE"):
         for moment in extra.moments:
             found[_naive(_beside(start, moment))] = _beside(start, moment)
-    for left_out in component.all("EXDATE"):
-        for moment in left_out.moments:
-            beside = _beside(start, moment)
-            # Some programs leave out a day by its date alone.
-            gone = [
-                time for time in found if time == _naive(beside) or (not moment.time and time.date() == _day(moment))
-            ]
-            for time in gone:
-                del found[time]
+    left_out = [moment for one in component.all("EXDATE") for moment in one.moments]
+    times = {_naive(_beside(start, moment)) for moment in left_out}
+    days = {_day(moment) for moment in left_out if not moment.time}  # some programs leave out a day by its date alone
+    found = {time: moment for time, moment in found.items() if time not in times and time.date() not in days}
     if len(found) > OCCURRENCES_MAX:
         return Repetition((), f"repeats more than {OCCURRENCES_MAX:,} times")
     return Repetition(tuple(found[time] for time in sorted(found)))

@@ -11,6 +11,7 @@ from openprod.core.schema import Edge, Facet, Field, Schema
 from openprod.engine.workspace import Workspace
 from openprod.plugin_api import Revision, Snapshot
 from tests.engine.laptops import carry, identity, laptop
+from tests.seeds import fresh
 
 THINGS = Schema(
     plugin="things",
@@ -89,7 +90,7 @@ def test_what_two_made_apart_with_the_same_values_is_no_change_and_with_others_i
 
 def test_it_never_falls_and_is_the_same_wherever_the_same_is_known(tmp_path: Path) -> None:
     """INV-REVISION-1"""
-    seed = random.randrange(2**32)
+    seed = fresh("revisions")
     print(f"seed {seed}")
     made_by = random.Random(seed)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from typing import Any
 
@@ -13,6 +12,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from openprod.gateway import protocol
 from tests.gateway.serving import TIMEOUT_S, Served, peer, program
+from tests.seeds import fresh
 
 pytestmark = [pytest.mark.anyio, pytest.mark.interop]
 KINDS = ["y-websocket", "hocuspocus"]
@@ -90,8 +90,8 @@ async def test_a_burst_and_a_close_lose_nothing(served: Served, kind: str) -> No
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_program_that_flaps_neither_loses_nor_doubles(served: Served, kind: str) -> None:
-    seed = int(os.environ.get("SEED", random.randrange(2**32)))
-    print(f"SEED={seed}")
+    seed = fresh("programs.flapping")
+    print(f"seed {seed}")
     chance = random.Random(seed)
     wanted: dict[str, int] = {}
     async with program(served, kind) as one, program(served, kind, token="other") as stays:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 from typing import Any
 
@@ -17,6 +16,7 @@ from openprod.gateway.frames import frame
 from openprod.gateway.limits import Limits
 from openprod.gateway.presence import Participant
 from openprod.gateway.room import Room, coalesce
+from tests.seeds import fresh
 
 pytestmark = pytest.mark.anyio
 
@@ -111,8 +111,8 @@ def content(doc: Doc[Any]) -> tuple[Any, str]:
 
 
 async def test_coalesced_updates_say_the_same() -> None:
-    seed = int(os.environ.get("SEED", random.randrange(2**32)))
-    print(f"SEED={seed}")
+    seed = fresh("room.coalesced")
+    print(f"seed {seed}")
     chance = random.Random(seed)
     for _ in range(30):
         updates = edits(chance, chance.randrange(1, 120))
@@ -126,8 +126,8 @@ async def test_coalesced_updates_say_the_same() -> None:
 
 
 async def test_every_reader_gets_everything_at_its_own_pace_and_nobody_its_own() -> None:
-    seed = int(os.environ.get("SEED", random.randrange(2**32)))
-    print(f"SEED={seed}")
+    seed = fresh("room.readers")
+    print(f"seed {seed}")
     chance = random.Random(seed)
     for _ in range(10):
         room = Room("cues", Limits())

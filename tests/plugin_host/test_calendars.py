@@ -23,6 +23,7 @@ from openprod.plugin_api import (
     write_calendar,
 )
 from openprod.plugin_api import ical as reader
+from tests.seeds import fresh
 
 
 def calendar(*lines: str) -> Source:
@@ -88,6 +89,26 @@ def test_lines_that_break_the_format_are_kept_apart() -> None:
     assert any("FOO BAR" in line for line in found.unread)
 
 
+def zone(offset: str, *more: str) -> tuple[str, ...]:
+    standard = ("BEGIN:STANDARD", "DTSTART:20000101T000000", f"TZOFFSETFROM:{offset}", f"TZOFFSETTO:{offset}")
+    return ("BEGIN:VTIMEZONE", "TZID:House", *standard, *more, "END:STANDARD", "END:VTIMEZONE")
+
+
+def test_each_calendar_has_its_own_zones_whatever_other_files_call_so() -> None:
+    call = ("BEGIN:VEVENT", "UID:1", "DTSTART;TZID=House:20261124T120000", "END:VEVENT")
+    times = []
+    for lines in ((*zone("+0100"), *call), (*zone("+0500"), *call), (*call, *zone("-0300"))):
+        (found,) = calendar(*lines).calendars[0].walk("VEVENT")
+        times.append(found.moment("DTSTART"))
+    assert times == [Moment("2026-11-24", time, "UTC") for time in ("11:00", "07:00", "15:00")]
+
+
+def test_a_zone_whose_rules_make_no_sense_is_refused_with_advice() -> None:
+    with pytest.raises(InvalidFile) as refused:
+        _ = calendar(*zone("+0100", "RRULE:BYDAY=-1SU;BYMONTH=10")).calendars
+    assert "“file.ics”" in refused.value.sentence
+
+
 @pytest.mark.parametrize("text", ["", "hello", "BEGIN:VCALENDAR\n", "BEGIN:VEVENT\nUID:1\nEND:VEVENT\n", "a,b\n1,2\n"])
 def test_what_is_no_calendar_is_refused_with_advice(text: str) -> None:
     with pytest.raises(InvalidFile) as refused:
@@ -97,7 +118,7 @@ def test_what_is_no_calendar_is_refused_with_advice(text: str) -> None:
 
 
 def test_any_bytes_are_read_or_refused() -> None:
-    seed = random.randrange(2**32)
+    seed = fresh("calendars.any_bytes")
     print(f"seed {seed}")
     made = random.Random(seed)
     whole = write_calendar(SAMPLE)

@@ -40,6 +40,15 @@ def test_no_registry_and_no_machine_is_named() -> None:
     assert {path: names for path, names in found.items() if names} == {}
 
 
+CHANCE = re.compile(r"(?<![\w.])random\.(?!Random\b)\w+\(|\bRandom\(\)|System" "Random")
+
+
+@pytest.mark.parametrize("path", python("tests", "plugins"))
+def test_every_random_test_walks_a_seed_that_comes_again(path: str) -> None:
+    """So a failure belongs to the change that it came with, see tests/seeds.py."""
+    assert [line for line in text(path).splitlines() if CHANCE.search(line)] == []
+
+
 @pytest.mark.parametrize("path", python("openprod"))
 def test_only_the_command_line_prints_and_only_settings_reads_the_environment(path: str) -> None:
     nodes = code_of(path)

@@ -10,6 +10,7 @@ import anyio
 import pytest
 
 from openprod.server.body import JSON_BYTES_MAX
+from tests.seeds import fresh
 from tests.server.serving import OWNER, TIMEOUT_S, Served, refused
 
 pytestmark = pytest.mark.anyio
@@ -104,7 +105,7 @@ async def test_a_request_that_breaks_off(steady: Served) -> None:
 
 
 async def test_random_bytes_on_the_port_and_in_bodies(served: Served) -> None:
-    seed = random.randrange(2**32)
+    seed = fresh("server.random_bytes")
     print(f"seed {seed}")
     chance = random.Random(seed)
     for _ in range(30):

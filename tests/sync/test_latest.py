@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 
 import pytest
@@ -11,6 +10,7 @@ from openprod.core.bundles import SignedBundle
 from openprod.sync import latest as module
 from openprod.sync.latest import Latest
 from openprod.sync.replica import News, Outgoing
+from tests.seeds import fresh
 
 LOGS = ("a", "b", "c")
 
@@ -21,8 +21,8 @@ def bundle(number: int, log: str, seq: int, size: int) -> Outgoing:
 
 def test_it_answers_as_the_oplog_does_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     """INV-PEER-1"""
-    seed = int(os.environ.get("SEED", random.randrange(2**32)))
-    print(f"SEED={seed}")
+    seed = fresh("latest")
+    print(f"seed {seed}")
     chance = random.Random(seed)
     monkeypatch.setattr(module, "BYTES_MAX", 500)
     answered = 0

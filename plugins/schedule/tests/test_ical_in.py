@@ -1,12 +1,13 @@
 """Calendars of other programs."""
 
-import random
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from openprod.plugin_api import InvalidFile, Proposal, SetField, Snapshot, Source
 from openprod.plugin_api.testing import applied
@@ -297,25 +298,26 @@ PIECES = (
 )  # fmt: skip
 
 
-def test_whatever_is_wrong_with_a_calendar_it_is_refused_or_taken_once() -> None:
-    seed = random.randrange(2**32)
-    print(f"seed {seed}")
-    made = random.Random(seed)
-    whole = [
-        calendar(*event(*MOVED), *event(*SERIES)).data,
-        *(path.read_bytes() for path in sorted(DATA.glob("*.ics"))),
-    ]
-    for _ in range(200):
-        data = bytearray(made.choice(whole))
-        for _ in range(made.randrange(1, 6)):
-            at = made.randrange(len(data))
-            data[at : at + made.randrange(6)] = made.choice(PIECES)
-        source = Source(bytes(data), "x.ics")
-        try:
-            proposal = plan(source, NOTHING)
-        except InvalidFile:
-            continue
-        assert plan(source, applied(NOTHING, proposal.operations)).changes_nothing
+WHOLE = [calendar(*event(*MOVED), *event(*SERIES)).data, *(path.read_bytes() for path in sorted(DATA.glob("*.ics")))]
+CUTS = st.lists(
+    st.tuples(st.integers(0, max(map(len, WHOLE))), st.integers(0, 5), st.sampled_from(PIECES)), min_size=1, max_size=5
+)
+
+
+@settings(max_examples=200, deadline=None, print_blob=True)
+@given(st.sampled_from(WHOLE), CUTS)
+def test_whatever_is_wrong_with_a_calendar_it_is_refused_or_taken_once(
+    whole: bytes, cuts: list[tuple[int, int, bytes]]
+) -> None:
+    """INV-IMPORT-1"""
+    data = bytearray(whole)
+    for at, length, piece in cuts:
+        data[at % len(data) : at % len(data) + length] = piece
+    try:
+        proposal = plan(Source(bytes(data), "x.ics"), NOTHING)
+    except InvalidFile:
+        return
+    assert plan(Source(bytes(data), "x.ics"), applied(NOTHING, proposal.operations)).changes_nothing
 
 
 @pytest.mark.parametrize("data", [b"", b"Title,Date\nA,2026-11-24\n"])
