@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
 
-from tests.cli.program import Laptop
+from openprod.cli.main import INTERRUPTED
+from tests.cli.program import SECONDS_MAX, Laptop
 
 LIST = "No.,Title,Owner,State\n1,Mirror,Kim,open\n2,Lantern,,done\n"
 PLAN = '''"""Owners are lists now."""
@@ -159,6 +162,30 @@ def test_a_plugin_that_cannot_be_used_says_where(author: Laptop) -> None:
     assert author.run("plugin", "new", "props").status == 1
     assert author.run("plugin", "new", "core").status == 1
     assert author.run("plugin", "drop", "show.openprod", "props").status == 1
+
+
+def test_a_plugin_that_never_ends_keeps_nothing_from_ending(author: Laptop) -> None:
+    begun = author.folder / "begun"
+    os.mkfifo(begun)
+    loop = f'    open("{begun}", "w").close()\n    while True:\n        pass\n    rows = [row for'
+    change(author, **{"jobs/sheet.py": {"    rows = [row for": loop}})
+    author.done("plugin", "install", "props")
+    author.done("plugin", "adopt", "show.openprod", "props")
+
+    def interrupted() -> int:
+        command = author.start("import", "show.openprod", "props.csv", "list.csv")
+        begun.read_bytes()  # it is given only when the plugin has begun
+        command.send_signal(signal.SIGINT)
+        command.communicate(timeout=SECONDS_MAX)
+        return command.wait()
+
+    assert interrupted() == INTERRUPTED
+    with author.serving("show.openprod") as node:
+        assert interrupted() == INTERRUPTED
+        author.done("hash", "show.openprod")
+        node.process.send_signal(signal.SIGTERM)
+        node.process.communicate(timeout=SECONDS_MAX)
+        assert node.process.wait() == 0
 
 
 def test_a_workspace_is_made_with_plugins_of_one_s_own(author: Laptop) -> None:

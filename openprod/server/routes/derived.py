@@ -12,6 +12,7 @@ from openprod.errors import InputError
 from openprod.plugin_api.derived import Derived
 from openprod.plugin_host.code import describe, load_function
 from openprod.plugin_host.deriving import compute
+from openprod.plugin_host.running import run_aside
 from openprod.server.calls import Asked, Call
 from openprod.server.payloads import AsOf, DerivedAnswer
 from openprod.server.routes.query import allowed
@@ -40,7 +41,7 @@ async def show(asked: Asked) -> dict[str, Any]:
         function = load_function(manifest, view.module, view.function)
         return compute(view, function, answer, lambda error: describe(error, manifest.folder))
 
-    made = await to_thread.run_sync(run)
+    made = await run_aside(run)
     return {
         "label": view.label, "columns": list(made.columns), "rows": [list(row) for row in made.rows],
         "as_of": answer["as_of"],

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from openprod.plugin_host.export_files import write_files
 from openprod.plugin_host.exporting import check_options, export_snapshot, run_export, zipped
+from openprod.plugin_host.running import run_aside
 from openprod.server.answers import NEVER_KEPT
 from openprod.server.auth import require_role
 from openprod.server.calls import Asked, Call
@@ -43,7 +44,7 @@ async def run(asked: Asked) -> Response | dict[str, Any]:
     check_options(exporter, request.options)
     snapshot = await export_snapshot(asked.workspace, manifest, exporter, private=request.private)
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    files = await to_thread.run_sync(
+    files = await run_aside(
         lambda: run_export(manifest, exporter, snapshot, request.options, now=now, private=request.private)
     )
     if path is None:

@@ -19,6 +19,7 @@ from openprod.plugin_host.fitting import fit, known
 from openprod.plugin_host.importing import FILE_BYTES_MAX, plan_import
 from openprod.plugin_host.manifest import Importer, Manifest
 from openprod.plugin_host.previewing import SHOWN_MAX, FieldChange, edge_changes, field_changes, made_again
+from openprod.plugin_host.running import run_aside
 from openprod.plugin_host.snapshots import take_snapshot
 from openprod.server.body import read_bytes
 from openprod.server.calls import Asked, Call
@@ -110,7 +111,7 @@ async def _plan(
         facets, edges = known(manifest.facets, adopted.facets), known(manifest.edges, adopted.edges)
         snapshot = await take_snapshot(asked.workspace, facets, edges)
         report(1, 2)
-        planned = await to_thread.run_sync(lambda: plan_import(manifest, importer, data, snapshot, file_name=name))
+        planned = await run_aside(lambda: plan_import(manifest, importer, data, snapshot, file_name=name))
         report(2, 2)
         proposal = fit(planned, adopted, manifest.version)
         operations = proposal.operations

@@ -17,6 +17,7 @@ from openprod.errors import InputError, Stale
 from openprod.plugin_host.manifest import Manifest, Migration
 from openprod.plugin_host.migrating import Preview, plan_migration
 from openprod.plugin_host.registry import Registry
+from openprod.plugin_host.running import run_aside
 from openprod.plugin_host.snapshots import take_snapshot
 from openprod.plugin_host.suggestions import suggestions
 from openprod.server.calls import Asked, Call
@@ -125,7 +126,7 @@ async def _plan(
         facets = [f"{old.plugin}.{facet}" for facet in old.facets]
         edges = [f"{old.plugin}.{edge}" for edge in old.edges]
         snapshot = await take_snapshot(asked.workspace, facets, edges)
-        proposal, preview = await to_thread.run_sync(lambda: plan_migration(manifest, migration, old, snapshot))
+        proposal, preview = await run_aside(lambda: plan_migration(manifest, migration, old, snapshot))
     finally:
         forget()
     return proposal, preview, touched
