@@ -1,7 +1,8 @@
 """Seeds of random tests: others after every change of the program, the same as long as it is the same.
 
 So a failure belongs to the change that it came with, comes again on every machine, and a clean run says something of
-the next one. ``OPENPROD_SEEDS=anything`` walks others (`make soak` never walks the same twice).
+the next one. ``OPENPROD_SEEDS=anything`` walks others (`make soak` never walks the same twice). What Hypothesis
+tries depends on the test alone; ``--hypothesis-profile=default`` lets it try anything.
 """
 
 from __future__ import annotations

@@ -220,26 +220,36 @@ class Committer(Taking):
     def _adopt(self, touched: list[Any], texts: dict[tuple[str, str], TextTouch], changed: set[str]) -> None:
         self.index.store([entry for entry in touched if not entry.unsure])
         self.detector.settle(touched, texts, changed)
-        before = dict(self.schemas)
+        before, former = dict(self.schemas), dict(self.schemas.former)
         self.schemas.load(self.storage)
         self.detector.bonds.take_names()
         for plugin in sorted(before.keys() | self.schemas.keys()):
             old, new = before.get(plugin), self.schemas.get(plugin)
-            if old == new:
+            was, now = former.get(plugin, {}), self.schemas.former.get(plugin, {})
+            if old == new and was == now:
                 continue
             self.document(plugin)
-            for facet in sorted({*(old.facets if old else ()), *(new.facets if new else ())}):
-                declared = new.facets.get(facet) if new else None
-                for field in sorted(self.schemas.sought_of(declared)) if declared else ():
-                    for key in self.schemas.keys_of(f"{plugin}.{facet}", field):
-                        self.storage.seek(f"{plugin}.{facet}", key)
-                self.index.forget()
-                rows = list(self.storage.registers_of_root(f"{plugin}.{facet}"))
-                self.detector.recheck(rows, changed)
-            for edge in sorted({*(old.edges if old else ()), *(new.edges if new else ())}):
-                self.detector.edges.judge_all(f"{plugin}.{edge}", changed)
+            shorts = {short for one in (old, new) if one for short in one.facets}
+            roots = {f"{plugin}.{short}" for short in shorts} | {root for root, _key in (*was, *now)}
+            roots |= {layout.edge_root(f"{plugin}.{short}") for one in (old, new) if one for short in one.edges}
+            # Facets first: what an edge leads to may be one.
+            for root in sorted(roots, key=lambda root: (layout.parse_root(root).kind != "facet", root)):
+                self._adopt_root(root, changed)
         if before != self.schemas:
             self.detector.recheck_bonds(changed)
+
+    def _adopt_root(self, root: str, changed: set[str]) -> None:
+        """Judge all that a root holds again, after its schema changed."""
+        parsed = layout.parse_root(root)
+        if parsed.kind == "edge":
+            self.detector.edges.judge_all(parsed.name, changed)
+            return
+        declared = self.schemas.facet(root)
+        for field in sorted(self.schemas.sought_of(declared)) if declared else ():
+            for key in self.schemas.keys_of(root, field):
+                self.storage.seek(root, key)
+        self.index.forget()
+        self.detector.recheck(list(self.storage.registers_of_root(root)), changed)
 
     def close(self) -> None:
         """Leave a snapshot for a fast opening, and let go of the file."""

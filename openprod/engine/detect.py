@@ -19,10 +19,10 @@ from openprod.engine.edit_deletes import EditDeletes
 from openprod.engine.index import Entry, Index
 from openprod.engine.listing import Listing
 from openprod.engine.overlaps import Change, Overlaps
-from openprod.engine.schemas import Schemas
+from openprod.engine.schemas import Former, Schemas
 from openprod.engine.spans import TextTouch
 from openprod.engine.typed import Typed
-from openprod.storage.ports import ConflictRow, RegisterRow, Storage
+from openprod.storage.ports import BundleRow, ConflictRow, RegisterRow, Storage
 from openprod.yjs import layout
 from openprod.yjs.documents import LiveDocument
 
@@ -272,6 +272,7 @@ class Detector:
                 head
                 for head in heads
                 if self._fault(entry, head.value)
+                and not self._was_considered(entry, history.bundles[head.id])
                 and not any(resolutions.local_text(head.id) in accept for accept in accepted)
             )
             if faulty:
@@ -303,9 +304,25 @@ class Detector:
         if text is None or text == NULL or not entry.field or entry.kind != "facet":
             return ""
         field = self._schemas.declared(entry.root, entry.field).field
+        if field is None and (former := self._schemas.gone(entry.root, entry.field)) is not None:
+            return self.gone_fault(former)
         if field is None or (text[0] == '"' and field.type in ("string", "reference")):
             return ""  # the common case, without decoding
         return validity.fault(field, json.loads(text))
+
+    @staticmethod
+    def gone_fault(former: Former) -> str:
+        return f"is shown nowhere: “{former.label}” is gone since version {former.version}"
+
+    def _was_considered(self, entry: Entry, bundle: BundleRow) -> bool:
+        """Whether a value of a field that is gone was there for whoever left the field out: a migration says what
+        becomes of those. Any other is as much an edit as if it had been made in time."""
+        former = self._schemas.gone(entry.root, entry.field)
+        if former is None:
+            return False
+        if bundle.log == former.log:
+            return bundle.seq <= former.seq
+        return self._storage.depends(former.log, former.seq, bundle.log) >= bundle.seq
 
     def why_invalid(self, register: RegisterRow, value: object) -> str:
         entry = self._index.find(register.document, register.root, register.key)

@@ -56,6 +56,8 @@ class EdgeJudge:
         """Why a value doesn't fit its place in a standing edge, to follow "which …", or ""."""
         name = layout.parse_root(entry.root).name
         declared = self._schemas.edge(name)
+        if text not in (None, NULL) and (former := self._schemas.gone(entry.root, entry.field)) is not None:
+            return self._detector.gone_fault(former)
         if declared is None or not entry.field:
             return ""
         if entry.field not in edges.ENDS:

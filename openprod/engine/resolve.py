@@ -154,6 +154,11 @@ def _register(committer: Committer, row: ConflictRow, choose: str | None, value:
         value = values.check(value, where=f"{row.facet}/{row.field}")
         edge_decisions.check(committer, register, value)
         declared = committer.schemas.field(row.facet, row.field) if row.facet else None
+        if declared is None and value is not None and committer.schemas.gone(register.root, row.field) is not None:
+            raise InvalidOperation(
+                f"There is no “{row.field}” any more: nobody would see the value.",
+                hint="Set it where it belongs now, then accept this one or clear it.",
+            )
         wrong = validity.fault(declared, value) if declared else ""
         if wrong:
             raise InvalidOperation(f"The value for {row.facet}/{row.field} {wrong}.", hint=_UNDECIDED)

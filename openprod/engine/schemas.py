@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -11,7 +11,7 @@ import msgspec
 from openprod.core import evolution, titles
 from openprod.core.concepts import Binding, Concept
 from openprod.core.schema import Edge, Facet, Field, Schema
-from openprod.storage.ports import RegisterRow, Storage
+from openprod.storage.ports import BundleRow, RegisterRow, Storage
 from openprod.yjs import layout
 
 _TITLE_MAX = 160
@@ -27,15 +27,32 @@ class Declared(NamedTuple):
     tells_apart: bool
 
 
+class Former(NamedTuple):
+    """What an earlier schema had: a field, a property of an edge, or (as its end) an edge.
+
+    ``log`` and ``seq``: of the bundle whose schema left it out, called ``version``; what its author had seen of it was
+    considered there.
+    """
+
+    label: str
+    version: str
+    log: str
+    seq: int
+
+
 class Schemas(dict[str, Schema]):
     """{plugin: schema}, read from ``core.adoption``: what the workspace adopted, installed here or not.
 
     ``dropped``: the last schemas of plugins whose adoption was dropped: their data are kept and synced, and hidden.
+    ``former``: {plugin: {(root, key): what is gone}}.
     """
 
     def __init__(self, schemas: Mapping[str, Schema] | None = None) -> None:
         super().__init__(schemas or {})
         self.dropped: dict[str, Schema] = dict(schemas.dropped) if isinstance(schemas, Schemas) else {}
+        self.former: dict[str, dict[tuple[str, str], Former]] = (
+            dict(schemas.former) if isinstance(schemas, Schemas) else {}
+        )
         self._kept: set[str] = set(schemas._kept) if isinstance(schemas, Schemas) else set()
         self._renamed: dict[str, dict[str, tuple[str, ...]]] = {}
         self._declared: dict[tuple[str, str], Declared] = {}
@@ -60,15 +77,18 @@ class Schemas(dict[str, Schema]):
         self._renamed.clear()
         self._declared.clear()
         self.dropped.clear()
+        self.former.clear()
         self._kept.clear()
         for row in storage.registers_of_root(layout.ADOPTION_ROOT):
             if row.field or not layout.is_plugin(row.entity) or row.document != layout.CORE:
                 continue
             self._kept.add(row.entity)
             schema = _read(row.value, row.entity)
-            history = _history(storage, row)
+            path, aside = _history(storage, row)
+            history = [one for one, _bundle in (*aside, *path)]
             if schema is not None:
                 self[row.entity] = _widened(schema, history)
+                self.former[row.entity] = _former(path)
             elif row.value in (None, "null") and history:
                 self.dropped[row.entity] = history[-1]
 
@@ -112,6 +132,11 @@ class Schemas(dict[str, Schema]):
     def renames(self) -> bool:
         """Whether any field has been called otherwise."""
         return bool(self._renamed)
+
+    def gone(self, root: str, key: str) -> Former | None:
+        """What an earlier schema had under this key, where the one that stands has nothing that goes on with it."""
+        plugin = layout.parse_root(root).name.partition(".")[0]
+        return self.former[plugin].get((root, key)) if plugin in self.former else None
 
     def keys_of(self, facet: str, field: str) -> tuple[str, ...]:
         """The keys of one field, by any of them: as it is called now first, then what it was, the latest first."""
@@ -159,7 +184,7 @@ class Schemas(dict[str, Schema]):
         return declared is not None and field in declared.fields and declared.fields[field].private
 
     def label(self, facet: str, field: str) -> str:
-        declared = self.field(facet, field)
+        declared = self.field(facet, field) or self.gone(facet, field)
         return (declared.label if declared and declared.label else field) if field else ""
 
     def facet_label(self, name: str) -> str:
@@ -202,8 +227,12 @@ def _read(value: str | None, plugin: str) -> Schema | None:
     return schema if schema.plugin == plugin and is_usable(schema) else None
 
 
-def _history(storage: Storage, row: RegisterRow) -> list[Schema]:
-    """Every schema that was ever adopted for a plugin; last the one that the present value took the place of."""
+_Adopted = list[tuple[Schema, BundleRow]]
+
+
+def _history(storage: Storage, row: RegisterRow) -> tuple[_Adopted, _Adopted]:
+    """Every schema that was ever adopted for a plugin: those that led to the present value, which is the last, and the
+    others."""
     versions = {(one.version.client, one.version.clock): one for one in storage.versions_of(row.id)}
     path: list[tuple[int, int]] = []
     at = versions.get((row.client, row.clock))
@@ -212,8 +241,38 @@ def _history(storage: Storage, row: RegisterRow) -> list[Schema]:
         parent = (at.version.parent_client or 0, at.version.parent_clock or 0)
         at = versions.get(parent) if at.version.parent_client is not None else None
     aside = sorted(versions.keys() - set(path), key=lambda id: (versions[id].bundle.hlc, id))
-    found = (_read(versions[id].version.value, row.entity) for id in (*aside, *reversed(path)))
-    return [schema for schema in found if schema is not None]
+
+    def read(ids: Iterable[tuple[int, int]]) -> _Adopted:
+        found = ((_read(versions[id].version.value, row.entity), versions[id].bundle) for id in ids)
+        return [(schema, bundle) for schema, bundle in found if schema is not None]
+
+    return read(reversed(path)), read(aside)
+
+
+def _former(path: _Adopted) -> dict[tuple[str, str], Former]:
+    """What schemas on the way to the last had that it doesn't go on with, and what left it out for good."""
+    found: dict[tuple[str, str], Former] = {}
+    had: dict[tuple[str, str], str] = {}
+    for schema, bundle in path:
+        has = _has(schema)
+        for one in had.keys() - has.keys() - found.keys():
+            found[one] = Former(had[one], schema.version, bundle.log, bundle.seq)
+        had |= has
+        found = {one: former for one, former in found.items() if one not in has}
+    return found
+
+
+def _has(schema: Schema) -> dict[tuple[str, str], str]:
+    """{(root, key): label} of all that a schema shows, also by what it was called."""
+    found = {
+        (f"{schema.plugin}.{name}", one): field.label or key
+        for name, facet in schema.facets.items() for key, field in facet.fields.items() for one in (key, *field.was)
+    }  # fmt: skip
+    for name, edge in schema.edges.items():
+        root = layout.edge_root(f"{schema.plugin}.{name}")
+        found[root, layout.TO_FIELD] = edge.label or name
+        found |= {(root, key): field.label or key for key, field in edge.properties.items()}
+    return found
 
 
 def _widened(schema: Schema, history: list[Schema]) -> Schema:

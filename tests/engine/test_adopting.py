@@ -196,6 +196,112 @@ def test_a_migration_is_one_bundle_that_undo_takes_back_whole(tmp_path: Path) ->
     asyncio.run(check())
 
 
+TWO = version("2", size=None, metres=Field(type="decimal"))
+
+
+def test_what_was_set_without_knowing_that_the_field_is_gone_is_asked_about(tmp_path: Path) -> None:
+    """INV-EVOLVE-3"""
+
+    async def check() -> None:
+        async with laptop(tmp_path / "sam", "sam", ONE) as sam:
+            await sam.commit([made("thing_1", name="Lamp", size=3), made("thing_2", name="Rope", size=4)])
+            await sam.backup(tmp_path / "alex")
+            async with Workspace.open(tmp_path / "alex", identity_=identity("alex")) as alex:
+                metres = [sets("thing_1", "metres", "0.03"), sets("thing_2", "metres", "0.04")]
+                await sam.migrate(TWO, metres, version="1")
+                assert await sam.conflicts() == []  # what the migration saw, it said what becomes of
+                await alex.commit([sets("thing_1", "size", 9), made("thing_3", name="Box", size=5)])
+                (tmp_path / "stick").mkdir()
+                await carry(alex, sam, tmp_path / "stick")
+                await carry(sam, alex, tmp_path / "stick")
+                gone = "is shown nowhere: “size” is gone since version 2. Correct it or accept it."
+                assert sorted(one.sentence for one in await sam.conflicts("open")) == [
+                    f"Thing Box size: Alex set 5, which {gone}", f"Thing Lamp size: Alex set 9, which {gone}",
+                ]  # fmt: skip
+                assert await sam.conflicts() == await alex.conflicts()
+                assert await sam.state_hash() == await alex.state_hash() == await sam.rebuild()
+                assert len(await sam.conflicts("open")) == 2
+                # Going on from there doesn't answer it.
+                await sam.adopt([msgspec.structs.replace(TWO, version="3", label="All things")])
+                lamp, box = sorted(await sam.conflicts("open"), key=lambda one: one.entity)
+                with pytest.raises(InvalidOperation, match="no “size” any more"):
+                    await sam.resolve(lamp.id, value=10)
+                await sam.commit([sets("thing_1", "metres", "0.09")])
+                await sam.resolve(lamp.id, choose=lamp.candidates[0].version)
+                await sam.resolve(box.id, value=None)
+                await carry(sam, alex, tmp_path / "stick")
+                assert await sam.conflicts("open") == await alex.conflicts("open") == []
+                assert await sam.state_hash() == await alex.state_hash() == await alex.rebuild()
+
+    asyncio.run(check())
+
+
+def test_edges_drawn_without_knowing_that_their_kind_is_gone_are_asked_about(tmp_path: Path) -> None:
+    """INV-EVOLVE-3"""
+    near = Edge(label="near", properties={"feet": Field(label="feet"), "why": Field(label="why")})
+    one = msgspec.structs.replace(ONE, edges={"near": near, "on": Edge(label="on")})
+    kept = msgspec.structs.replace(near, properties={"why": Field(label="why")})
+    two = msgspec.structs.replace(one, version="2", edges={"near": kept})
+
+    async def check() -> None:
+        async with laptop(tmp_path / "sam", "sam", one) as sam:
+            await sam.commit([made("thing_1", name="Lamp"), made("thing_2", name="Rope")])
+            lamp, rope = {"source": "thing_1", "target": "thing_2"}, {"source": "thing_2", "target": "thing_1"}
+            await sam.commit([AddEdge(edge="things.near", id="near_1", **lamp, properties={"feet": "3", "why": "x"})])
+            await sam.commit([AddEdge(edge="things.on", id="on_1", **lamp)])
+            await sam.backup(tmp_path / "alex")
+            async with Workspace.open(tmp_path / "alex", identity_=identity("alex")) as alex:
+                await sam.migrate(two, [], version="1")
+                await alex.commit([AddEdge(edge="things.on", id="on_2", **rope)])
+                await alex.commit(
+                    [AddEdge(edge="things.near", id="near_2", **rope, properties={"feet": "5", "why": "y"})]
+                )
+                (tmp_path / "stick").mkdir()
+                await carry(alex, sam, tmp_path / "stick")
+                await carry(sam, alex, tmp_path / "stick")
+                gone = "is gone since version 2. Correct it or accept it."
+                assert sorted(one.sentence for one in await sam.conflicts("open")) == [
+                    f"Thing Rope near Thing Lamp feet: Alex set 5, which is shown nowhere: “feet” {gone}",
+                    f"Thing Rope on: Alex set Thing Lamp, which is shown nowhere: “on” {gone}",
+                ]  # fmt: skip
+                assert await sam.conflicts() == await alex.conflicts()
+                for found in await sam.conflicts("open"):
+                    await sam.resolve(found.id, value=None)
+                assert await sam.conflicts("open") == []
+                await carry(sam, alex, tmp_path / "stick")
+                assert await sam.state_hash() == await alex.state_hash() == await sam.rebuild()
+                assert await alex.conflicts("open") == []
+
+    asyncio.run(check())
+
+
+def test_a_program_that_still_writes_a_field_that_is_gone_is_noticed_until_the_field_is_back(tmp_path: Path) -> None:
+    """INV-EVOLVE-3"""
+
+    async def check() -> None:
+        async with laptop(tmp_path / "w", "sam", ONE) as sam:
+            await sam.commit([made("thing_1", name="Lamp", size=3)])
+            await sam.migrate(TWO, [], version="1")
+            program = Program("kim", 77, document="things")
+            await program.sync(sam)
+            program.keys({"thing_1/size": 7, "thing_1/never": 1}, root="things.thing")
+            await program.sync(sam)
+            assert [one.field for one in await sam.conflicts("open")] == ["size"]
+            program.keys({}, root="things.thing", remove=("thing_1/size",))
+            await program.sync(sam)
+            assert await sam.conflicts("open") == []
+            program.keys({"thing_1/size": 8}, root="things.thing")
+            await program.sync(sam)
+            assert len(await sam.conflicts("open")) == 1
+            await sam.undo()
+            assert sam.schemas["things"].version == "1"
+            assert await sam.conflicts() == []
+            assert await shown(sam) == [["thing_1", "Lamp", 8]]
+            assert await sam.rebuild() == await sam.state_hash()
+
+    asyncio.run(check())
+
+
 def test_a_migration_that_cannot_be_applied_changes_nothing(tmp_path: Path) -> None:
     async def check() -> None:
         async with laptop(tmp_path / "w", "sam", ONE) as workspace:
@@ -354,10 +460,12 @@ def test_replicas_agree_whatever_order_adoptions_come_in(seed: int) -> None:
         msgspec.structs.replace(
             ONE, version="4", facets={"thing": msgspec.structs.replace(THING, unique=(("size",),))}
         ),
+        version("5", size=None), version("6", size=None, length=Field(was=("size",))),
+        msgspec.structs.replace(ONE, version="7", facets={}, edges={}),
     ]  # fmt: skip
     for _ in range(30):
         replica = chance.choice(replicas)
-        match chance.choice(["adopt", "drop", "edit", "edit", "pull", "pull"]):
+        match chance.choice(["adopt", "drop", "edit", "edit", "draw", "pull", "pull"]):
             case "adopt":
                 replica.adopt(chance.choice(schemas))
             case "drop":
@@ -367,6 +475,11 @@ def test_replicas_agree_whatever_order_adoptions_come_in(seed: int) -> None:
                     [("name", chance.choice(["Lamp", "Fan"])), ("size", chance.choice([3, "3"]))]
                 )
                 write(replica, "things", "things.thing", f"thing_{chance.choice([1, 2])}/{field}", value)
+            case "draw":
+                ends = {"from": "thing_1", "to": chance.choice(["thing_2", None])}
+                for field, value in {"": ends["to"] and True, **ends}.items():
+                    key = f"near_1/{field}" if field else "near_1"
+                    write(replica, "things", "edge:things.near", key, value)
             case "pull":
                 replica.pull(chance.choice(replicas))
     for _ in range(2):
