@@ -27,7 +27,7 @@ LETTERS = st.characters(exclude_categories=("Cs", "Cc", "Cf", "Zs", "Zl", "Zp", 
 WORD = st.text(LETTERS | st.sampled_from("=+-@'\"\\;,:^"), min_size=1, max_size=12)
 LINE = st.lists(WORD, min_size=1, max_size=4).map(" ".join).filter(lambda text: not is_nothing(text))
 BLOCK = st.lists(LINE, min_size=1, max_size=3).map("\n".join)
-NAME = LINE.filter(lambda text: not text.startswith("'"))
+NAME = LINE.filter(lambda text: not text.startswith("'"))  # what a spreadsheet writes before a text isn't part of it
 DIGITS = st.text("0123456789 ", min_size=5, max_size=12).map(lambda text: " ".join(f"07 {text}".split()))
 NUMBER = st.builds(
     "{}{}{}".format, st.sampled_from(["", "+44 ", "+1-", "(0)", "0"]), DIGITS, st.sampled_from(["", " ext 12"])
@@ -40,7 +40,7 @@ BY_FIELD = {
     "phone": NUMBER, "email": EMAIL, "other_phones": st.lists(LABELLED, min_size=1, max_size=3, unique=True),
     "other_emails": st.lists(EMAIL, min_size=1, max_size=3, unique=True), "address": BLOCK,
     "website": WORD.filter(lambda text: not is_nothing(text)),
-    "comment": BLOCK, "birthday": st.dates().map(str).filter(lambda text: text >= "1000"),
+    "emergency_phone": NAME, "comment": BLOCK, "birthday": st.dates().map(str).filter(lambda text: text >= "1000"),
 }  # fmt: skip
 EXPORTED = [
     name for name in FIELDS if name not in ("name", "role", "notes", "uid", "phone", "email", "given", "family")
