@@ -132,11 +132,14 @@ class Describer:
             concept = self._detector.bonds.concepts[self._detector.bonds.concept_entities[bond.owner]]
             label = concept.fields[bond.field].label or bond.field
         if not said:
-            said = [
-                (self._candidate(entry.document, version, history.author_of(version), (), self._place(entry)), "")
-                for entry, history in state.registers[:1]
+            over = {
+                (history.bundles[version.id].id, version.value): (
+                    self._candidate(entry.document, version, history.author_of(version), (), self._place(entry)), ""
+                )
+                for entry, history in reversed(state.registers)  # of one side the canonical register's version stands
                 for version in self._sides(history, history.state.heads)
-            ]
+            }  # fmt: skip
+            said = sorted(over.values(), key=lambda one: (one[0].at, one[0].version))
         sentence = words.bond_sentence(thing, label, tuple(said), decided=decided, status=row.status)
         shown, _value = semantic.shown(state)
         return Conflict(

@@ -109,6 +109,10 @@ async def test_scenario_b(tmp_path: Path) -> None:
         assert await names(ws) == ("John Smith", "John Smith")
         decided = await ws.conflict(conflict.id)
         assert (decided.status, decided.resolution.value) == ("resolved", "John Smith")  # type: ignore[union-attr]
+        # It can be decided otherwise, among the same.
+        assert {one.value for one in decided.candidates} == {"John Smith", "J. Smith"}
+        await ws.resolve(conflict.id, choose=next(one.version for one in decided.candidates if one.value == "J. Smith"))
+        assert await names(ws) == ("J. Smith", "J. Smith")
         # Editing either field edits the concept entity, and with it the other.
         await ws.commit([SetField(entity="js", facet="schedule.attendee", field="displayName", value="Jack Smith")])
         assert await names(ws) == ("Jack Smith", "Jack Smith")
