@@ -3,7 +3,9 @@
 Conflicts are counted without showing content. For each field that the bundles to be sent wrote, a side gives 16 bytes:
 8 that name the field and 8 that name its value, both hashed with a key that only these two connections share. Neither
 side has what the other would send, so a field that both wrote was written without knowledge of each other, and
-different values are a conflict. An entity counts once more when one side deleted it and the other wrote to it.
+different values are a conflict. An entity that one side deleted while the other wrote to it is one, and so is a facet
+that one side detached while the other wrote to it: whoever takes a thing away ends its fields too, and those say nothing
+of their own.
 
 Duplicates, texts and schemas can't be told from this; the count is of fields and deletions.
 """
@@ -30,13 +32,19 @@ _DELETED: Final = "deleted"
 class Touched(NamedTuple):
     """A register that bundles wrote, and its value after them: canonical JSON, None where the key is gone.
 
-    ``entity``: "" for what belongs to none. ``marks``: the register says whether the entity is there.
+    ``entity``, ``part``: what it is a field or the mark of, a part of an entity or ("") all of it; no entity for what
+    can't be taken away as a whole. ``marks``: the register says whether that is there.
     """
 
     place: str
     entity: str
     value: str | None
+    part: str = ""
     marks: bool = False
+
+    @property
+    def is_nothing(self) -> bool:
+        return self.value in (None, "null")
 
 
 class Offer(NamedTuple):
@@ -73,14 +81,20 @@ def plan_id(caller: Sequence[Tip], called: Sequence[Tip]) -> bytes:
     return hashed.digest()
 
 
-def fingerprints(secret: bytes, touched: Iterable[Touched]) -> list[bytes]:
+def fingerprints(secret: bytes, touched: Sequence[Touched]) -> list[bytes]:
     """16 bytes each, sorted; see the module."""
+    gone = {(one.entity, one.part) for one in touched if one.marks and one.is_nothing}
+    said = {(entity, part): _DELETED for entity, part in gone if not part or (entity, "") not in gone}
     found: set[bytes] = set()
     for one in touched:
-        found.add(_short(secret, "value", one.place) + _short(secret, "is", str(one.value)))
-        if one.entity:
-            gone = one.marks and one.value in (None, "null")
-            found.add(_short(secret, "entity", one.entity) + _short(secret, "was", _DELETED if gone else _WRITTEN))
+        if one.entity and not gone.isdisjoint({(one.entity, one.part), (one.entity, "")}):
+            continue
+        if not one.marks:
+            found.add(_short(secret, "value", one.place) + _short(secret, "is", str(one.value)))
+        if one.entity and not one.is_nothing:
+            said[one.entity, ""] = said[one.entity, one.part] = _WRITTEN
+    for (entity, part), was in said.items():
+        found.add(_short(secret, "entity", f"{entity}\0{part}" if part else entity) + _short(secret, "was", was))
     return sorted(found)
 
 
@@ -94,7 +108,7 @@ def conflicts_to_come(mine: Iterable[bytes], theirs: Iterable[bytes]) -> int:
 
 
 def _differ(mine: set[bytes], theirs: set[bytes]) -> bool:
-    # Of an entity, one side may have both deleted it and written to it: that side knew.
+    # An older program says of what it deleted that it wrote to it, too.
     return not (mine >= theirs or theirs >= mine)
 
 

@@ -161,8 +161,10 @@ def _touched(committer: Committer, numbers: set[int]) -> list[Touched]:
             continue
         newest = max(versions, key=lambda one: (one.bundle.hlc, one.version.client, one.version.clock))
         place = canonical([register.document, register.root, register.key])
-        marks = register.root == layout.ENTITY_ROOT and not register.field
-        found.append(Touched(place, register.entity, newest.version.value, marks))
+        kind = layout.parse_root(register.root).kind
+        entity = register.entity if kind in ("entity", "facet") else ""
+        part = register.root if kind == "facet" else ""
+        found.append(Touched(place, entity, newest.version.value, part, bool(entity) and not register.field))
         if len(found) > TOUCHED_MAX:
             break
     return found
