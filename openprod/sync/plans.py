@@ -4,8 +4,7 @@ Conflicts are counted without showing content. For each field that the bundles t
 8 that name the field and 8 that name its value, both hashed with a key that only these two connections share. Neither
 side has what the other would send, so a field that both wrote was written without knowledge of each other, and
 different values are a conflict. An entity that one side deleted while the other wrote to it is one, and so is a facet
-that one side detached while the other wrote to it: whoever takes a thing away ends its fields too, and those say nothing
-of their own.
+that one side detached while the other wrote to it; fields that went with what was taken away say nothing themselves.
 
 Duplicates, texts and schemas can't be told from this; the count is of fields and deletions.
 """

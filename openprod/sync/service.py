@@ -40,6 +40,7 @@ from openprod.sync.wanting import WANTED_MS, Wanting, parse_wish
 PORT: Final = 8041
 CALL_AGAIN_MS: Final = 3_000
 COOL_MS: Final = 300_000
+ELSEWHERE_MS: Final = 15_000
 GOODBYE_S: Final = 5.0
 LAST_WORDS_S: Final = 5.0
 _ELSEWHERE: Final = "The gathering is led by another device."
@@ -82,6 +83,7 @@ class PeerService(Wanting):
         self._cooling: dict[str, int] = {}
         self._called: dict[str, int] = {}
         self._calling: set[str] = set()
+        self._beyond: set[str] = set()
         self._was_in = self._closing = False
         self._revision = self._wanted_until = 0
         self._shown: dict[str, Any] = {}
@@ -151,6 +153,7 @@ class PeerService(Wanting):
         if hosting.peer.gathering:
             return self._look_again(hosting)
         self._joining, self._problem = "calling", ""
+        self._beyond.clear()
         try:
             if wish.places:
                 channel = await reach(self._network, wish.places, wish.certificate)
@@ -321,12 +324,16 @@ class PeerService(Wanting):
     def calling(self) -> set[str]:
         return self._calling
 
-    async def _call(self, device: str, wanted: bool, yes: bool) -> None:
+    async def _call(self, device: str, wanted: bool, yes: bool, by: str = "") -> None:
+        """``by``: who is joined in its place if it can't be reached."""
         self._calling.add(device)
         try:
             channel = await reach_known(self._network, self._known, self._nearby, device, self._said_of(device))
         except OpenprodError as error:
-            if wanted:
+            if by and self._tasks is not None:
+                self._beyond.add(device)
+                self._tasks.start_soon(self._call, by, wanted, yes)
+            elif wanted:
                 self._fail(error.sentence)
             return
         finally:
@@ -397,19 +404,22 @@ class PeerService(Wanting):
         return self._elsewhere(connection, proven)
 
     def _elsewhere(self, connection: Connection, proven: Proven) -> str:
-        """Halves come together by their leaders: the others follow. "" where this connection may be the one."""
+        """Halves come together by their leaders: the others follow. "" where this connection may be the one: also to
+        whoever made the link that was brought, or follows a leader that can't be reached from here.
+        """
         hosting, tasks = self._hosting, self._tasks
-        if hosting is None or tasks is None or not connection.caller or proven.resumes or proven.hub:
+        if hosting is None or tasks is None or not connection.caller or proven.resumes or proven.hub or proven.paired:
             return ""
         if proven.gathering and hosting.peer.election.role is Role.FOLLOWER:
             return _ELSEWHERE
         leader = proven.history[0].leader if proven.history and proven.gathering else ""
-        if leader in ("", proven.device, self._device) or not self._known.places(leader, self._said_of(leader)):
+        never = {"", proven.device, self._device, *self._beyond}
+        if leader in never or not self._known.places(leader, self._said_of(leader)):
             return ""
         if not connection.wanted:
             hosting.do(hosting.peer.want(leader))
             return _ELSEWHERE
-        tasks.start_soon(self._call, leader, True, connection.yes)
+        tasks.start_soon(self._call, leader, True, connection.yes, proven.device)
         connection.wanted = False
         return _ELSEWHERE
 
@@ -449,7 +459,7 @@ class PeerService(Wanting):
         self._plans.pop(connection.number, None)
         device = connection.device or connection.expected
         if code in _FINAL and device:
-            self._cooling[device] = now().mono + COOL_MS
+            self._cooling[device] = now().mono + (ELSEWHERE_MS if sentence == _ELSEWHERE else COOL_MS)
         if connection.wanted and not connection.joined:
             unproven = not connection.caller and not connection.device  # whoever that was
             if not ((code == "second" or unproven) and self._goes_on(device, connection.yes)):

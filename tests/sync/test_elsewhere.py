@@ -1,0 +1,80 @@
+"""Whom a laptop joins follows another, which can't be reached or must not be asked in its place."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from openprod.core.operations import SetField
+from openprod.sync.known import Device
+from tests.engine.laptops import ROOT
+from tests.engine.laptops import cue as made
+from tests.sync.desks import HERE, Desk, desk
+
+
+def device(one: Desk) -> str:
+    return one.workspace.identity.device
+
+
+@asynccontextmanager
+async def gone_on(folder: Path) -> AsyncIterator[tuple[Desk, Desk, Desk]]:
+    """Alex, the owner, hosted and left; Blake leads now, Casey follows."""
+    async with (
+        desk(folder, "alex") as alex,
+        desk(folder, "blake", of=alex.workspace.id) as blake,
+        desk(folder, "casey", of=alex.workspace.id) as casey,
+    ):
+        await alex.workspace.commit([made("cue_1", label="Ghost")])
+        for one in (blake, casey):
+            await one.join(await alex.host())
+            await one.until(lambda status: status["joining"] == "joined")
+            await one.holds_what(alex)
+        await alex.peers.leave()
+        for one in (blake, casey):
+            await one.until(lambda status: status["leader"] == device(blake) and len(status["members"]) == 2)
+        yield alex, blake, casey
+
+
+def test_who_follows_a_leader_that_cannot_be_reached_is_joined(tmp_path: Path) -> None:
+    """INV-PEER-1 INV-PEER-4 INV-PEER-5: the leader has an address that the others know, and who was away doesn't."""
+
+    async def run() -> None:
+        async with gone_on(tmp_path) as (alex, blake, casey):
+            await blake.workspace.commit([made("cue_2", label="Wind")])
+            await casey.holds_what(blake)
+            alex.peers._known._devices[device(blake)] = Device(device(blake), "Blake", ["127.0.0.1:9"])
+            before = await alex.bundles()
+            await alex.peers.join(**HERE)
+            for one in (alex, casey):
+                (plan,) = (await one.until(lambda status: status["plans"]))["plans"]
+                assert await alex.bundles() == before
+                await one.peers.approve(plan["id"])
+            await alex.until(lambda status: status["leader"] == device(blake) and len(status["members"]) == 3)
+            await alex.holds_what(blake)
+
+    asyncio.run(run())
+
+
+def test_a_link_is_brought_to_whoever_made_it(tmp_path: Path) -> None:
+    """INV-PAIR-1: a device that was removed is let in again by a link of an owner who follows another."""
+
+    async def run() -> None:
+        async with gone_on(tmp_path) as (alex, blake, casey):
+            await alex.peers.join(yes=True, **HERE)
+            (plan,) = (await blake.until(lambda status: status["plans"]))["plans"]
+            await blake.peers.approve(plan["id"])
+            await alex.until(lambda status: status["leader"] == device(blake) and len(status["members"]) == 3)
+            await alex.workspace.remove_member(device(casey))
+            await casey.until(lambda status: "removed" in str(status["events"]))
+            await casey.peers.leave()
+
+            await casey.join(await alex.host())
+            await casey.until(lambda status: status["joining"] == "joined")
+            for one in (alex, blake, casey):
+                await one.until(lambda status: sum(it["here"] for it in status["members"]) == 3)
+            await casey.workspace.commit([SetField(entity="cue_1", facet=ROOT, field="label", value="Back")])
+            await blake.holds_what(casey)
+
+    asyncio.run(run())
