@@ -137,8 +137,9 @@ class PeerService(Wanting):
         addresses: Sequence[str] = (),
     ) -> dict[str, Any]:  # fmt: skip
         """``link``: call whoever made it; or the words of a spoken code, of the device ``at`` an address or of the one
-        nearby; or addresses of a member; "": those who were here before, and in a gathering those of it who went on by
-        themselves, also after a declined plan. What comes is asked about (``status``: hosts, plans), unless ``yes``.
+        nearby; or addresses of a member; "": those who were here before; from within a gathering too, also after a
+        declined plan: they may be in one of their own. What comes is asked about (``status``: hosts, plans), unless
+        ``yes``.
 
         Raises InputError, Unreachable, Untrusted; Stale while in a gathering, for another one or where another leads.
         """
@@ -182,6 +183,9 @@ class PeerService(Wanting):
         self._cooling.clear()
         self._called.clear()
         self.ticked()
+        for one in self._known.all():
+            if one.device not in self._admission.removed:
+                hosting.do(hosting.peer.want(one.device))
         return self.status()
 
     async def leave(self) -> dict[str, Any]:

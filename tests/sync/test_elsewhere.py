@@ -57,6 +57,36 @@ def test_who_follows_a_leader_that_cannot_be_reached_is_joined(tmp_path: Path) -
     asyncio.run(run())
 
 
+def test_two_who_host_at_once_find_together(tmp_path: Path) -> None:
+    """INV-PEER-1 INV-PEER-4 INV-PEER-5: each leads a gathering of its own, and knows nothing of the other's."""
+
+    async def run() -> None:
+        async with desk(tmp_path, "alex") as alex, desk(tmp_path, "blake", of=alex.workspace.id) as blake:
+            await alex.workspace.commit([made("cue_1", label="Ghost")])
+            await blake.join(await alex.host())
+            await blake.holds_what(alex)
+            for one in (blake, alex):
+                await one.peers.leave()
+            for one in (alex, blake):
+                await one.peers.host(**HERE)
+                await one.workspace.commit([SetField(entity="cue_1", facet=ROOT, field="label", value=device(one))])
+            before = await alex.bundles(), await blake.bundles()
+            alex.peers._known.add(device(blake), "Blake", blake.peers._addresses)
+            await alex.peers.join()
+            for one in (alex, blake):
+                (plan,) = (await one.until(lambda status: status["plans"]))["plans"]
+                assert (plan["bundles"], plan["sends"], plan["conflicts"]) == (1, 1, 1)
+                assert (await alex.bundles(), await blake.bundles()) == before
+                await one.peers.approve(plan["id"])
+            for one in (alex, blake):
+                await one.until(lambda status: sum(it["here"] for it in status["members"]) == 2)
+            await alex.holds_what(blake)
+            assert [one.peers.status()["leads"] for one in (alex, blake)].count(True) == 1
+            assert alex.peers.status()["gathering"] == blake.peers.status()["gathering"]
+
+    asyncio.run(run())
+
+
 def test_a_link_is_brought_to_whoever_made_it(tmp_path: Path) -> None:
     """INV-PAIR-1: a device that was removed is let in again by a link of an owner who follows another."""
 

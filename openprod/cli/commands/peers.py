@@ -82,7 +82,7 @@ def join(
 
     Who is a member may also give the address (HOST:PORT) of another.
 
-    In a gathering that a broken network has split, it calls the others again, as also after a declined plan.
+    In a gathering it calls those who aren't in it: after a broken network or a declined plan, or if they host, too.
 
     Shows who is there and what would come and go, and asks. The node that serves the workspace joins, or one that is
     started here and runs until interrupted.
@@ -114,7 +114,7 @@ def join(
     async def begin(node: Node) -> None:
         found = await node.post("session", "join", body=body)
         if found["in_session"]:
-            note("This device is in a gathering. Those who went on by themselves are called again: openprod peers.")
+            note("This device is in a gathering. Those from before who aren't in it are called: openprod peers.")
             return
         name, device = found["me"]["name"], found["me"]["device"][:8]
         note(f"You come as {name}, device {device}. Both sides are asked.")
