@@ -14,6 +14,10 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+from filelock import FileLock, Timeout
+
+from openprod.errors import Busy
+from openprod.storage.sqlite.connection import translated
 
 DEVICES_MAX: Final = 500
 ADDRESSES_MAX: Final = 8
@@ -34,6 +38,7 @@ class Device(msgspec.Struct):
 class KnownDevices:
     def __init__(self, folder: Path, workspace: str) -> None:
         self._file = folder / f"{workspace}.json"
+        self._lock = FileLock(folder / f"{workspace}.lock", mode=0o600)
         self._devices: dict[str, Device] = {}
         with suppress(OSError, msgspec.MsgspecError):
             found = msgspec.json.decode(self._file.read_bytes(), type=list[Device])
@@ -90,6 +95,23 @@ class KnownDevices:
     def stored(self) -> dict[str, dict[str, int]]:
         """{device: {log: how far it was known to hold it}}"""
         return {one.device: dict(one.stored) for one in self._devices.values() if one.stored}
+
+    def hold(self) -> None:
+        """One copy of a workspace on this device may meet the others at a time: both are one device to them, and each
+        would have the other's connections ended. As often as ``let_go`` is called. Raises Busy, StorageError.
+        """
+        with translated(str(self._file)):
+            self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            try:
+                self._lock.acquire(timeout=0)
+            except Timeout:
+                raise Busy(
+                    "Another copy of this production on this device is in a gathering.",
+                    hint="Leave it there first, or work in that copy.",
+                ) from None
+
+    def let_go(self) -> None:
+        self._lock.release()
 
     def _keep(self) -> None:
         try:

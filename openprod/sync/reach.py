@@ -8,12 +8,13 @@ from typing import Final
 
 import ifaddr
 
-from openprod.errors import OpenprodError, Unreachable
+from openprod.errors import InputError, OpenprodError, Unreachable
 from openprod.sync.known import KnownDevices
 from openprod.sync.nearby import Nearby
-from openprod.sync.transport import Channel, Transport
+from openprod.sync.transport import Accepted, Channel, Listening, Transport
 
 EVERYWHERE = "0.0.0.0"
+PORT: Final = 8041
 LOOK_S: Final = 5.0
 
 
@@ -58,6 +59,16 @@ async def reach_any(
             with suppress(OpenprodError):
                 return await reach(network, nearby.places(device), known.pin(device)), device
     raise Unreachable("None of the devices that were here before answers.", hint="Ask somebody for a link.")
+
+
+async def listen_at(network: Transport, listen: str, port: int | None, accepted: Accepted) -> Listening:
+    """``port`` None: the usual one, or any other where that is taken. Raises InputError."""
+    try:
+        return await network.listen(listen, PORT if port is None else port, accepted)
+    except InputError:
+        if port is not None:
+            raise
+        return await network.listen(listen, 0, accepted)
 
 
 def own_addresses(listen: str) -> list[str]:

@@ -18,7 +18,7 @@ import msgspec
 from anyio.abc import TaskGroup
 
 from openprod.engine.workspace import Workspace
-from openprod.errors import Denied, InputError, OpenprodError, Stale
+from openprod.errors import Denied, OpenprodError, Stale
 from openprod.sync import certificates, known, pairing, replica
 from openprod.sync import messages as m
 from openprod.sync.admission import Admission
@@ -31,13 +31,12 @@ from openprod.sync.hosting import Connection, Hosting, now
 from openprod.sync.nearby import Nearby
 from openprod.sync.outputs import Proven
 from openprod.sync.peer import Notice, PeerConfig
-from openprod.sync.reach import EVERYWHERE, LOOK_S, own_addresses, reach, reach_any, reach_known
+from openprod.sync.reach import EVERYWHERE, LOOK_S, listen_at, own_addresses, reach, reach_any, reach_known
 from openprod.sync.spoken import Me
 from openprod.sync.standing import Standing
 from openprod.sync.transport import PAIRING, Channel, Listening, Transport, WebSocketTransport
 from openprod.sync.wanting import WANTED_MS, Wanting, parse_wish
 
-PORT: Final = 8041
 CALL_AGAIN_MS: Final = 3_000
 COOL_MS: Final = 300_000
 ELSEWHERE_MS: Final = 15_000
@@ -241,12 +240,12 @@ class PeerService(Wanting):
             if self._hosting is not None:
                 return self._hosting
             assert self._tasks is not None, "not running"
+            self._known.hold()
             try:
-                listening = await self._network.listen(listen, PORT if port is None else port, self._accepted)
-            except InputError:
-                if port is not None:
-                    raise
-                listening = await self._network.listen(listen, 0, self._accepted)
+                listening = await listen_at(self._network, listen, port, self._accepted)
+            except OpenprodError:
+                self._known.let_go()
+                raise
             self._listen, self._given = listen, list(addresses)
             self._find_addresses(listening)
             identity = self.workspace.identity
@@ -298,6 +297,7 @@ class PeerService(Wanting):
             await hosting.let_go()
             if listening is not None:
                 await listening.close()
+        self._known.let_go()
         if scope is not None:
             scope.cancel()
 

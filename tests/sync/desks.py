@@ -138,16 +138,19 @@ def verify_ahead(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
 
 
 @asynccontextmanager
-async def desk(folder: Path, name: str, *, of: str = "") -> AsyncIterator[Desk]:
-    """With a new production, or with an empty copy of the one with the id ``of``; what is there already is kept."""
-    place, who = folder / name, identity(name)
-    if not place.exists():
+async def desk(folder: Path, name: str, *, of: str = "", place: str = "") -> AsyncIterator[Desk]:
+    """With a new production, or with an empty copy of the one with the id ``of``; what is there already is kept.
+
+    ``place``: its folder, where that isn't called as the person.
+    """
+    where, who = folder / (place or name), identity(name)
+    if not where.exists():
         if of:
-            empty_copy(place, of)
+            empty_copy(where, of)
         else:
-            await Workspace.create(place, name="Hamlet", schemas=[CUES], identity_=who)
+            await Workspace.create(where, name="Hamlet", schemas=[CUES], identity_=who)
     home = folder / f"{name}-home"
-    async with Workspace.open(place, identity_=who, home=home) as workspace, anyio.create_task_group() as tasks:
+    async with Workspace.open(where, identity_=who, home=home) as workspace, anyio.create_task_group() as tasks:
         one = Desk(workspace, Watched(home), home)
         tasks.start_soon(one.peers.run)
         await anyio.sleep(0)  # it has begun

@@ -7,7 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from openprod.core.operations import SetField
+from openprod.errors import Busy
 from openprod.sync.known import Device
 from tests.engine.laptops import ROOT
 from tests.engine.laptops import cue as made
@@ -106,5 +109,27 @@ def test_a_link_is_brought_to_whoever_made_it(tmp_path: Path) -> None:
                 await one.until(lambda status: sum(it["here"] for it in status["members"]) == 3)
             await casey.workspace.commit([SetField(entity="cue_1", facet=ROOT, field="label", value="Back")])
             await blake.holds_what(casey)
+
+    asyncio.run(run())
+
+
+def test_of_two_copies_on_one_device_one_is_in_a_gathering(tmp_path: Path) -> None:
+    """To the others both are one device: each would have the other's connections ended, and neither be told why."""
+
+    async def run() -> None:
+        async with (
+            desk(tmp_path, "alex") as alex,
+            desk(tmp_path, "blake", of=alex.workspace.id) as blake,
+            desk(tmp_path, "blake", of=alex.workspace.id, place="again") as again,
+        ):
+            await blake.join(await alex.host())
+            await blake.holds_what(alex)
+            for act in (again.join, again.host):
+                with pytest.raises(Busy, match="Another copy of this production on this device is in a gathering"):
+                    await act()
+            assert sum(it["here"] for it in alex.peers.status()["members"]) == 2
+            await blake.peers.leave()
+            await again.join(await alex.host())
+            await again.holds_what(alex)
 
     asyncio.run(run())
