@@ -62,6 +62,7 @@ class BlobExchange:
         self._blobs, self._folder, self._say, self._waits, self._find_named = blobs, folder, say, waits, named
         self._named: set[bytes] = set()
         self._named_at: object = None
+        self._unseen = ""
         self._held: set[bytes] = set()
         self._offered: dict[int, dict[bytes, None]] = {}
         self._asked: dict[int, _Incoming] = {}
@@ -79,9 +80,19 @@ class BlobExchange:
 
     async def look(self, at: object = None) -> None:
         """Tell everybody of files that are here since the last time; ask for those that are named since. ``at``: equal
-        while the production's values are the same.
+        while the production's values are the same. With a folder or a disk that is gone, say, edits go on all the same.
         """
-        names = await to_thread.run_sync(lambda: list(self._blobs.names()))
+        try:
+            await self._look(at)
+            self._unseen = ""
+        except OpenprodError as error:
+            if error.sentence != self._unseen:  # once, until they can be looked at again
+                self._unseen = error.sentence
+                _log.warning("stored files can't be looked at: %s", error.sentence)
+
+    async def _look(self, at: object) -> None:
+        """Raises StorageError."""
+        names = await to_thread.run_sync(self._names)
         fresh = [hash for name in names if (hash := bytes.fromhex(name)) not in self._held]
         self._held.update(fresh)
         self._tell(fresh, None)
@@ -116,6 +127,10 @@ class BlobExchange:
                 await self._came(connection, incoming, message)
 
     # -- inside --------------------------------------------------------------------------------------------
+
+    def _names(self) -> list[str]:
+        with translated(str(self._folder)):
+            return list(self._blobs.names())
 
     def _tell(self, hashes: Collection[bytes], connection: int | None) -> None:
         listed = sorted(hashes)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -361,7 +362,8 @@ class PeerService(Wanting):
         self._note_standing(hosting)
         self.moved()
         if self._listening is not None:
-            self._find_addresses(self._listening)
+            with suppress(OSError):  # the system can't say now: where they were
+                self._find_addresses(self._listening)
             hosting.do(hosting.peer.moves_to(known.joined(self._addresses)))
         if not hosting.peer.leads:
             return
