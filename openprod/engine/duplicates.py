@@ -51,7 +51,7 @@ class Duplicates:
                 self._judge(name, facet, unique, entity, changed)
 
     def _judge(self, name: str, facet: Facet, unique: tuple[str, ...], entity: str, changed: set[str]) -> None:
-        values = self._values(name, unique, entity)
+        values = self.values(name, unique, entity)
         if values is None:
             return
         id = ids.conflict_id(self._workspace, "duplicate", name, *unique, *values)
@@ -68,7 +68,8 @@ class Duplicates:
             stands = facet is not None and unique in facet.unique
             self._listing.put(id, self._row(id, row.facet, unique, values) if stands else None, changed)
 
-    def _values(self, name: str, unique: tuple[str, ...], entity: str) -> tuple[str, ...] | None:
+    def values(self, name: str, unique: tuple[str, ...], entity: str) -> tuple[str, ...] | None:
+        """Of these fields of a facet, as JSON, where the entity has them all."""
         if self._detector.is_gone(name, entity):
             return None
         document = name.partition(".")[0]
@@ -84,7 +85,7 @@ class Duplicates:
         # The last field of a unique set tells most apart: a number within a list.
         keys = self._schemas.keys_of(name, unique[-1])
         rows = [row for key in keys for row in self._storage.registers_valued(name, key, values[-1])]
-        same = sorted({row.entity for row in rows if self._values(name, unique, row.entity) == values})
+        same = sorted({row.entity for row in rows if self.values(name, unique, row.entity) == values})
         if len({self._detector.bonds.survivor(entity) for entity in same}) < 2:
             return None
         document = name.partition(".")[0]

@@ -5,8 +5,10 @@ Conflicts are counted without showing content. For each field that the bundles t
 side has what the other would send, so a field that both wrote was written without knowledge of each other, and
 different values are a conflict. An entity that one side deleted while the other wrote to it is one, and so is a facet
 that one side detached while the other wrote to it; fields that went with what was taken away say nothing themselves.
+Where each side gave another thing the values that no two may share, that is one: values are a place then, and things
+what each side has there.
 
-Duplicates, texts and schemas can't be told from this; the count is of fields and deletions.
+Texts, relations and schemas can't be told from this.
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ _DELETED: Final = "deleted"
 
 
 class Touched(NamedTuple):
-    """A register that bundles wrote, and its value after them: canonical JSON, None where the key is gone.
+    """A register (or values that no two things may share) that bundles wrote, and its value (or the thing) after them:
+    canonical JSON, None where the key is gone.
 
     ``entity``, ``part``: what it is a field or the mark of, a part of an entity or ("") all of it; no entity for what
     can't be taken away as a whole. ``marks``: the register says whether that is there.

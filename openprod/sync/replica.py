@@ -150,9 +150,12 @@ def offer(
 
 
 def _touched(committer: Committer, numbers: set[int]) -> list[Touched]:
-    """The registers that these bundles wrote, each with the value that the last of them gave it."""
+    """The registers that these bundles wrote, each with the value that the last of them gave it; and by what the
+    things that they wrote to are told apart.
+    """
     storage = committer.storage
     found: list[Touched] = []
+    things: set[tuple[str, str]] = set()
     for register in storage.all_registers():
         if register.root in (layout.RESOLUTION_ROOT,):
             continue
@@ -165,9 +168,20 @@ def _touched(committer: Committer, numbers: set[int]) -> list[Touched]:
         entity = register.entity if kind in ("entity", "facet") else ""
         part = register.root if kind == "facet" else ""
         found.append(Touched(place, entity, newest.version.value, part, bool(entity) and not register.field))
+        if part:
+            things.add((part, entity))
         if len(found) > TOUCHED_MAX:
             break
-    return found
+    return found + [one for facet, entity in sorted(things) for one in _told_apart(committer, facet, entity)]
+
+
+def _told_apart(committer: Committer, name: str, entity: str) -> Iterator[Touched]:
+    """No two things may share these values; two sides may have given them to one each."""
+    facet, detector = committer.schemas.facet(name), committer.detector
+    for unique in facet.unique if facet is not None else ():
+        values = detector.duplicates.values(name, unique, entity)
+        if values is not None:
+            yield Touched(canonical([name, unique, values]), "", canonical(detector.bonds.survivor(entity)))
 
 
 def written_ms(committer: Committer, *, but: str) -> int:

@@ -85,6 +85,17 @@ def test_what_one_takes_away_while_the_other_writes_to_it_is_counted_once(
     assert came(ann, bob) == ["edit-delete"] * count
 
 
+def test_two_things_that_no_two_may_be_are_counted() -> None:
+    """Each side makes a cue with the same number, say."""
+    ann, bob = pair(random.Random(1))
+    for one in (ann, bob):
+        one.commit(CreateEntity(entity=f"cue_{one.name}", facets={CUE: {"list": "LX", "number": "7"}}))
+    bob.commit(SetField(entity="cue_1", facet=CUE, field="number", value="8"))
+    ann.commit(SetField(entity="cue_1", facet=CUE, field="number", value="8"))
+    assert told(ann, bob) == 1
+    assert came(ann, bob) == ["duplicate"]
+
+
 def test_as_many_come_as_were_told() -> None:
     base = fresh("plans.as_many_come_as_were_told")
     for seed in range(base, base + 60):
@@ -104,7 +115,7 @@ def act(chance: random.Random, one: Replica) -> None:
         ClearField(entity=entity, facet=CUE, field=field),
         DeleteEntity(entity=entity),
         DetachFacet(entity=entity, facet=NOTE),
-        CreateEntity(entity=f"cue_{one.name}", facets={CUE: {"list": "LX"}}),
+        CreateEntity(entity=f"cue_{one.name}", facets={CUE: {"list": "LX", "number": "7"}}),
     ]
     try:
         one.commit(chance.choice(moves))
