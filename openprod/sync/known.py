@@ -69,6 +69,10 @@ class KnownDevices:
         one = self._devices.get(device)
         return bytes.fromhex(one.certificate) if one is not None else b""
 
+    def pins(self, *, but: str) -> set[bytes]:
+        """Of all other devices."""
+        return {bytes.fromhex(one.certificate) for one in self.all() if one.certificate and one.device != but}
+
     def add(self, device: str, name: str, addresses: list[str], certificate: bytes = b"") -> None:
         """Raises nothing: what can't be written is told to the log, and known until the end."""
         before = self._devices.get(device)

@@ -33,14 +33,33 @@ async def reach_known(network: Transport, known: KnownDevices, nearby: Nearby, d
     """A device that was here before: where it is said to be, where it was, or else where it says on the air that it is
     now: only by the certificate that it had, for anybody can repeat on the air what another said. Raises Unreachable,
     Untrusted.
+
+    Addresses change hands: where this device itself, or another that is known, answers by now, it isn't. Where somebody
+    answers with a certificate that nobody had, it may have a new one, and is called there last.
     """
-    try:
-        return await reach(network, known.places(device, said))
-    except OpenprodError:
-        pin, places = known.pin(device), nearby.places(device)
-        if not pin or not places:
-            raise
-        return await reach(network, places, pin)
+    pin, others = known.pin(device), {network.certificate, *known.pins(but=device)}
+    error: OpenprodError = Unreachable("No address of that device is known.", hint="Ask for a link.")
+    strange: list[tuple[str, int]] = []
+    for place in known.places(device, said):
+        try:
+            channel = await network.call(*place)
+        except OpenprodError as failed:
+            error = failed
+            continue
+        if channel.certificate == pin or not (pin or channel.certificate in others):
+            return channel
+        await channel.close()
+        error = Unreachable(f"Another device is at {place[0]} by now.", hint="Ask for a link.")
+        if channel.certificate not in others:
+            strange.append(place)
+    if pin and (on_air := nearby.places(device)):
+        try:
+            return await reach(network, on_air, pin)
+        except OpenprodError as failed:
+            error = failed
+    if strange:
+        return await reach(network, strange)
+    raise error
 
 
 async def reach_any(

@@ -79,3 +79,40 @@ def test_on_the_air_a_device_is_called_by_the_certificate_that_it_had(tmp_path: 
         assert KnownDevices(tmp_path / "known", "ws_1").pin(ALEX) == known.pin(ALEX)
 
     asyncio.run(scene())
+
+
+def test_an_address_that_another_has_by_now_is_passed_over(tmp_path: Path) -> None:
+    """As a network gives them out anew: Blake is at Alex's, and this device at the one before that."""
+
+    async def scene() -> None:
+        mine, alex, blake = (network(tmp_path, name) for name in ("me", "alex", "blake"))
+        frames: list[bytes] = []
+
+        async def hears(channel: Channel) -> None:
+            with suppress(Closed):
+                frames.append(await channel.receive())
+
+        there = [await one.listen("127.0.0.1", 0, hears) for one in (mine, blake, alex)]
+        known = KnownDevices(tmp_path / "known", "ws_1")
+        known.add(BLAKE, "blake", [], blake.certificate)
+        silent = cast(Any, OnAir({}))
+        aired = cast(Any, OnAir({ALEX: [("127.0.0.1", there[2].port)]}))
+        first_two = [f"127.0.0.1:{one.port}" for one in there[:2]]
+        known.add(ALEX, "alex", first_two)
+        with pytest.raises(Unreachable, match="Another device is at"):
+            await reach_known(mine, known, silent, ALEX, [])
+        known.add(ALEX, "alex", first_two, alex.certificate)
+        for nearby, said in ((silent, [f"127.0.0.1:{there[2].port}"]), (aired, [])):
+            channel = await reach_known(mine, known, nearby, ALEX, said)
+            assert channel.certificate == alex.certificate
+            await channel.close()
+        # With a certificate that nobody had, it may be the one.
+        known.add(ALEX, "alex", [f"127.0.0.1:{there[2].port}"], b"c" * 32)
+        channel = await reach_known(mine, known, silent, ALEX, [])
+        assert channel.certificate == alex.certificate
+        await channel.close()
+        for one in there:
+            await one.close()
+        assert frames == []
+
+    asyncio.run(scene())
