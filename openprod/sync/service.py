@@ -159,6 +159,8 @@ class PeerService(Wanting):
             if wish.places:
                 channel = await reach(self._network, wish.places, wish.certificate)
                 expected, secret = wish.device, wish.key
+                if expected:  # also if this connection ends before anybody has decided
+                    self._known.add(expected, "", [known.text(*one) for one in wish.places], wish.certificate)
             else:
                 on_air = isinstance(self._network, WebSocketTransport) and not self._is_private
                 channel, expected = await reach_any(

@@ -113,6 +113,31 @@ def test_a_link_is_brought_to_whoever_made_it(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
+def test_who_was_let_in_and_lost_the_connection_comes_again_without_the_link(tmp_path: Path) -> None:
+    """INV-PAIR-1 INV-PEER-4: where devices don't find each other on the air, too."""
+
+    async def run() -> None:
+        async with desk(tmp_path, "alex") as alex, desk(tmp_path, "blake", of=alex.workspace.id) as blake:
+            await alex.workspace.commit([made("cue_1", label="Ghost")])
+            await blake.peers.join(str((await alex.peers.host(**HERE))["link"]), **HERE)
+            await blake.until(lambda status: status["plans"])
+            (plan,) = (await alex.until(lambda status: status["plans"]))["plans"]
+            await alex.peers.approve(plan["id"])
+            assert blake.peers._hosting is not None
+            for connection in list(blake.peers._hosting.connections.values()):
+                await connection.channel.close()
+            await blake.until(lambda status: status["joining"] == "failed")
+            assert await blake.bundles() == []
+
+            await blake.join()
+            (plan,) = (await alex.until(lambda status: status["plans"]))["plans"]
+            await alex.peers.approve(plan["id"])
+            await blake.until(lambda status: status["joining"] == "joined")
+            await blake.holds_what(alex)
+
+    asyncio.run(run())
+
+
 def test_of_two_copies_on_one_device_one_is_in_a_gathering(tmp_path: Path) -> None:
     """To the others both are one device: each would have the other's connections ended, and neither be told why."""
 
