@@ -32,7 +32,7 @@ from openprod.sync.hosting import Connection, Hosting, now
 from openprod.sync.nearby import Nearby
 from openprod.sync.outputs import Proven
 from openprod.sync.peer import Notice, PeerConfig
-from openprod.sync.reach import EVERYWHERE, LOOK_S, listen_at, own_addresses, reach, reach_any, reach_known
+from openprod.sync.reach import EVERYWHERE, LOOK_S, listen_at, own_addresses, reach, reach_known
 from openprod.sync.spoken import Me
 from openprod.sync.standing import Standing
 from openprod.sync.transport import PAIRING, Channel, Listening, Transport, WebSocketTransport
@@ -155,6 +155,7 @@ class PeerService(Wanting):
             return self._look_again(hosting)
         self._joining, self._problem = "calling", ""
         self._beyond.clear()
+        secret = b""
         try:
             if wish.places:
                 channel = await reach(self._network, wish.places, wish.certificate)
@@ -163,11 +164,7 @@ class PeerService(Wanting):
                     self._known.add(expected, "", [known.text(*one) for one in wish.places], wish.certificate)
             else:
                 on_air = isinstance(self._network, WebSocketTransport) and not self._is_private
-                channel, expected = await reach_any(
-                    self._network, self._known, self._nearby, but=self._admission.removed,
-                    look_s=LOOK_S if on_air else 0,
-                )  # fmt: skip
-                secret = b""
+                channel, expected = await self._reach_any(LOOK_S if on_air else 0)
         except OpenprodError as error:
             self._fail(error.sentence)
             await self._stop(self._hosting)
@@ -469,8 +466,7 @@ class PeerService(Wanting):
         if code in _FINAL and device:
             self._cooling[device] = now().mono + (ELSEWHERE_MS if sentence == _ELSEWHERE else COOL_MS)
         if connection.wanted and not connection.joined:
-            unproven = not connection.caller and not connection.device  # whoever that was
-            if not ((code == "second" or unproven) and self._goes_on(device, connection.yes)):
+            if not self._goes_on(connection, code):
                 self._fail(sentence)
         elif not connection.joined and sentence != _ELSEWHERE:
             who = connection.name or self._known.name_of(device) or f"A device at {connection.channel.remote}"

@@ -18,12 +18,15 @@ from openprod.sync.admission import Admission
 from openprod.sync.hosting import Connection, Hosting, now
 from openprod.sync.looking import Looking
 from openprod.sync.plans import Coming
+from openprod.sync.reach import reach_any
 from openprod.sync.spoken import Confirm, Me, parse_code
-from openprod.sync.transport import Transport
+from openprod.sync.transport import Channel, Transport
 
 WANTED_MS: Final = 20_000
 """For so long a join is tried again where the other side still holds a connection that is gone here."""
 AGAIN_S: Final = 1.0
+_ANOTHER: Final = frozenset({"other_device", "self"})
+"""Codes of ends where an address is another's by now."""
 _ELSEWHERE: Final = "It needs a folder of its own. In a terminal: openprod join LINK-OR-WORDS NEW-FOLDER"
 
 
@@ -68,6 +71,8 @@ class Wanting(Looking):
     _admission: Admission
     _invitations: pairing.Invitations
     _coming: anyio.CancelScope | None
+    _known: known.KnownDevices
+    _beyond: set[str]
 
     # -- by a spoken code ----------------------------------------------------------------------------------
 
@@ -190,8 +195,18 @@ class Wanting(Looking):
         self._plans[connection.number] = coming
         self.moved()
 
-    def _goes_on(self, device: str, yes: bool) -> bool:
-        """Whether a join whose connection was one too many isn't lost: over the one that stays, or over a new one."""
+    def _goes_on(self, connection: Connection, code: str) -> bool:
+        """Whether a join isn't lost with its connection: one too many leaves another, or is followed by a new one; and
+        where another answered than was called, there may be more to call.
+        """
+        device, yes = connection.device or connection.expected, connection.yes
+        if code in _ANOTHER and device and not connection.secret and self._tasks is not None:
+            self._beyond.add(device)
+            self._tasks.start_soon(self._join_any, yes)
+            return True
+        unproven = not connection.caller and not connection.device  # whoever that was
+        if code != "second" and not unproven:
+            return False
         if self._hand_on(device, yes):
             return True
         if self._tasks is None or now().mono >= self._wanted_until:
@@ -220,6 +235,19 @@ class Wanting(Looking):
         self.moved()
         return True
 
+    async def _reach_any(self, look_s: float = 0) -> tuple[Channel, str]:
+        """Raises Unreachable."""
+        but = self._admission.removed | self._beyond
+        return await reach_any(self._network, self._known, self._nearby, but=but, look_s=look_s)
+
+    async def _join_any(self, yes: bool) -> None:
+        try:
+            channel, expected = await self._reach_any()
+        except OpenprodError as error:
+            self._fail(error.sentence)
+        else:
+            self._serve(channel, caller=True, expected=expected, wanted=True, yes=yes)
+
     async def _try_again(self, device: str, yes: bool) -> None:
         hosting = self._hosting
         await anyio.sleep(AGAIN_S)
@@ -231,6 +259,9 @@ class Wanting(Looking):
         self.said(f"Joining failed: {sentence}")
 
     async def _call(self, device: str, wanted: bool, yes: bool) -> None:
+        raise NotImplementedError
+
+    def _serve(self, channel: Channel, **how: Any) -> None:
         raise NotImplementedError
 
     def said(self, sentence: str) -> None:

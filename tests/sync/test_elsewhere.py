@@ -138,6 +138,26 @@ def test_who_was_let_in_and_lost_the_connection_comes_again_without_the_link(tmp
     asyncio.run(run())
 
 
+def test_where_another_answers_by_now_the_others_are_called_too(tmp_path: Path) -> None:
+    """INV-PEER-4: who always hosted has called nobody, and can tell nobody by a certificate."""
+
+    async def run() -> None:
+        async with gone_on(tmp_path) as (alex, blake, casey):
+            await blake.workspace.commit([made("cue_2", label="Wind")])
+            await blake.peers.leave()
+            (place,) = casey.peers._addresses
+            known = {device(one): Device(device(one), "", [place]) for one in (blake, casey)}
+            alex.peers._known._devices = known
+            await alex.peers.join(**HERE)
+            for one in (alex, casey):
+                (plan,) = (await one.until(lambda status: status["plans"]))["plans"]
+                await one.peers.approve(plan["id"])
+            await alex.until(lambda status: status["leader"] == device(casey) and len(status["members"]) >= 2)
+            await alex.holds_what(casey)
+
+    asyncio.run(run())
+
+
 def test_of_two_copies_on_one_device_one_is_in_a_gathering(tmp_path: Path) -> None:
     """To the others both are one device: each would have the other's connections ended, and neither be told why."""
 

@@ -1,4 +1,4 @@
-"""The conflicts that a plan counts beforehand are those that come; INV-PEER-4: nothing of content is shown for it."""
+"""INV-PLAN-2: the conflicts that a plan counts beforehand are those that come."""
 
 from __future__ import annotations
 
@@ -97,6 +97,7 @@ def test_two_things_that_no_two_may_be_are_counted() -> None:
 
 
 def test_as_many_come_as_were_told() -> None:
+    """INV-PLAN-2"""
     base = fresh("plans.as_many_come_as_were_told")
     for seed in range(base, base + 60):
         chance = random.Random(seed)

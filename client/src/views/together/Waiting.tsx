@@ -73,7 +73,8 @@ const withWhom = (plan: Plan): string => (isNewcomer(plan) ? plan.name : `what w
 function choosingWords(plan: Plan): string {
   if (plan.conflicts > 0) return `Where you both changed the same, both values stay and you choose: ${counted(plan.conflicts, "conflict")} in Conflicts.`;
   if (isNewcomer(plan) && plan.bundles === 0) return plan.sends === 0 ? "It has everything already, and gets each edit from then on." : "It gets a copy of everything, and each edit from then on.";
-  return "You both changed different things, so there is nothing to choose.";
+  if (plan.bundles === 0 || plan.sends === 0) return "Only one of you changed anything, so there is nothing to choose.";
+  return "You changed no field differently. Texts that you both wrote in are compared once both are here.";
 }
 
 interface AnswerProps extends Pick<PartProps, "act"> {
