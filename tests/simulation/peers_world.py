@@ -129,6 +129,7 @@ class PeersWorld:
         self.wires: dict[int, Wire] = {}
         self.group: dict[str, int] = dict.fromkeys(names, 0)
         self.cut_at: int | None = None
+        self.ended_at = -APART_MS
         self.half: dict[str, int] = dict.fromkeys(names, 0)
         self.halves = 0
         self.apart: set[frozenset[int]] = set()
@@ -416,6 +417,7 @@ class PeersWorld:
         node = self.nodes[name]
         if node.awake and node.peer.leads:
             self.do(node, node.peer.end(node.now))
+            self.ended_at = self.now
             self.say(name, "ends it for all")
 
     def join(self, name: str) -> None:
@@ -547,6 +549,12 @@ class PeersWorld:
             node.skew_ms = 0
             node.storage.fail_next(DiskFull("No room."), times=0)
             node.cooling.clear()
+        on_its_way = self.now - self.ended_at < APART_MS
+        self._all_come(ms)
+        if on_its_way:  # who heard only then that it was ended comes again
+            self._all_come(ms)
+
+    def _all_come(self, ms: int) -> None:
         if not any(node.peer.gathering for node in self.nodes.values()):
             node = next(iter(self.nodes.values()))
             self.do(node, node.peer.host(self.chance.randbytes(16).hex(), node.now))
