@@ -11,7 +11,6 @@ from typing import Any, TypeAlias
 from openprod.errors import StorageError
 from openprod.storage.sqlite.connection import FAULTS, connect, explain
 
-
 Files: TypeAlias = "tuple[tuple[int, int], ...]"
 
 
