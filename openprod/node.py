@@ -326,10 +326,11 @@ async def in_process(
     async with Workspace.open(folder) as workspace:
         _pass_on(workspace, tell)
         app = build_app(workspace, access=Access(workspace, token), plugins=installed_plugins)
-        async with httpx.AsyncClient(
-            transport=InProcessTransport(app),
-            base_url=_IN_PROCESS + API,
-            headers={"authorization": f"Bearer {token}"},
-            timeout=None,
-        ) as client:
-            yield client
+        with _logging_to(Path(folder) / "run" / "node.log"):
+            async with httpx.AsyncClient(
+                transport=InProcessTransport(app),
+                base_url=_IN_PROCESS + API,
+                headers={"authorization": f"Bearer {token}"},
+                timeout=None,
+            ) as client:
+                yield client

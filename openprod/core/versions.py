@@ -135,15 +135,15 @@ def evaluate(
     if withdrawn:
         by_id = _expand(tree, by_id, withdrawn)
 
-    last_clock: dict[int, int] = {}
+    last_clock: dict[tuple[int, str], int] = {}
     last_seq: dict[str, int] = {}
     for version in tree.versions.values():
         if version.id in withdrawn:
             continue  # a decision taken back covers nothing
         if not version.is_clear:
-            client, clock = version.id[0], version.id[1]
-            if clock > last_clock.get(client, -1):
-                last_clock[client] = clock
+            writer, clock = (version.id[0], version.log), version.id[1]
+            if clock > last_clock.get(writer, -1):
+                last_clock[writer] = clock
         if version.log and version.seq > last_seq.get(version.log, -1):
             last_seq[version.log] = version.seq
 
@@ -223,14 +223,18 @@ def _expand(tree: Tree, leaves: dict[Id, Version], withdrawn: dict[Id, frozenset
     return {id: leaf for id, leaf in result.items() if id not in passed}
 
 
-def _is_covered(tree: Tree, leaf: Version, last_clock: dict[int, int], last_seq: dict[str, int]) -> bool:
+def _is_covered(tree: Tree, leaf: Version, last_clock: dict[tuple[int, str], int], last_seq: dict[str, int]) -> bool:
     if leaf.log and last_seq.get(leaf.log, -1) > leaf.seq:
         return True
     if leaf.is_clear:
         # Who removed it isn't in the history; a later value of the same person over the same version covers it.
         siblings = (tree.versions[id] for id in tree.children.get(leaf.parent, ()))
         return any(other.user == leaf.user and other.hlc >= leaf.hlc for other in siblings if not other.is_clear)
-    return last_clock.get(leaf.id[0], -1) > leaf.id[1]
+    # Several people write through a node's own client: it is one author only as far as nobody says which of them.
+    return any(
+        client == leaf.id[0] and clock > leaf.id[1] and (not log or not leaf.log or log == leaf.log)
+        for (client, log), clock in last_clock.items()
+    )
 
 
 def _replaced(tree: Tree, head: Version, by: Version, knows: Callable[[Version, Version], bool]) -> bool:
@@ -275,7 +279,9 @@ def _was_contested(tree: Tree, leaf: Version) -> bool:
 
 
 def _same_author(a: Version, b: Version) -> bool:
-    return a.id[0] == b.id[0] or (bool(a.log) and a.log == b.log)
+    if a.log and b.log:
+        return a.log == b.log
+    return a.id[0] == b.id[0]
 
 
 def _later(a: Version, b: Version) -> bool:

@@ -26,12 +26,13 @@ from openprod.core.membership import RECORD_BYTES_MAX, RECORDS_MAX, SignedRecord
 from openprod.engine.commit import Committer
 from openprod.engine.drafts import Foreign, Records
 from openprod.engine.members import base_of
-from openprod.errors import InvalidFile, Untrusted
+from openprod.errors import InputError, InvalidFile, Untrusted
 from openprod.storage.ports import Storage
 from openprod.storage.sqlite.connection import translated
 from openprod.storage.sqlite.reader import Reader
 
 MAGIC: Final = b"OPENPROD-PACK-1\n"
+HAVE_BYTES_MAX: Final = 4 * 1024 * 1024
 _LENGTH: Final = struct.Struct(">I")
 
 
@@ -94,7 +95,7 @@ def known_to(storage: Storage, other: Have) -> dict[str, int]:
 
 def read_have(path: Path, workspace: str) -> Have:
     with translated(str(path)):
-        data = path.read_bytes()[: 4 * 1024 * 1024]
+        data = path.read_bytes()[:HAVE_BYTES_MAX]
     try:
         found = msgspec.json.decode(data, type=Have)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -104,17 +105,52 @@ def read_have(path: Path, workspace: str) -> Have:
     return found
 
 
+def write_have(path: Path, data: bytes) -> None:
+    """``data``: a ``Have`` as JSON. Raises InputError where something else is in that place, StorageError."""
+    with translated(str(path)):
+        if path.is_file():
+            try:
+                msgspec.json.decode(path.read_bytes()[:HAVE_BYTES_MAX], type=Have)
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+                raise _taken(path) from error
+        temporary = path.with_name(path.name + ".part")
+        try:
+            with open(temporary, "wb") as file:
+                file.write(data)
+                _to_the_disk(file)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def _taken(path: Path) -> InputError:
+    return InputError(
+        f"{path} exists already and is something else.", hint="Choose another name. It was left as it is."
+    )
+
+
+def _to_the_disk(file: Any) -> None:
+    """A stick is pulled out as soon as the program says it is done."""
+    file.flush()
+    os.fsync(file.fileno())
+
+
 async def pack(
     path: Path, *, database: str, head: PackHead, lacking: dict[str, int],
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Write the bundles up to ``head.have`` and beyond ``lacking`` ({log: seq}) to a new file at ``path``.
 
-    Reads beside the writer: people go on editing meanwhile.
+    Reads beside the writer: people go on editing meanwhile. Raises InputError where something other than an earlier
+    pack is in that place, StorageError.
     """
     temporary = path.with_name(path.name + ".part")
     done = 0
     with translated(str(path)):
+        if path.is_file():
+            with open(path, "rb") as earlier:
+                if earlier.read(len(MAGIC)) not in (MAGIC, b""):
+                    raise _taken(path)
         try:
             with open(temporary, "wb") as file:
                 file.write(MAGIC)
@@ -127,9 +163,7 @@ async def pack(
                         done += 1
                         if progress is not None:
                             progress(done, head.bundles)
-                # A stick is pulled out as soon as the program says it is done.
-                file.flush()
-                os.fsync(file.fileno())
+                _to_the_disk(file)
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)

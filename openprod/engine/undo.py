@@ -5,7 +5,7 @@ Only what still stands is taken back; a field that somebody changed since is lef
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from openprod.core import resolutions
 from openprod.engine import inverse, inverse_text
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from openprod.engine.commit import Committer
 
 _REACH = 1_000
+Records: TypeAlias = "dict[tuple[str, str], tuple[int, resolutions.Resolution]]"
+"""Decisions by document and id, each with the number of its bundle."""
 
 
 def last_undoable(committer: Committer, user: str) -> tuple[BundleRow, str]:
@@ -68,26 +70,34 @@ def plan(committer: Committer, bundle: BundleRow, deciding: Deciding) -> dict[st
     """
     found = inverse.of_bundle(committer, bundle)
     splices = inverse_text.of_bundle(committer, bundle)
-    if not found.values and not found.decisions and not splices:
-        if found.since:
+    records = {
+        (row.document, row.id): (row.bundle, record)
+        for row in committer.storage.all_resolutions()
+        if (record := resolutions.parse(row.body)) is not None
+    }
+    decisions = [one for one in found.decisions if one in records]
+    since = {(row.document, row.root, row.key) for row in found.since}
+    passed = _passed(records, decisions, since, bundle)
+    decided_since = {
+        (document, *record.register_)
+        for document, id in passed
+        if (record := records[document, id][1]).register_ is not None
+    }
+    values = [one for one in found.values if one[:3] not in decided_since]
+    decisions = [one for one in decisions if one not in passed]
+    if not values and not decisions and not splices:
+        if since or passed:
             raise Stale("Everything in that change has been changed again since.", hint="Nothing was undone.")
         raise InvalidOperation("That change holds nothing that can be undone here.", hint="Nothing was undone.")
     lowering = Lowering(committer)
     repeated: set[tuple[str, str, str]] = set()
-    records = {
-        (row.document, row.id): record
-        for row in committer.storage.all_resolutions()
-        if (record := resolutions.parse(row.body)) is not None
-    }
-    for document, id in found.decisions:
-        record = records.get((document, id))
-        if record is None:
-            continue
+    for document, id in decisions:
+        record = records[document, id][1]
         deciding.conflict = record.conflict
         if not record.withdraws:
             deciding.withdraw(document, id, register=record.register_)
             continue
-        earlier = records.get((document, record.supersedes or ""))
+        _number, earlier = records.get((document, record.supersedes or ""), (0, None))
         if earlier is None:
             continue
         if earlier.register_ is None or not earlier.wrote:
@@ -97,7 +107,7 @@ def plan(committer: Committer, bundle: BundleRow, deciding: Deciding) -> dict[st
         if register is not None:
             deciding.repeat(register, earlier, id)
             repeated.add((document, *earlier.register_))
-    for document, root, key, value in _as_shown(committer, found.values):
+    for document, root, key, value in _as_shown(committer, values):
         if (document, root, key) not in repeated:
             lowering.write(document, root, key, value)
     plan = deciding.plan()
@@ -107,6 +117,28 @@ def plan(committer: Committer, bundle: BundleRow, deciding: Deciding) -> dict[st
     for document, splice in splices:
         plan.setdefault(document, []).append(splice)
     return plan
+
+
+def _passed(
+    records: Records, decisions: list[tuple[str, str]], since: set[tuple[str, str, str]], bundle: BundleRow
+) -> set[tuple[str, str]]:
+    """Those of a bundle's decisions that somebody has gone on from: taken back, decided anew, or edited over."""
+    withdrawn = {
+        (document, record.supersedes) for (document, _id), (_in, record) in records.items() if record.withdraws
+    }
+    later = {
+        record.conflict
+        for one, (number, record) in records.items()
+        if number > bundle.number and record.conflict and not record.withdraws and one not in withdrawn
+    }
+    return {
+        (document, id)
+        for document, id in decisions
+        for record in (records[document, id][1],)
+        if (record.register_ is not None and (document, *record.register_) in since)
+        or (not record.withdraws and (document, id) in withdrawn)
+        or record.conflict in later
+    }
 
 
 def _as_shown(committer: Committer, values: list[tuple[str, str, str, Any]]) -> list[tuple[str, str, str, Any]]:

@@ -14,6 +14,7 @@ import click
 import pytest
 
 from openprod.cli import main as program
+from openprod.engine.workspace import Workspace
 from tests.cli.program import PROGRAM, Laptop
 
 SHAPE = re.compile(r"\Aerror\[([A-Z_]+)\]: \S.*\nhint: \S.*\n\Z")
@@ -147,6 +148,20 @@ def test_what_nobody_expected_is_kept_for_a_report(
     assert SHAPE.match(err)
     assert "by zero" not in err
     assert "by zero" in (tmp_path / "last-error.txt").read_text()
+
+
+def test_what_nobody_expected_of_a_call_is_in_the_node_s_log_also_where_no_node_runs(
+    monkeypatch: pytest.MonkeyPatch, alex: Laptop, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async def fail(_workspace: object) -> str:
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setenv("OPENPROD_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(Workspace, "state_hash", fail)
+    assert program.main(["hash", str(alex.folder / "show.openprod")]) == 1
+    _out, err = capfd.readouterr()
+    assert SHAPE.match(err), err
+    assert "by zero" in (alex.folder / "show.openprod/run/node.log").read_text()
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), click.exceptions.Abort()])

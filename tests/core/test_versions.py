@@ -64,6 +64,15 @@ def test_two_that_did_not_know_each_other() -> None:
     assert state.base.id == (1, 0)
 
 
+def test_two_people_at_one_laptop_stay_two_authors_though_they_write_through_one_client() -> None:
+    kim = v((5, 0), (1, 0), "kim's", log="laptop/kim", seq=3)
+    others = [v((1, 0), None, "0"), kim, v((9, 0), (1, 0), "shown")]
+    alex = v((5, 7), (9, 0), "alex's", log="laptop/alex", seq=8)
+    assert heads(Tree([*others, alex])) == [(5, 0), (5, 7)]
+    assert heads(Tree([*others, alex._replace(log="laptop/kim")])) == [(5, 7)]
+    assert heads(Tree([*others, alex._replace(log="")])) == [(5, 7)], "passed on by a program: nobody says who it was"
+
+
 def test_equal_values_do_not_disagree() -> None:
     assert not evaluate(Tree([*FORK[:2], v((9, 0), (1, 0), "5")])).disagrees
 

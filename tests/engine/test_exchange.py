@@ -147,6 +147,30 @@ def test_files_that_are_not_whole(tmp_path: Path) -> None:
     asyncio.run(check())
 
 
+def test_nothing_is_written_over_but_what_was_written_for_the_same_before(tmp_path: Path) -> None:
+    """The name of a file is quickly mistyped: into that of the workspace's own."""
+
+    async def check() -> None:
+        async with laptop(tmp_path / "a") as sam:
+            have = msgspec.json.encode(await sam.have())
+            mine = {tmp_path / "a" / "workspace.db", tmp_path / "cues.csv"}
+            (tmp_path / "cues.csv").write_text("LX 1")
+            for path in mine:
+                before = path.read_bytes()
+                with pytest.raises(InputError, match="something else"):
+                    await sam.pack(path)
+                with pytest.raises(InputError, match="something else"):
+                    exchange.write_have(path, have)
+                assert path.read_bytes() == before
+            for _again in range(2):
+                await sam.pack(tmp_path / "sam.pack")
+                exchange.write_have(tmp_path / "sam.have", have)
+            assert (tmp_path / "sam.have").read_bytes() == have
+            assert not list(tmp_path.glob("*.part"))
+
+    asyncio.run(check())
+
+
 def test_other_productions_and_forged_authors(tmp_path: Path) -> None:
     async def check() -> None:
         async with laptop(tmp_path / "a") as sam, laptop(tmp_path / "x", "mallory") as other:

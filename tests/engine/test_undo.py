@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,42 @@ def test_a_decision(tmp_path: Path) -> None:
                 await workspace.redo()
                 (decided,) = await workspace.conflicts("all")
                 assert (decided.status, await shown(workspace)) == ("resolved", "11:00")
+
+    asyncio.run(check())
+
+
+def test_a_decision_that_somebody_has_gone_on_from_is_left_as_it_is(tmp_path: Path) -> None:
+    kim = person("kim")
+
+    async def check() -> None:
+        async with laptop(tmp_path / "w") as workspace:
+
+            async def refused(taking_back: Awaitable[object], stays: str) -> None:
+                before = await workspace.conflicts("all")
+                with pytest.raises(Stale):
+                    await taking_back
+                assert (await shown(workspace), await workspace.conflicts("all")) == (stays, before)
+
+            await disagree(workspace, alex="10:30", jordan="10:45")
+            (conflict,) = await workspace.conflicts()
+            first, _second = (one.version for one in conflict.candidates)
+            await workspace.resolve(conflict.id, choose=first)
+            await workspace.resolve(conflict.id, value="11:00", actor=kim)
+            await refused(workspace.undo(), "11:00")  # decided anew
+            await workspace.undo(actor=kim)
+            await workspace.reopen(conflict.id, actor=kim)
+            await refused(workspace.undo(), "10:30")  # taken back
+            await workspace.undo(actor=kim)
+            await workspace.commit([field("start", "12:00")], actor=kim)
+            await refused(workspace.undo(), "12:00")  # edited over
+
+            await workspace.resolve(conflict.id, choose=first)
+            await workspace.undo()
+            await workspace.resolve(conflict.id, value="11:05", actor=kim)
+            await refused(workspace.redo(), "11:05")
+            await workspace.undo(actor=kim)
+            await workspace.redo()
+            assert await shown(workspace) == "10:30", "once nothing stands in the way, it is decided again"
 
     asyncio.run(check())
 

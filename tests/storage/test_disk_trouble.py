@@ -156,6 +156,7 @@ def test_backups_packs_and_new_workspaces_on_a_full_disk(small_disk: SmallDisk, 
             ):
                 error = await refused(action)
                 assert isinstance(error, DiskFull), error.sentence
+                assert str(small_disk.folder) in error.sentence, "which of the disks is full"
             small_disk.free()
             left = sorted(path.name for path in small_disk.folder.iterdir() if path.name != "new")
             assert left == []

@@ -242,6 +242,32 @@ def test_a_copy_without_its_newest_part_is_an_older_one_and_the_original_is_whol
     asyncio.run(check())
 
 
+@pytest.mark.parametrize("moved", ["the folder", "the folder, and another is in its place", "the log"])
+def test_nothing_is_confirmed_that_would_go_into_files_nobody_finds_again(moved: str, tmp_path: Path) -> None:
+    """INV-LOSS-1, where somebody tidies up under a running node."""
+
+    async def check() -> None:
+        folder, elsewhere = tmp_path / "hamlet", tmp_path / "elsewhere"
+        await make(folder)
+        async with Workspace.open(folder) as workspace:
+            early = (await add(workspace, 70)).bundle
+            expected = await workspace.state_hash()
+            if moved == "the log":
+                (folder / f"{DATABASE}-wal").rename(tmp_path / "log")
+            else:
+                folder.rename(elsewhere)
+            if moved.endswith("place"):
+                await make(folder)
+            with pytest.raises(StorageError, match="moved, removed or replaced"):
+                await add(workspace, 71)
+            assert await workspace.state_hash() == expected
+        found, bundles = await read_back(folder if moved == "the log" else elsewhere)
+        assert found == expected
+        assert early in bundles
+
+    asyncio.run(check())
+
+
 def test_a_lost_snapshot_is_made_again_from_the_oplog(tmp_path: Path) -> None:
     async def check() -> None:
         folder = tmp_path / "hamlet"

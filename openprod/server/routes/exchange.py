@@ -12,6 +12,7 @@ from anyio import to_thread
 from starlette.background import BackgroundTask
 from starlette.responses import FileResponse, Response
 
+from openprod.engine import exchange
 from openprod.engine.exchange import Have
 from openprod.server.answers import NEVER_KEPT, encode
 from openprod.server.body import received_file
@@ -25,7 +26,6 @@ from openprod.server.payloads import (
     PathRequest,
 )
 from openprod.server.progress import Report, work
-from openprod.storage.sqlite.connection import translated
 
 PACK_BYTES_MAX: Final = 4 * 1024**3
 
@@ -39,11 +39,7 @@ async def write_have(asked: Asked) -> dict[str, Any]:
     path = asked.local_path(request.path)
     data = encode(await asked.workspace.have())
 
-    def write() -> None:
-        with translated(str(path)):
-            path.write_bytes(data)
-
-    await to_thread.run_sync(write)
+    await to_thread.run_sync(exchange.write_have, path, data)
     return {"file": str(path)}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from openprod.errors import StorageError
+from openprod.errors import DamagedFile
 from openprod.storage.ports import (
     BundleRow,
     ClearRow,
@@ -20,7 +20,7 @@ from openprod.storage.ports import (
     VersionWithAuthor,
 )
 from openprod.storage.sqlite import checks
-from openprod.storage.sqlite.connection import translated
+from openprod.storage.sqlite.connection import FAULTS, explain, translated
 from openprod.storage.sqlite.oplog import BUNDLE, Oplog
 from openprod.storage.sqlite.texts import TextTables
 
@@ -340,11 +340,13 @@ class SqliteStorage(Oplog, TextTables):
             if os.path.exists(path):
                 raise FileExistsError(17, "a file of that name exists already")
             try:
-                self._execute("VACUUM INTO ?", (path,))
-            except StorageError:
+                self._connection.execute("VACUUM INTO ?", (path,))
+            except FAULTS as error:
                 with suppress(OSError):
                     os.unlink(path)
-                raise
+                # Room is lacking where it goes to; damage is in what it comes from.
+                found = explain(error, path)
+                raise (explain(error, self.path) if isinstance(found, DamagedFile) else found) from error
 
 
 def _register(row: Any) -> RegisterRow:
