@@ -10,6 +10,7 @@ import pytest
 from openprod.core.operations import (
     AddEdge,
     AssertSame,
+    AttachFacet,
     BindFacet,
     CreateEntity,
     DeleteEntity,
@@ -206,3 +207,30 @@ async def test_a_merged_thing_keeps_its_concept_entity(tmp_path: Path) -> None:
         assert (await ws.entity("at"))["facets"]["schedule.attendee"]["displayName"] == "Jane Doe"
         await ws.commit([SetField(entity="jane", facet="contacts.person", field="name", value="Janet")])
         assert (await ws.entity("at"))["facets"]["schedule.attendee"]["displayName"] == "Janet"
+
+
+async def test_what_is_said_apart_of_a_merged_thing_is_asked_about_where_the_other_says_nothing(tmp_path: Path) -> None:
+    """INV-BOND-2: nobody looks at the fields of what was merged, so a value that stands only there is a conflict."""
+    async with laptop(tmp_path / "a", "sam", CONTACTS, SCHEDULE, crew()) as ws:
+        await ws.commit([contact("jane", name="Jane"), contact("jd", name="Jane")])
+        await ws.backup(tmp_path / "copy")
+        async with Workspace.open(tmp_path / "copy", identity_=identity("kim")) as other:
+            await ws.commit([MERGE])
+            await other.commit([SetField(entity="jd", facet="contacts.person", field="phone", value="0123")])
+            await other.commit([AttachFacet(entity="jd", facet="schedule.attendee", fields={"displayName": "Jay"})])
+            await carry(other, ws, tmp_path)
+            await carry(ws, other, tmp_path)
+            assert await ws.state_hash() == await other.state_hash()
+        phone, name = sorted(await ws.conflicts(), key=lambda one: one.facet)
+        assert "set 0123, on what had been merged into it apart" in phone.sentence
+        assert [(one.entity, one.kind, one.field) for one in (phone, name)] == [
+            ("jane", "semantic", "phone"), ("jane", "semantic", "displayName"),
+        ]  # fmt: skip
+        for one, value in ((phone, "0123"), (name, "Jay")):
+            assert [side.value for side in one.candidates] == [value]
+            await ws.resolve(one.id, choose=one.candidates[0].version)
+        assert await ws.conflicts() == []
+        shown = (await ws.entity("jane"))["facets"]
+        assert (shown["contacts.person"]["phone"], shown["schedule.attendee"]["displayName"]) == ("0123", "Jay")
+        await ws.commit([DeleteEntity(entity="jane")])
+        assert await ws.conflicts() == []
