@@ -234,3 +234,70 @@ async def test_what_is_said_apart_of_a_merged_thing_is_asked_about_where_the_oth
         assert (shown["contacts.person"]["phone"], shown["schedule.attendee"]["displayName"]) == ("0123", "Jay")
         await ws.commit([DeleteEntity(entity="jane")])
         assert await ws.conflicts() == []
+
+
+async def test_taking_a_merge_back_leaves_no_word_that_nobody_said(tmp_path: Path) -> None:
+    """Two laptops' statements left the thing itself without a value, the merge filled it in: that isn't to be cleared."""
+    for back in ("undo", "split"):
+        async with laptop(tmp_path / back, "sam", CONTACTS, SCHEDULE, crew()) as ws:
+            await ws.commit([contact("jane"), contact("jd")])
+            await ws.commit([PERSON])
+            await ws.commit(
+                [
+                    BindFacet(facet="contacts.person", concept="Person", fields={"name": "name"}),
+                    BindFacet(facet="schedule.attendee", concept="Person", fields={"name": "displayName"}),
+                ]
+            )
+            await ws.backup(tmp_path / f"{back}-copy")
+            async with Workspace.open(tmp_path / f"{back}-copy", identity_=identity("kim")) as other:
+                await ws.commit([AssertSame(concept="Person", entities=("jane",))])
+                await other.commit([SetField(entity="jane", facet="contacts.person", field="name", value="Jay")])
+                await carry(other, ws, tmp_path)
+            await ws.commit([MERGE])
+            await (ws.undo() if back == "undo" else ws.commit([SplitEntity(entity="jd")]))
+            assert await ws.conflicts() == []
+            assert [_said(await ws.entity(id)) for id in ("jane", "jd")] == [{"contacts.person/name": "Jay"}, {}]
+
+
+async def test_a_merge_says_nothing_of_what_the_absorbed_leaves(tmp_path: Path) -> None:
+    """The two belong to two things: the absorbed goes over, and the rest of its own keep what they have."""
+    async with laptop(tmp_path / "a", "sam", CONTACTS, SCHEDULE, crew()) as ws:
+        await ws.commit([contact("jane", name="Jane"), contact("jd"), attendee("at")])
+        await ws.commit([PERSON])
+        await ws.commit(
+            [
+                BindFacet(facet="contacts.person", concept="Person", fields={"name": "name"}),
+                BindFacet(facet="schedule.attendee", concept="Person", fields={"name": "displayName"}),
+            ]
+        )
+        await ws.commit([AssertSame(concept="Person", entities=("jane",))])
+        await ws.commit([AssertSame(concept="Person", entities=("jd", "at"))])
+        await ws.commit([MERGE])
+        assert _said(await ws.entity("at")) == {}
+        assert await ws.conflicts() == []
+
+
+async def test_what_people_are_asked_stays_asked_when_more_is_said_to_be_the_same(tmp_path: Path) -> None:
+    """INV-BOND-2: one cleared it, another set it; neither an assertion nor a merge may settle that, nor hide it before."""
+    for how in ("assert", "merge"):
+        async with laptop(tmp_path / how, "sam", CONTACTS, SCHEDULE, crew()) as ws:
+            await ws.commit([contact("jane", name="Jane"), contact("jd", name="Jane"), contact("third")])
+            await ws.commit([PERSON])
+            await ws.commit([BindFacet(facet="contacts.person", concept="Person", fields={"name": "name"})])
+            await ws.backup(tmp_path / f"{how}-copy")
+            async with Workspace.open(tmp_path / f"{how}-copy", identity_=identity("kim")) as other:
+                await ws.commit([MERGE])
+                await ws.commit([SetField(entity="jane", facet="contacts.person", field="name", value=None)])
+                await other.commit([SetField(entity="jd", facet="contacts.person", field="name", value="Jay")])
+                await carry(other, ws, tmp_path)
+            (conflict,) = await ws.conflicts()
+            assert {one.value for one in conflict.candidates} == {None, "Jay"}
+            if how == "assert":
+                (told,) = [one for one in await ws.preview_same("Person", ["jane", "third"]) if one["field"] == "name"]
+                await ws.commit([AssertSame(concept="Person", entities=("jane", "third"))])
+            else:
+                (told,) = (await ws.preview_merge("jane", "third"))["fields"]
+                await ws.commit([MergeEntities(survivor="jane", absorbed="third")])
+            (still,) = await ws.conflicts()
+            assert {one.value for one in still.candidates} == {None, "Jay"}
+            assert told["state"] == "differs"
