@@ -126,7 +126,7 @@ class Identities:
                 here, there = self._shown(facet, survivor, field), self._shown(facet, absorbed, field)
                 left = merging.leaves(self._committer, facet, survivor, absorbed)
                 asked = self._is_asked(facet, survivor, field) or self._is_asked(facet, absorbed, field, joining=left)
-                state = "differs" if asked or None not in (here, there) and here != there else "fills"
+                state = "differs" if asked or (None not in (here, there) and here != there) else "fills"
                 fields.append(
                     {
                         "facet": facet, "field": field, "label": self._committer.schemas.label(facet, field),

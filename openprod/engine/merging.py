@@ -145,11 +145,10 @@ def split(committer: Committer, it: Lowering, entity: str) -> None:
     filled = _one_with(committer, survivor)
     for document, root, at, value in wrote:
         owner = layout.place(document, root, at).entity
-        if (root == layout.CONCEPT_ENTITY_ROOT and "/" not in at) or (
-            root != layout.ENTITY_ROOT and (root, owner) in filled and owner != entity
-        ):
-            if (document, root, at) not in unsaid:
-                it.write(document, root, at, value)
+        dissolved = root == layout.CONCEPT_ENTITY_ROOT and "/" not in at
+        own = root != layout.ENTITY_ROOT and (root, owner) in filled and owner != entity
+        if (dissolved or own) and (document, root, at) not in unsaid:
+            it.write(document, root, at, value)
     for document, splice in inverse_text.of_bundle(committer, version.bundle):
         if layout.parse_root(splice.root).entity == survivor:
             it.splice(document, splice)

@@ -237,7 +237,7 @@ async def test_what_is_said_apart_of_a_merged_thing_is_asked_about_where_the_oth
 
 
 async def test_taking_a_merge_back_leaves_no_word_that_nobody_said(tmp_path: Path) -> None:
-    """Two laptops' statements left the thing itself without a value, the merge filled it in: that isn't to be cleared."""
+    """Two laptops' statements left the thing itself without a value; that the merge filled it in is no word."""
     for back in ("undo", "split"):
         async with laptop(tmp_path / back, "sam", CONTACTS, SCHEDULE, crew()) as ws:
             await ws.commit([contact("jane"), contact("jd")])
@@ -278,7 +278,7 @@ async def test_a_merge_says_nothing_of_what_the_absorbed_leaves(tmp_path: Path) 
 
 
 async def test_what_people_are_asked_stays_asked_when_more_is_said_to_be_the_same(tmp_path: Path) -> None:
-    """INV-BOND-2: one cleared it, another set it; neither an assertion nor a merge may settle that, nor hide it before."""
+    """INV-BOND-2: one cleared it, another set it; no assertion or merge may settle that unasked."""
     for how in ("assert", "merge"):
         async with laptop(tmp_path / how, "sam", CONTACTS, SCHEDULE, crew()) as ws:
             await ws.commit([contact("jane", name="Jane"), contact("jd", name="Jane"), contact("third")])
