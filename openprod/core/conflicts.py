@@ -168,6 +168,8 @@ def bond_sentence(
         earlier = f" It had been decided: {say(decided.value)} ({decided.by})." if decided is not None else ""
         if len({candidate.user for candidate, _where in candidates}) > 1:
             return f"{what}: {said} without seeing each other.{earlier} Choose a value."
+        if len(candidates) == 1:
+            return f"{what}: {said}, on what had been merged into it apart from that.{earlier} Choose a value."
         return f"{what}: {said}, and these are one thing.{earlier} Choose a value."
     if status == "resolved" and decided is not None:
         return f"{what}: decided {say(decided.value)} ({decided.by})."

@@ -217,10 +217,14 @@ class Bonds:
 
     def places(self, bond: Bond) -> list[Register]:
         """The registers of a bond, the canonical one first. Those of deleted and detached things aren't of it."""
+        found: list[Register]
         if bond.facet:
             document = bond.facet.partition(".")[0]
-            return [place for id in self.one(bond.owner) for place in self._keys(document, bond.facet, id, bond.field)]
-        found: list[Register] = [(layout.CORE, layout.CONCEPT_ENTITY_ROOT, layout.field_key(bond.owner, bond.field))]
+            found = [place for id in self.one(bond.owner) for place in self._keys(document, bond.facet, id, bond.field)]
+            own = (document, bond.facet, layout.field_key(bond.owner, bond.field))
+            # What was merged may have been given a facet, apart, that the one it stands for never had.
+            return found if own in found or self._is_gone(bond.facet, bond.owner) else [own, *found]
+        found = [(layout.CORE, layout.CONCEPT_ENTITY_ROOT, layout.field_key(bond.owner, bond.field))]
         for facet, entity in self.members(bond.owner):
             field = self.bindings[facet].fields.get(bond.field)
             if field is not None and layout.is_name(field):

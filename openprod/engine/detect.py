@@ -107,6 +107,8 @@ class Detector:
                     found = self._index.find(row.document, row.root, row.key)
                     assert found is not None
                     self._judge(found, None, changed, bonds)
+            if self.bonds.absorbed(entity):
+                bonds.update(self.bonds.owned(entity))  # also those that it has no register of
             self.edit_deletes.judge(entity, changed)
         moved = [one for place in sorted(rebound.registers) if (one := self._index.find(*place)) is not None]
         for one in moved:
@@ -198,14 +200,29 @@ class Detector:
         return [entry for place in self.bonds.places(bond) if (entry := self._index.find(*place)) is not None]
 
     def bond_state(self, bond: Bond) -> semantic.BondState:
-        return semantic.judge(bond, self.bond_entries(bond), lambda entry: self.history(entry.row()))
+        return self._bond_state(bond, self.bond_entries(bond))
+
+    def _bond_state(self, bond: Bond, entries: list[Entry]) -> semantic.BondState:
+        hidden = self._hides(bond, entries)
+        return semantic.judge(bond, entries, lambda entry: self.history(entry.row()), hidden=hidden)
+
+    def _hides(self, bond: Bond, entries: list[Entry]) -> bool:
+        """Whether only what was merged into a bond's owner shows a value: whoever set it didn't know of the merge.
+
+        A null of the owner's own is a word, and stands against the value as any other does.
+        """
+        if not bond.facet or self.is_gone(bond.facet, bond.owner):
+            return False
+        shown = [entry for entry in entries if entry.value is not None]
+        return all(one.entity != bond.owner for one in shown) and any(one.value != NULL for one in shown)
 
     def _bond(self, bond: Bond, changed: set[str]) -> None:
         id, entries = self.bond_id(bond), self.bond_entries(bond)
         row: ConflictRow | None = None
         recorded = any(entry.subject in self._recorded for entry in entries)
-        if entries and (id in self._listing or recorded or not semantic.is_quiet(entries)):
-            row = self._bond_row(id, semantic.judge(bond, entries, lambda entry: self.history(entry.row())))
+        known = id in self._listing or recorded
+        if entries and (known or not semantic.is_quiet(entries) or self._hides(bond, entries)):
+            row = self._bond_row(id, self._bond_state(bond, entries))
         self._listing.put(id, row, changed)
         for entry in entries:
             # A value that doesn't fit its field is a matter of that field.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from openprod.engine import merging
+from openprod.engine import merging, projection
 from openprod.engine.lower import Lowering
 from openprod.errors import NotFound
 from openprod.yjs import layout
@@ -72,6 +72,17 @@ class Identities:
         entry = self._committer.detector.shown_entry(facet.partition(".")[0], facet, entity, field)
         return None if entry is None or entry.value is None else json.loads(entry.value)
 
+    def _is_asked(self, facet: str, entity: str, field: str, *, joining: bool = False) -> bool:
+        """Whether people are asked about a field already. ``joining``: it leaves the others that it is one with."""
+        detector, index = self._committer.detector, self._committer.index
+        for place in self._bonds.named(facet.partition(".")[0], facet, entity, field):
+            entry = index.find(*place)
+            if entry is not None and joining and detector.is_disputed(entry):
+                return True
+            if not joining and projection.is_asked(detector, index, self._storage, place):
+                return True
+        return False
+
     def shared_private(self) -> dict[str, dict[str, set[str]]]:
         """{facet: {entity: its fields that show one value with a field that another facet's schema calls private}}."""
         found: dict[str, dict[str, set[str]]] = {}
@@ -113,11 +124,14 @@ class Identities:
                 attached.append(facet)
             for field in merging.fields_of(self._committer, facet, survivor, absorbed):
                 here, there = self._shown(facet, survivor, field), self._shown(facet, absorbed, field)
-                state = "fills" if here is None or there is None else "differs"
+                left = merging.leaves(self._committer, facet, survivor, absorbed)
+                asked = self._is_asked(facet, survivor, field) or self._is_asked(facet, absorbed, field, joining=left)
+                state = "differs" if asked or (None not in (here, there) and here != there) else "fills"
                 fields.append(
                     {
                         "facet": facet, "field": field, "label": self._committer.schemas.label(facet, field),
-                        "survivor": here, "absorbed": there, "state": "same" if here == there else state,
+                        "survivor": here, "absorbed": there,
+                        "state": "same" if here == there and not asked else state,
                     }
                 )  # fmt: skip
             texts += self._texts(facet, survivor, absorbed)
@@ -129,7 +143,7 @@ class Identities:
 
     def preview_same(self, concept: str, entities: list[str]) -> list[dict[str, Any]]:
         """What an assertion will do to each field: ``{field, state, values: [{facet, entity, title, value}]}``; state
-        ``same``, ``fills`` (some have none yet) or ``differs``, which will be a conflict. Raises NotFound.
+        ``same``, ``fills`` (some have none yet) or ``differs``, which will be a conflict, or is one. Raises NotFound.
         """
         known = self._bonds.concepts.get(concept)
         if known is None:
@@ -145,6 +159,7 @@ class Identities:
         for facet, id in list(members):
             owner = self._bonds.concept_entity(facet, id)
             members.update(self._bonds.members(owner) if owner is not None else ())
+        members = {member for member in members if not self._committer.detector.is_gone(*member)}
         found = []
         for field in known.columns():
             said = [
@@ -159,6 +174,12 @@ class Identities:
             ]
             values = {json.dumps(one["value"], sort_keys=True) for one in said}
             state = "same" if len(values) < 2 else "differs" if len(values - {"null"}) > 1 else "fills"
+            if any(
+                self._is_asked(facet, id, own)
+                for facet, id in members
+                if (own := self._bonds.bindings[facet].fields.get(field)) is not None
+            ):
+                state = "differs"
             found.append({"field": field, "state": state, "values": said})
         return found
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from openprod.core.bundles import Bundle
+from openprod.engine.bonds import Register
 from openprod.storage.ports import BundleRow, RegisterRow, Storage, VersionRow, VersionWithAuthor
 from openprod.yjs import layout
 from openprod.yjs.decoder import decode_update
@@ -72,6 +73,37 @@ def of_bundle(committer: Committer, bundle: BundleRow) -> Inverse:
         result.values.append((register.document, register.root, register.key, earlier))
     _add_removed(committer, bundle, result)
     return result
+
+
+def unsaid(committer: Committer, bundle: BundleRow, values: list[tuple[str, str, str, Any]]) -> set[Register]:
+    """Of what a bundle filled in where nothing had been: what the rest of its concept entity goes on to show.
+
+    A null there would be somebody's word against that value, and nobody has said it.
+    """
+    bonds, index = committer.detector.bonds, committer.index
+    taken = {(document, root, key) for document, root, key, _value in values}
+
+    def stays(place: Register, owner: str) -> bool:
+        """Whether it belongs to the concept entity by a word of its own, which stands."""
+        if place[1] == layout.CONCEPT_ENTITY_ROOT:
+            return (layout.CORE, layout.CONCEPT_ENTITY_ROOT, owner) not in taken
+        said = (layout.CORE, layout.BINDING_ROOT, layout.membership_key(layout.place(*place).entity, place[1]))
+        there = index.find(*said)
+        return said not in taken and there is not None and there.value == json.dumps(owner, ensure_ascii=False)
+
+    found = set()
+    for document, root, key, value in values:
+        place, named = (document, root, key), layout.place(document, root, key)
+        bond, entry = bonds.of(document, root, named.entity, named.field), index.find(document, root, key)
+        if value is not None or bond is None or bond.facet or entry is None or not stays(place, bond.owner):
+            continue
+        if all(one.bundle.number == bundle.number for one in committer.storage.versions_of(entry.id)) and any(
+            (other := index.find(*at)) is not None and other.value == entry.value and stays(at, bond.owner)
+            for at in bonds.places(bond)
+            if at not in taken
+        ):
+            found.add(place)
+    return found
 
 
 def before_all(committer: Committer, bundles: Collection[BundleRow]) -> list[tuple[str, str, str, Any]]:

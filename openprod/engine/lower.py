@@ -97,11 +97,15 @@ class Lowering:
         """The keys of a root that this bundle writes."""
         return [key for at, of, key in self._writes if (at, of) == (document, root)]
 
-    def agree(self, places: Sequence[tuple[str, str, str]]) -> None:
-        """Where registers show one value, or none yet, let all of them show it."""
-        entries = [entry for place in places if (entry := self._committer.index.find(*place)) is not None]
+    def agree(self, places: Sequence[tuple[str, str, str]], *, joining: Sequence[tuple[str, str, str]] = ()) -> None:
+        """Where registers show one value, or none yet, let all of them show it. What people are asked about stays so,
+        but for what they are asked of a bond that ``joining`` registers leave.
+        """
+        detector, index, storage = self._committer.detector, self._committer.index, self._committer.storage
         shown = {values.canonical(value): value for place in places if (value := self.read(*place)) is not None}
-        if len(shown) == 1 and not any(map(self._committer.detector.is_disputed, entries)):
+        entries = [entry for place in joining if (entry := index.find(*place)) is not None]
+        asked = any(projection.is_asked(detector, index, storage, place) for place in places if place not in joining)
+        if len(shown) == 1 and not asked and not any(map(detector.is_disputed, entries)):
             for place in places:
                 self.write(*place, next(iter(shown.values())))
 

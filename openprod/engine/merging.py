@@ -33,13 +33,13 @@ def merge(committer: Committer, it: Lowering, operation: MergeEntities) -> None:
         if not it.has_facet(survivor, facet):
             it.write(document, facet, layout.marker_key(survivor), True)
         for field in fields_of(committer, facet, survivor, absorbed):
-            places = _places(committer, facet, field, survivor, absorbed)
+            places, joining = _places(committer, facet, field, survivor, absorbed)
             if (facet, field) in chosen:
                 value = _checked(committer, facet, field, chosen.pop((facet, field)))
                 for place in places:
                     it.write(*place, value)
             else:
-                it.agree(places)
+                it.agree(places, joining=joining)
         _copy_texts(committer, it, facet, survivor, absorbed)
     if chosen:
         facet, field = min(chosen)
@@ -87,14 +87,26 @@ def fields_of(committer: Committer, facet: str, survivor: str, absorbed: str) ->
     return sorted({committer.schemas.keys_of(facet, row.field)[0] for row in rows if row.root == facet and row.field})
 
 
-def _places(committer: Committer, facet: str, field: str, survivor: str, absorbed: str) -> list[Register]:
-    document = facet.partition(".")[0]
+def leaves(committer: Committer, facet: str, survivor: str, absorbed: str) -> bool:
+    """Whether what the absorbed is of a facet leaves its concept entity: the survivor belongs to another one."""
+    concept_entity = committer.detector.bonds.concept_entity
+    return concept_entity(facet, absorbed) != concept_entity(facet, survivor) is not None
+
+
+def _places(
+    committer: Committer, facet: str, field: str, survivor: str, absorbed: str
+) -> tuple[list[Register], list[Register]]:
+    """The registers that will be one, and which of them leave others for that."""
+    detector, document = committer.detector, facet.partition(".")[0]
     found: list[Register] = []
-    for entity in (survivor, absorbed):
-        place = (document, facet, layout.field_key(entity, field))
-        found += projection.along(committer.detector, committer.storage, place)
+    own = [(document, facet, layout.field_key(entity, field)) for entity in (survivor, absorbed)]
+    left = leaves(committer, facet, survivor, absorbed)
+    for place in own:
+        if not left or place == own[0]:
+            found += projection.along(detector, committer.storage, place)
         found.append(place)
-    return list(dict.fromkeys(found))
+    joining = detector.bonds.named(document, facet, absorbed, field) if left else []
+    return list(dict.fromkeys([*found, *joining])), joining
 
 
 def _checked(committer: Committer, facet: str, field: str, value: Any) -> Any:
@@ -128,9 +140,14 @@ def split(committer: Committer, it: Lowering, entity: str) -> None:
         )
     survivor = bonds.survivor(entity)
     it.write(layout.CORE, layout.ENTITY_ROOT, key, None)
-    for document, root, at, value in inverse.of_bundle(committer, version.bundle).values:
+    wrote = inverse.of_bundle(committer, version.bundle).values
+    unsaid = inverse.unsaid(committer, version.bundle, wrote)
+    filled = _one_with(committer, survivor)
+    for document, root, at, value in wrote:
         owner = layout.place(document, root, at).entity
-        if (root == layout.CONCEPT_ENTITY_ROOT and "/" not in at) or (root != layout.ENTITY_ROOT and owner == survivor):
+        dissolved = root == layout.CONCEPT_ENTITY_ROOT and "/" not in at
+        own = root != layout.ENTITY_ROOT and (root, owner) in filled and owner != entity
+        if (dissolved or own) and (document, root, at) not in unsaid:
             it.write(document, root, at, value)
     for document, splice in inverse_text.of_bundle(committer, version.bundle):
         if layout.parse_root(splice.root).entity == survivor:
@@ -142,6 +159,15 @@ def split(committer: Committer, it: Lowering, entity: str) -> None:
             and not committer.detector.is_gone(row.root, entity)
         ):
             it.write(row.document, row.root, row.key, _before(committer, row, version.bundle.hlc))
+
+
+def _one_with(committer: Committer, survivor: str) -> set[tuple[str, str]]:
+    """(root, entity) of what a merge may have filled in: the survivor, and what is one thing with it."""
+    bonds = committer.detector.bonds
+    found = {(row.root, row.entity) for row in committer.storage.registers_of_entity(survivor)}
+    for _facet, owner in bonds.memberships(survivor):
+        found |= {(layout.CONCEPT_ENTITY_ROOT, owner), *bonds.members(owner)}
+    return found
 
 
 def _before(committer: Committer, row: RegisterRow, hlc: str) -> Any:

@@ -29,6 +29,15 @@ def is_open(detector: Detector, storage: Storage, bond: Bond) -> bool:
     return row is not None and row.status == "open"
 
 
+def is_asked(detector: Detector, index: Index, storage: Storage, place: Register) -> bool:
+    """Whether people are asked about a register already, or about the bond that it is part of."""
+    entry = index.find(*place)
+    if entry is None:
+        return False
+    bond = detector.bonds.of(entry.document, entry.root, entry.entity, entry.field)
+    return detector.is_disputed(entry) or (bond is not None and is_open(detector, storage, bond))
+
+
 def completions(
     index: Index, detector: Detector, storage: Storage, due: Container[int]
 ) -> dict[int, dict[str, list[Write]]]:

@@ -119,9 +119,13 @@ class Queries:
         self, prepared: Prepared, moment: Moment | None, *, explain: bool
     ) -> tuple[list[list[Any]], dict[str, Any]]:
         texts: dict[tuple[str, str], Mapping[str, str]] = {}
+        merged: dict[str, str] = {}
+        if prepared.texts or prepared.shown_texts:
+            merged = await _aside(self._merged, moment)
         for facet, field in sorted(prepared.texts):
-            entities = await _aside(self._answers.with_text, facet, field)
-            texts[facet, field] = await self._texts(facet, field, entities, moment)
+            written = await _aside(self._answers.with_text, facet, field)
+            entities = sorted({*written, *(merged[id] for id in written if id in merged)})
+            texts[facet, field] = await self._texts(facet, field, entities, moment, merged)
 
         def answer() -> tuple[list[list[Any]], dict[str, Any]]:
             with self._answers.held():
@@ -135,7 +139,7 @@ class Queries:
 
         rows, explained = await _aside(answer)
         for column, facet, field in prepared.shown_texts:
-            contents = await self._texts(facet, field, [row[0] for row in rows], moment)
+            contents = await self._texts(facet, field, [row[0] for row in rows], moment, merged)
             for row in rows:
                 row[column] = contents.get(row[0], "")
         return rows, explained
@@ -143,18 +147,27 @@ class Queries:
     def _redirects(self) -> dict[str, str]:
         return self._answers.storage.redirects()
 
-    async def _texts(self, facet: str, field: str, entities: list[str], moment: Moment | None) -> dict[str, str]:
+    def _merged(self, moment: Moment | None) -> dict[str, str]:
+        """{entity: survivor}, as they stood then."""
+        with self._answers.held():
+            if moment is None:
+                return self._redirects()
+            return dict(past(self._answers, frozenset(), moment.hlc).redirects)
+
+    async def _texts(
+        self, facet: str, field: str, entities: list[str], moment: Moment | None, merged: Mapping[str, str]
+    ) -> dict[str, str]:
         """{entity: content}; of an entity that has none, what of those merged into it has one."""
         name = facet.partition(".")[0]
         found: dict[str, str] = {}
+        absorbed: dict[str, list[str]] = {}
+        for id, survivor in sorted(merged.items()):
+            absorbed.setdefault(survivor, []).append(id)
 
         def read(committer: Committer, part: list[str]) -> None:
             document = committer.document(name) if moment is None else committer.past(name, moment.hlc)
-            absorbed: dict[str, list[str]] = {}
-            for id, survivor in committer.storage.redirects().items():
-                absorbed.setdefault(survivor, []).append(id)
             for entity in part:
-                ids = (entity, *sorted(absorbed.get(entity, ())))
+                ids = (entity, *absorbed.get(entity, ()))
                 contents = (document.text(layout.text_root(facet, id, field)) for id in ids)
                 found[entity] = next(filter(None, contents), "")
 

@@ -33,15 +33,19 @@ class Side(NamedTuple):
 
 
 class BondState(NamedTuple):
-    """``sides`` in the order of their names; more than one value among them is a conflict."""
+    """``sides`` in the order of their names; more than one value among them is a conflict.
+
+    ``hidden``: a value stands where nobody looks, at what was merged into something that has none: that is one, too.
+    """
 
     bond: Bond
     registers: list[tuple[Entry, trees.History]]
     sides: tuple[Side, ...]
+    hidden: bool = False
 
     @property
     def disagrees(self) -> bool:
-        return len({side.value for side in self.sides}) > 1
+        return self.hidden or len({side.value for side in self.sides}) > 1
 
     @property
     def overtaken(self) -> bool:
@@ -64,8 +68,10 @@ def is_quiet(entries: Iterable[Entry]) -> bool:
     return len(shown) < 2
 
 
-def judge(bond: Bond, entries: list[Entry], history: Callable[[Entry], trees.History]) -> BondState:
-    """``entries``: the registers of the bond that there are, the canonical one first."""
+def judge(
+    bond: Bond, entries: list[Entry], history: Callable[[Entry], trees.History], *, hidden: bool = False
+) -> BondState:
+    """``entries``: the registers of the bond that there are, the canonical one first. ``hidden``: as of the result."""
     registers = [(entry, history(entry)) for entry in entries]
     sides: dict[tuple[int, str | None], list[tuple[Entry, Version]]] = {}
     for entry, one in registers:
@@ -79,7 +85,7 @@ def judge(bond: Bond, entries: list[Entry], history: Callable[[Entry], trees.His
             shown = one.tree.versions.get(one.state.shown) if one.state.shown is not None else None
             if shown is not None and shown.value != value:
                 found.append(_side([(entry, shown)], registers))
-    return BondState(bond, registers, tuple(sorted(found, key=lambda side: side.text)))
+    return BondState(bond, registers, tuple(sorted(found, key=lambda side: side.text)), hidden)
 
 
 def _side(places: list[tuple[Entry, Version]], registers: list[tuple[Entry, trees.History]]) -> Side:

@@ -107,8 +107,9 @@ def plan(committer: Committer, bundle: BundleRow, deciding: Deciding) -> dict[st
         if register is not None:
             deciding.repeat(register, earlier, id)
             repeated.add((document, *earlier.register_))
+    unsaid = inverse.unsaid(committer, bundle, values)
     for document, root, key, value in _as_shown(committer, values):
-        if (document, root, key) not in repeated:
+        if (document, root, key) not in repeated | unsaid:
             lowering.write(document, root, key, value)
     plan = deciding.plan()
     # The decisions' own writes come first: their records name them by their place in the transaction.

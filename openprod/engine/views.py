@@ -133,6 +133,9 @@ class Views:
                 facets.setdefault(root.name, {})[row.field] = value
         if not known:
             raise NotFound(f"There is no entity {id[:80]}.", hint="Check the id: queries list them.")
+        for name in [name for name in facets if name not in markers]:
+            if all(value is None for value in facets[name].values()):
+                del facets[name]  # without a marker, only what has a value is there
         for name, value in markers.items():
             if value is None:
                 facets.pop(name, None)
@@ -169,8 +172,10 @@ class Views:
         declared = self._schemas.facet(facet)
         for name, field in (declared.fields if declared else {}).items():
             if field.type == "text":
-                root = layout.text_root(facet, entity, name)
-                fields[name] = self.text(facet.partition(".")[0], root, time)
+                # Of an entity that has none, what of those merged into it has one.
+                ids = (entity, *(self._committer.detector.bonds.absorbed(entity) if time is None else ()))
+                contents = (self.text(facet.partition(".")[0], layout.text_root(facet, id, name), time) for id in ids)
+                fields[name] = next(filter(None, contents), "")
 
     def text(self, document: str, root: str, time: str | None) -> str:
         live = self._committer.document(document)

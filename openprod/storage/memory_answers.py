@@ -151,6 +151,10 @@ class _Evaluation:
             return False
         return present(fields[""]) is not None if "" in fields else any(map(present, fields.values()))
 
+    def _has_left(self, root: str, entity: str) -> bool:
+        fields = self._roots[root].get(entity, {})
+        return "" in fields and present(fields[""]) is None
+
     def _rows(self, source: Source) -> list[_Row]:
         if isinstance(source, FacetSource):
             return self._facet_rows(source.root)
@@ -169,7 +173,7 @@ class _Evaluation:
         return [
             _Row(entity, entity if entity in members else min(members))
             for entity, members in found.items()
-            if not self._is_deleted(entity)
+            if not self._is_deleted(entity) and not self._has_left(root, entity)
         ]
 
     def _is_free(self, facet: str, entity: str) -> bool:
@@ -192,16 +196,26 @@ class _Evaluation:
         return self._concept_value(source, field, row.entity)
 
     def _concept_value(self, source: ConceptSource, field: str, entity: str) -> str | None:
-        canonical = self._field(_CONCEPT_ENTITY, entity, field)
+        canonical = present(self._field(_CONCEPT_ENTITY, entity, field))
         if canonical is not None:
-            return present(canonical)
+            return canonical
         own = {facet: fields[field] for facet, fields in source.bindings.items() if field in fields}
-        members = sorted(place for place, id in self._bound.items() if id == entity and place[0] in own)
+        members = sorted(
+            (facet, id)
+            for (facet, id), owner in self._bound.items()
+            if owner == entity and facet in own and not self._is_deleted(id)
+        )
         members += [
-            (facet, id) for facet in own if self._is_free(facet, entity) for id in (entity, *self._absorbed(entity))
+            (facet, id)
+            for facet in own
+            if self._is_free(facet, entity) and not self._has_left(facet, entity)
+            for id in (entity, *self._absorbed(entity))
         ]
         values = (
-            present(self._field(facet, id, key)) for facet, id in members for key in source.keys(facet, own[facet])
+            present(self._field(facet, id, key))
+            for facet, id in members
+            if not self._has_left(facet, id)
+            for key in source.keys(facet, own[facet])
         )
         return next((value for value in values if value is not None), None)
 

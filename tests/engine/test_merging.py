@@ -10,6 +10,7 @@ import pytest
 from openprod.core.operations import (
     AddEdge,
     AssertSame,
+    AttachFacet,
     BindFacet,
     CreateEntity,
     DeleteEntity,
@@ -206,3 +207,97 @@ async def test_a_merged_thing_keeps_its_concept_entity(tmp_path: Path) -> None:
         assert (await ws.entity("at"))["facets"]["schedule.attendee"]["displayName"] == "Jane Doe"
         await ws.commit([SetField(entity="jane", facet="contacts.person", field="name", value="Janet")])
         assert (await ws.entity("at"))["facets"]["schedule.attendee"]["displayName"] == "Janet"
+
+
+async def test_what_is_said_apart_of_a_merged_thing_is_asked_about_where_the_other_says_nothing(tmp_path: Path) -> None:
+    """INV-BOND-2: nobody looks at the fields of what was merged, so a value that stands only there is a conflict."""
+    async with laptop(tmp_path / "a", "sam", CONTACTS, SCHEDULE, crew()) as ws:
+        await ws.commit([contact("jane", name="Jane"), contact("jd", name="Jane")])
+        await ws.backup(tmp_path / "copy")
+        async with Workspace.open(tmp_path / "copy", identity_=identity("kim")) as other:
+            await ws.commit([MERGE])
+            await other.commit([SetField(entity="jd", facet="contacts.person", field="phone", value="0123")])
+            await other.commit([AttachFacet(entity="jd", facet="schedule.attendee", fields={"displayName": "Jay"})])
+            await carry(other, ws, tmp_path)
+            await carry(ws, other, tmp_path)
+            assert await ws.state_hash() == await other.state_hash()
+        phone, name = sorted(await ws.conflicts(), key=lambda one: one.facet)
+        assert "set 0123, on what had been merged into it apart" in phone.sentence
+        assert [(one.entity, one.kind, one.field) for one in (phone, name)] == [
+            ("jane", "semantic", "phone"), ("jane", "semantic", "displayName"),
+        ]  # fmt: skip
+        for one, value in ((phone, "0123"), (name, "Jay")):
+            assert [side.value for side in one.candidates] == [value]
+            await ws.resolve(one.id, choose=one.candidates[0].version)
+        assert await ws.conflicts() == []
+        shown = (await ws.entity("jane"))["facets"]
+        assert (shown["contacts.person"]["phone"], shown["schedule.attendee"]["displayName"]) == ("0123", "Jay")
+        await ws.commit([DeleteEntity(entity="jane")])
+        assert await ws.conflicts() == []
+
+
+async def test_taking_a_merge_back_leaves_no_word_that_nobody_said(tmp_path: Path) -> None:
+    """Two laptops' statements left the thing itself without a value; that the merge filled it in is no word."""
+    for back in ("undo", "split"):
+        async with laptop(tmp_path / back, "sam", CONTACTS, SCHEDULE, crew()) as ws:
+            await ws.commit([contact("jane"), contact("jd")])
+            await ws.commit([PERSON])
+            await ws.commit(
+                [
+                    BindFacet(facet="contacts.person", concept="Person", fields={"name": "name"}),
+                    BindFacet(facet="schedule.attendee", concept="Person", fields={"name": "displayName"}),
+                ]
+            )
+            await ws.backup(tmp_path / f"{back}-copy")
+            async with Workspace.open(tmp_path / f"{back}-copy", identity_=identity("kim")) as other:
+                await ws.commit([AssertSame(concept="Person", entities=("jane",))])
+                await other.commit([SetField(entity="jane", facet="contacts.person", field="name", value="Jay")])
+                await carry(other, ws, tmp_path)
+            await ws.commit([MERGE])
+            await (ws.undo() if back == "undo" else ws.commit([SplitEntity(entity="jd")]))
+            assert await ws.conflicts() == []
+            assert [_said(await ws.entity(id)) for id in ("jane", "jd")] == [{"contacts.person/name": "Jay"}, {}]
+
+
+async def test_a_merge_says_nothing_of_what_the_absorbed_leaves(tmp_path: Path) -> None:
+    """The two belong to two things: the absorbed goes over, and the rest of its own keep what they have."""
+    async with laptop(tmp_path / "a", "sam", CONTACTS, SCHEDULE, crew()) as ws:
+        await ws.commit([contact("jane", name="Jane"), contact("jd"), attendee("at")])
+        await ws.commit([PERSON])
+        await ws.commit(
+            [
+                BindFacet(facet="contacts.person", concept="Person", fields={"name": "name"}),
+                BindFacet(facet="schedule.attendee", concept="Person", fields={"name": "displayName"}),
+            ]
+        )
+        await ws.commit([AssertSame(concept="Person", entities=("jane",))])
+        await ws.commit([AssertSame(concept="Person", entities=("jd", "at"))])
+        await ws.commit([MERGE])
+        assert _said(await ws.entity("at")) == {}
+        assert await ws.conflicts() == []
+
+
+async def test_what_people_are_asked_stays_asked_when_more_is_said_to_be_the_same(tmp_path: Path) -> None:
+    """INV-BOND-2: one cleared it, another set it; no assertion or merge may settle that unasked."""
+    for how in ("assert", "merge"):
+        async with laptop(tmp_path / how, "sam", CONTACTS, SCHEDULE, crew()) as ws:
+            await ws.commit([contact("jane", name="Jane"), contact("jd", name="Jane"), contact("third")])
+            await ws.commit([PERSON])
+            await ws.commit([BindFacet(facet="contacts.person", concept="Person", fields={"name": "name"})])
+            await ws.backup(tmp_path / f"{how}-copy")
+            async with Workspace.open(tmp_path / f"{how}-copy", identity_=identity("kim")) as other:
+                await ws.commit([MERGE])
+                await ws.commit([SetField(entity="jane", facet="contacts.person", field="name", value=None)])
+                await other.commit([SetField(entity="jd", facet="contacts.person", field="name", value="Jay")])
+                await carry(other, ws, tmp_path)
+            (conflict,) = await ws.conflicts()
+            assert {one.value for one in conflict.candidates} == {None, "Jay"}
+            if how == "assert":
+                (told,) = [one for one in await ws.preview_same("Person", ["jane", "third"]) if one["field"] == "name"]
+                await ws.commit([AssertSame(concept="Person", entities=("jane", "third"))])
+            else:
+                (told,) = (await ws.preview_merge("jane", "third"))["fields"]
+                await ws.commit([MergeEntities(survivor="jane", absorbed="third")])
+            (still,) = await ws.conflicts()
+            assert {one.value for one in still.candidates} == {None, "Jay"}
+            assert told["state"] == "differs"

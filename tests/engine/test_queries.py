@@ -12,10 +12,12 @@ from openprod.core.concepts import ConceptField
 from openprod.core.operations import (
     AddEdge,
     AssertSame,
+    AttachFacet,
     BindFacet,
     CreateEntity,
     DefineConcept,
     DeleteEntity,
+    DetachFacet,
     EditText,
     MergeEntities,
     SetField,
@@ -120,6 +122,27 @@ async def test_what_was_merged_shows_as_the_other_until_it_is_split(workspace: W
     assert [row[0] for row in await rows(workspace, f"planned.guest as of {merged.bundle}")] == ["g1"]
     then = await rows(workspace, f"planned.guest -> planned.comes -> planned.day as of {merged.bundle}")
     assert [row[0] for row in then] == ["d1", "d2"]
+
+
+async def test_what_was_merged_keeps_no_facet_that_was_taken_off(workspace: Workspace) -> None:
+    await workspace.commit([AttachFacet(entity="c1", facet="planned.guest", fields={"shown": "Alex C."})])
+    values = {"listed.card": {"name": "Alex"}}
+    await workspace.commit([MergeEntities(survivor="c1", absorbed="c2", values=values)])
+    await workspace.commit([DetachFacet(entity="c1", facet="listed.card")])
+    assert await rows(workspace, "listed.card") == []
+    assert ["c1", "Alex C.", None] in await rows(workspace, "Person select name, mail")
+    assert list((await workspace.entity("c1"))["facets"]) == ["planned.guest"]
+    await workspace.undo()
+    assert await rows(workspace, "listed.card select name, mail") == [["c1", "Alex", "a@x"]]
+
+
+async def test_a_text_is_read_as_of_before_the_merge_as_of_its_own_entity(workspace: Workspace) -> None:
+    first = await workspace.commit([EditText(entity="c2", facet="listed.card", field="notes", index=0, insert="haze")])
+    merged = await workspace.commit([MergeEntities(survivor="c1", absorbed="c2")])
+    for moment, found in ((first, [["c1", ""], ["c2", "haze"]]), (merged, [["c1", "haze"]])):
+        assert await rows(workspace, f"listed.card select notes as of {moment.bundle}") == found
+        filled = await rows(workspace, f"listed.card where not notes is null select notes as of {moment.bundle}")
+        assert filled == found[-1:]
 
 
 async def test_a_reference_to_what_was_merged_is_one_to_the_other(workspace: Workspace) -> None:

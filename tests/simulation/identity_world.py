@@ -17,10 +17,12 @@ from openprod.core.bundles import Actor
 from openprod.core.concepts import ConceptField
 from openprod.core.operations import (
     AssertSame,
+    AttachFacet,
     BindFacet,
     CreateEntity,
     DefineConcept,
     DeleteEntity,
+    DetachFacet,
     MergeEntities,
     Operation,
     RestoreEntity,
@@ -100,7 +102,7 @@ class World:
         first.commit(PERSON)
         first.commit(*(BindFacet(facet=facet, concept="Person", fields=fields) for facet, fields in MAPPING.items()))
         for entity, facet in ENTITIES.items():
-            fields = {name: self.value() for name in FIELDS[facet] if self.chance.random() < 0.7}
+            fields = {name: self.value() for name in FIELDS[facet] if self.chance.random() < 0.5}
             first.commit(CreateEntity(entity=entity, facets={facet: fields}))
         for name in REPLICAS[1:]:
             self.replicas[name].pull(first)
@@ -138,12 +140,27 @@ class World:
                     self.sync(program)
 
     def edit(self, name: str, entity: str) -> None:
-        facet = ENTITIES[entity]
+        facet = ENTITIES[entity] if self.chance.random() < 0.8 else self.chance.choice(list(FIELDS))
         field, value = self.chance.choice(FIELDS[facet]), self.value()
         # What is said of an absorbed entity is said of its survivor.
         at = self.replicas[name].committer.detector.bonds.survivor(entity)
         if self.native(name, SetField(entity=entity, facet=facet, field=field, value=value)):
             self.said[f'"{value}"'] = (facet.partition(".")[0], facet, f"{at}/{field}")
+
+    def attach(self, name: str, entity: str) -> None:
+        """A facet that it may not have, with a value in one field."""
+        facet = self.chance.choice(list(FIELDS))
+        field, value = self.chance.choice(FIELDS[facet]), self.value()
+        at = self.replicas[name].committer.detector.bonds.survivor(entity)
+        if self.native(name, AttachFacet(entity=entity, facet=facet, fields={field: value})):
+            self.said[f'"{value}"'] = (facet.partition(".")[0], facet, f"{at}/{field}")
+
+    def define(self, name: str) -> None:
+        """Anew, with another field or without it."""
+        fields = {"name": ConceptField(), "email": ConceptField()}
+        if self.chance.random() < 0.5:
+            fields["nick"] = ConceptField()
+        self.native(name, DefineConcept(concept="Person", fields=fields))
 
     def edit_concept(self, name: str) -> None:
         owners = sorted(self.replicas[name].committer.detector.bonds.concept_entities)
@@ -367,9 +384,12 @@ class World:
                 one.version.value != value and value in self.knew.get(one.bundle.id, ()) for one in versions
             ):
                 continue  # somebody who knew it wrote over it
-            if registers.get(place) == value:
-                continue
             bond = detector.bonds.of(document, root, named.entity, named.field)
+            # What a merged entity shows nobody looks at: its survivor shows it, or else people are asked.
+            merged = bond is not None and bond.facet != "" and not detector.is_gone(root, bond.owner)
+            seen = (document, root, f"{bond.owner}/{named.field}") if bond is not None and merged else place
+            if registers.get(place) == value == registers.get(seen):
+                continue
             if root == layout.CONCEPT_ENTITY_ROOT and bond is None:
                 continue  # the concept entity is no more
             id = ids.conflict_id(replica.committer.workspace, *place) if bond is None else detector.bond_id(bond)
@@ -418,7 +438,7 @@ def walk(seed: int, steps: int, *, evolving: bool = False, trace: list[str] | No
     weights = {
         "edit": 10, "edit_concept": 3, "same": 5, "unbind": 2, "merge": 2, "split": 2, "delete": 1, "restore": 2,
         "outside": 8, "outside_concept": 2, "connect": 3, "away": 2, "resolve": 6, "undo": 2, "pull": 6, "restart": 1,
-        "unbind_facet": 0.3, "bind_facet": 0.5,
+        "unbind_facet": 0.3, "bind_facet": 0.5, "attach": 2, "detach": 0.7, "define": 0.3,
     }  # fmt: skip
     if evolving:
         weights |= {"adopt": 2, "drop": 0.7, "rebind": 1, "redo": 2}
@@ -430,9 +450,9 @@ def walk(seed: int, steps: int, *, evolving: bool = False, trace: list[str] | No
         if trace is not None:
             trace.append(f"{step} {move} {name} {entity} {other} {program.actor.name}")
         match move:
-            case "edit" | "unbind":
+            case "edit" | "unbind" | "attach":
                 getattr(world, move)(name, entity)
-            case "edit_concept" | "resolve" | "undo" | "redo" | "restart" | "adopt" | "drop" | "rebind":
+            case "edit_concept" | "resolve" | "undo" | "redo" | "restart" | "adopt" | "drop" | "rebind" | "define":
                 getattr(world, move)(name)
             case "same":
                 world.native(name, AssertSame(concept="Person", entities=(entity, other)))
@@ -441,6 +461,8 @@ def walk(seed: int, steps: int, *, evolving: bool = False, trace: list[str] | No
                     world.native(name, MergeEntities(survivor=entity, absorbed=other))
             case "split":
                 world.native(name, SplitEntity(entity=entity))
+            case "detach":
+                world.native(name, DetachFacet(entity=entity, facet=chance.choice(list(MAPPING))))
             case "delete":
                 world.native(name, DeleteEntity(entity=entity))
             case "restore":

@@ -42,11 +42,14 @@ class Rows:
         self.sets.append((f"{name} ({columns})", select))
         return name
 
+    def _left(self, root: str) -> str:
+        """A select of what doesn't have a facet any more."""
+        return f"SELECT entity FROM register INDEXED BY register_gone WHERE root = {self._p(root)} AND {_GONE}"
+
     def _facet_rows(self, root: str, within: str = "", driver: str = "", *, valued: bool = False) -> str:
         """``driver``: a select of ``entity``, once each, of those that have a field with a value; ``valued``: and that
         ``value``, which the rows then have too."""
-        name = self._p(root)
-        gone = f"SELECT entity FROM register INDEXED BY register_gone WHERE root = {name} AND {_GONE}"
+        name, gone = self._p(root), self._left(root)
 
         def alive(entity: str) -> str:
             return (
@@ -79,11 +82,11 @@ class Rows:
             )
             return f"({entity} NOT IN ({gone}) AND (EXISTS ({marked}) OR EXISTS ({filled.format(entity)})))"
 
-        # What was merged into an entity that lacks the facet stands for it; of several the first by id.
+        # What was merged into an entity that never had the facet stands for it; of several the first by id.
         absorbed = (
             "SELECT a.survivor AS entity, CAST(min(a.entity) AS TEXT) AS member FROM redirect a"
             f" WHERE {has('a.entity')}"
-            f" AND a.survivor NOT IN ({_CORE_GONE}) AND NOT {has('a.survivor')}"
+            f" AND a.survivor NOT IN ({_CORE_GONE}) AND a.survivor NOT IN ({gone}) AND NOT {has('a.survivor')}"
             f"{f' AND a.survivor IN {within}' if within else ''} GROUP BY a.survivor"
         )
         # Within another select, so that SQLite can take the arms apart, go through the first in order and stop early.
@@ -129,10 +132,10 @@ class Rows:
         return found[0] if len(found) == 1 else f"coalesce({', '.join(found)})"
 
     def _concept_value(self, source: ConceptSource, field: str, entity: str) -> str:
-        """The canonical value; while nobody gave one, the first of those bound; of what isn't bound, its own."""
-        c, g, b, a = (self._alias(letter) for letter in "cgba")
+        """The canonical value; while there is none, the first of those bound; of what isn't bound, its own."""
+        c, g, b, a, h = (self._alias(letter) for letter in "cgbah")
         found = [
-            f"(SELECT {c}.value FROM register {c} {PLACE} WHERE {c}.root = {self._p(CONCEPT_ENTITY)}"
+            f"(SELECT nullif({c}.value, 'null') FROM register {c} {PLACE} WHERE {c}.root = {self._p(CONCEPT_ENTITY)}"
             f" AND {c}.field = {self._p(field)} AND {c}.entity = {entity} AND {c}.entity <> '')"
         ]
         bound = {facet: fields[field] for facet, fields in source.bindings.items() if field in fields}
@@ -147,7 +150,9 @@ class Rows:
                 f"(SELECT {g}.value FROM bound {b} CROSS JOIN register {g} {PLACE} ON {g}.root = {b}.facet"
                 f" AND {g}.field IN ({', '.join(which)}) AND {g}.entity = {b}.entity AND {g}.entity <> ''"
                 f" WHERE {b}.concept_entity = {entity} AND {b}.facet IN ({facets})"
-                f" AND {g}.value {IS.format(f'{g}.value')}"
+                f" AND {g}.value {IS.format(f'{g}.value')} AND {b}.entity NOT IN ({_CORE_GONE})"
+                f" AND NOT EXISTS (SELECT 1 FROM register {h} {PLACE} WHERE {h}.root = {b}.facet AND {h}.field = ''"
+                f" AND {h}.entity = {b}.entity AND {h}.entity <> '' AND ({h}.value IS NULL OR {h}.value = 'null'))"
                 f" ORDER BY {b}.facet, {b}.entity{_first(f'{g}.field', which)} LIMIT 1)"
             )
         for facet, own in bound.items():
@@ -155,10 +160,12 @@ class Rows:
             free = (
                 f"{entity} NOT IN (SELECT coalesce(d.survivor, b.entity) FROM bound b"
                 f" LEFT JOIN redirect d ON d.entity = b.entity WHERE b.facet = {name})"
+                f" AND {entity} NOT IN ({self._left(facet)})"
             )
             value = (
                 f"SELECT {g}.value FROM register {g} {PLACE} WHERE {g}.root = {name} AND {g}.field IN"
-                f" ({', '.join(names)}) AND {g}.entity <> '' AND {g}.value {IS.format(f'{g}.value')} AND {g}.entity"
+                f" ({', '.join(names)}) AND {g}.entity <> '' AND {g}.value {IS.format(f'{g}.value')}"
+                f" AND {g}.entity NOT IN ({self._left(facet)}) AND {g}.entity"
             )
             first = _first(f"{g}.field", names)
             own_value = f"{value} = {entity}{f' ORDER BY {first[2:]} LIMIT 1' if first else ''}"
@@ -167,7 +174,7 @@ class Rows:
                 f"(CASE WHEN {free} THEN ({value} IN (SELECT {a}.entity FROM redirect {a}"
                 f" WHERE {a}.survivor = {entity}) ORDER BY {g}.entity{first} LIMIT 1) END)"
             )
-        return f"nullif(coalesce({', '.join([*found, 'NULL'])}), 'null')"
+        return f"coalesce({', '.join([*found, 'NULL'])})"
 
 
 def _turns(keys: Mapping[str, tuple[str, ...]]) -> list[list[tuple[str, str]]]:
