@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from anyio import from_thread
+from anyio.lowlevel import current_token
 
 from openprod.core.operations import DeleteEntity, SetField
 from openprod.engine import identity
@@ -188,17 +190,15 @@ async def test_an_import_does_not_overwrite_what_it_has_not_seen(
     done = (await served["editor"].post(apply, content=SHEET, headers=CSV)).json()
     cue = next(one["entity"] for one in done["proposal"]["operations"] if "cues.cue" in one.get("facets", {}))
     edits = 0
-    real = imports.plan_import
+    real, token = imports.plan_import, current_token()
 
     def plan_slowly(*args: Any, **named: Any) -> Any:
         nonlocal edits
         proposal = real(*args, **named)
         if edits == 0:
             edits += 1
-            import anyio.from_thread
-
             edit = SetField(entity=cue, facet="cues.cue", field="label", value="Meanwhile")
-            anyio.from_thread.run(served.workspace.commit, [edit])
+            from_thread.run(served.workspace.commit, [edit], token=token)
         return proposal
 
     monkeypatch.setattr(imports, "plan_import", plan_slowly)
