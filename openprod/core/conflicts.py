@@ -101,6 +101,10 @@ def _named(said: Candidate | Decision) -> str:
     return said.title or say(said.value, known=not isinstance(said, Candidate) or said.known)
 
 
+def _decided(decided: Decision) -> str:
+    return "to leave it empty" if decided.value is None else _named(decided)
+
+
 def field_sentence(
     thing: str, label: str, candidates: tuple[Candidate, ...], *, decided: Decision | None, status: str
 ) -> str:
@@ -115,7 +119,7 @@ def field_sentence(
             earlier = f" It had been decided: {_named(decided)} ({decided.by})."
         return f"{what}: {said} {unseen}.{earlier} Choose a value."
     if status == "resolved" and decided is not None:
-        return f"{what}: decided {_named(decided)} ({decided.by})."
+        return f"{what}: decided {_decided(decided)} ({decided.by})."
     return f"{what}: {said}; settled when its author typed again."
 
 
@@ -172,7 +176,7 @@ def bond_sentence(
             return f"{what}: {said}, on what had been merged into it apart from that.{earlier} Choose a value."
         return f"{what}: {said}, and these are one thing.{earlier} Choose a value."
     if status == "resolved" and decided is not None:
-        return f"{what}: decided {say(decided.value)} ({decided.by})."
+        return f"{what}: decided {_decided(decided)} ({decided.by})."
     return f"{what}: {said}; settled when its author typed again."
 
 
@@ -215,7 +219,7 @@ def siblings_sentence(
 ) -> str:
     """Several relations where there is place for one."""
     if status == "resolved" and decided is not None:
-        return f"{thing} {label}: decided {_named(decided)} ({decided.by})."
+        return f"{thing} {label}: decided {_decided(decided)} ({decided.by})."
     said = ", ".join(_set(candidate) for candidate in candidates)
     return f"{thing} {label}: {said}, and there is place for one only. Choose one."
 

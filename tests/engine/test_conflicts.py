@@ -143,6 +143,18 @@ def test_what_a_decision_may_not_be(tmp_path: Path) -> None:
     asyncio.run(check())
 
 
+def test_nothing_can_be_decided_too(tmp_path: Path) -> None:
+    async def check() -> None:
+        async with laptop(tmp_path / "w") as workspace:
+            await disagree(workspace, alex="10:30", jordan="10:45")
+            await workspace.resolve((await only(workspace)).id, value=None)
+            decided = await only(workspace, "resolved")
+            assert decided.sentence == "Cue LX 42 start time: decided to leave it empty (Sam)."
+            assert {one.value for one in decided.candidates} == {"10:30", "10:45"}
+
+    asyncio.run(check())
+
+
 def test_a_late_edit_reopens_with_the_decision_shown(tmp_path: Path) -> None:
     async def check() -> None:
         async with laptop(tmp_path / "w") as workspace:

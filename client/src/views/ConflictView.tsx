@@ -293,6 +293,14 @@ function OwnValue({ column, busy, send }: Omit<ValuesProps, "conflict" | "opened
         <button type="submit" disabled={busy || text.value.trim() === ""} data-testid="use-own">
           Use this
         </button>
+        <button
+          type="button"
+          disabled={busy}
+          data-testid="use-none"
+          onClick={() => void send({ value: null }, "Decided: it stays empty.")}
+        >
+          Leave it empty
+        </button>
       </div>
       <p id="own-problem" class="problem" role="alert">
         {problem.value}
