@@ -85,9 +85,8 @@ def plan(committer: Committer, bundle: BundleRow, deciding: Deciding) -> dict[st
         if (record := records[document, id][1]).register_ is not None
     }
     decided = {(document, *where) for document, id in decisions if (where := records[document, id][1].register_)}
-    shared = {
-        one for one in since | {place[:3] for place in found.values} - decided if inverse.is_shared(committer, one, bundle)
-    }
+    own = {one[:3] for one in found.values} - decided
+    shared = {one for one in since | own if inverse.is_shared(committer, one, bundle)}
     values = [one for one in found.values if one[:3] not in decided_since | shared]
     decisions = [one for one in decisions if one not in passed]
     if not values and not decisions and not splices:

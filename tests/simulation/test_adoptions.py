@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from openprod.core.schema import Edge, Field, Schema
+from openprod.core.schema import Edge, Field
 from openprod.engine.commit import Committer
 from openprod.engine.drafts import Writes
 from openprod.engine.lower import Lowering
