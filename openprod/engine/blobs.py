@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
+from openprod.engine.whole_folders import settle
 from openprod.errors import InputError, LimitExceeded, NotFound
 from openprod.storage.sqlite.connection import translated
 
@@ -37,7 +38,7 @@ class Blobs:
                     file.flush()
                     os.fsync(file.fileno())
                 temporary.replace(path)
-                self._settle()
+                settle(self._folder)
             finally:
                 temporary.unlink(missing_ok=True)
         return f"blob:{digest}"
@@ -48,17 +49,8 @@ class Blobs:
         with translated(str(path)):
             self._folder.mkdir(exist_ok=True)
             file.replace(path)
-            self._settle()
+            settle(self._folder)
         return f"blob:{digest}"
-
-    def _settle(self) -> None:
-        """A file's new name is durable once its folder is. Windows has no way, and no need, to say so."""
-        if os.name != "nt":
-            folder = os.open(self._folder, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
 
     def path(self, name: str) -> Path:
         """Where it is. Raises NotFound when it isn't here, InputError when it isn't a blob's name."""

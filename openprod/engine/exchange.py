@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import struct
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -26,6 +27,7 @@ from openprod.core.membership import RECORD_BYTES_MAX, RECORDS_MAX, SignedRecord
 from openprod.engine.commit import Committer
 from openprod.engine.drafts import Foreign, Records
 from openprod.engine.members import base_of
+from openprod.engine.whole_folders import settle
 from openprod.errors import InputError, InvalidFile, Untrusted
 from openprod.storage.ports import Storage
 from openprod.storage.sqlite.connection import translated
@@ -113,12 +115,13 @@ def write_have(path: Path, data: bytes) -> None:
                 msgspec.json.decode(path.read_bytes()[:HAVE_BYTES_MAX], type=Have)
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
                 raise _taken(path) from error
-        temporary = path.with_name(path.name + ".part")
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
         try:
-            with open(temporary, "wb") as file:
+            with open(temporary, "xb") as file:
                 file.write(data)
                 _to_the_disk(file)
             temporary.replace(path)
+            settle(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -147,10 +150,11 @@ async def pack(
     temporary = path.with_name(path.name + ".part")
     done = 0
     with translated(str(path)):
-        if path.is_file():
-            with open(path, "rb") as earlier:
-                if earlier.read(len(MAGIC)) not in (MAGIC, b""):
-                    raise _taken(path)
+        for place in (path, temporary):
+            if place.is_file():
+                with open(place, "rb") as earlier:
+                    if earlier.read(len(MAGIC)) not in (MAGIC, b""):
+                        raise _taken(place)
         try:
             with open(temporary, "wb") as file:
                 file.write(MAGIC)
@@ -165,6 +169,7 @@ async def pack(
                             progress(done, head.bundles)
                 _to_the_disk(file)
             temporary.replace(path)
+            settle(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
     return {"file": str(path), "bundles": done}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from openprod.core.bundles import Bundle
+from openprod.core.versions import NULL
 from openprod.engine.bonds import Register
 from openprod.storage.ports import BundleRow, RegisterRow, Storage, VersionRow, VersionWithAuthor
 from openprod.yjs import layout
@@ -73,6 +74,15 @@ def of_bundle(committer: Committer, bundle: BundleRow) -> Inverse:
         result.values.append((register.document, register.root, register.key, earlier))
     _add_removed(committer, bundle, result)
     return result
+
+
+def is_shared(committer: Committer, place: Register, bundle: BundleRow) -> bool:
+    """Whether a register shows a value that a bundle wrote and, apart from it, another one too; both stand."""
+    register = committer.storage.register_at(*place)
+    if register is None or not register.forked or register.value in (None, NULL):
+        return False
+    heads = committer.detector.history(register).state.heads
+    return {head.bundle == bundle.number for head in heads if head.value == register.value} == {True, False}
 
 
 def unsaid(committer: Committer, bundle: BundleRow, values: list[tuple[str, str, str, Any]]) -> set[Register]:

@@ -16,7 +16,7 @@ from anyio import to_thread
 from nacl.signing import SigningKey
 
 from openprod.core.bundles import SignedBundle, verify
-from openprod.engine import exchange
+from openprod.engine import exchange, whole_folders
 from openprod.engine.blobs import Blobs
 from openprod.engine.commit import Committer
 from openprod.engine.describe import Describer
@@ -86,11 +86,9 @@ def backup(
     told = progress if progress is not None else _untold
     if target.exists():
         raise InputError(f"{target} exists already.", hint="Choose a new name for the backup.")
-    partial = target.with_name(target.name + ".part")
     with translated(str(target)):
-        shutil.rmtree(partial, ignore_errors=True)
+        partial = whole_folders.begin(target)
         try:
-            partial.mkdir(mode=0o700, parents=True)
             files = [folder / "blobs" / name for name in Blobs(folder / "blobs").names()]
             # The database counts twice: it is read again to check it.
             whole = (folder / "workspace.db").stat().st_size
@@ -114,7 +112,7 @@ def backup(
             told(total, total)
             if faults:
                 raise OpenprodError(f"The backup could not be verified: {faults[0]}")
-            partial.rename(target)
+            whole_folders.finish(partial, target)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
     return {"file": str(target), "bytes": sum(entry.stat().st_size for entry in target.rglob("*") if entry.is_file())}
@@ -130,11 +128,9 @@ def restore(source: Path, target: Path) -> dict[str, Any]:
         raise WrongFile(f"{source} isn't a backup of a workspace.", hint="Name what `openprod backup` wrote.")
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise InputError(f"{target} exists already and isn't empty.", hint="Choose another folder.")
-    partial = target.with_name(target.name + ".part")
     with translated(str(target)):
-        shutil.rmtree(partial, ignore_errors=True)
+        partial = whole_folders.begin(target)
         try:
-            partial.mkdir(mode=0o700, parents=True)
             for name in ("workspace.db", "workspace.db-wal"):
                 part = database.with_name(database.name + name.removeprefix("workspace.db"))
                 if part.is_file():
@@ -151,9 +147,7 @@ def restore(source: Path, target: Path) -> dict[str, Any]:
                 # Said of what people named, not of the copy.
                 sentence = error.sentence.replace(str(partial / "workspace.db"), str(source))
                 raise type(error)(sentence, hint=error.hint) from error
-            if target.is_dir():
-                target.rmdir()
-            partial.rename(target)
+            whole_folders.finish(partial, target)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
     return {"folder": str(target), **found}

@@ -48,6 +48,25 @@ def _redirects(bonds: Bonds, storage: Storage) -> Iterator[tuple[str, str]]:
             yield row.entity, bonds.survivor(row.entity)
 
 
+def merges(storage: Storage, time: str) -> Bonds:
+    """Who stood for whom at ``time`` (an HLC): bonds without any but those of merges."""
+    return Bonds(cast("Storage", _Merges(storage, time)), cast("Index", None), lambda _facet, _id: False)
+
+
+class _Merges:
+    """The redirects as they were."""
+
+    def __init__(self, storage: Storage, time: str) -> None:
+        self._storage = storage
+        self._time = time
+
+    def registers_of_root(self, root: str) -> Iterable[RegisterRow]:
+        for row in self._storage.registers_of_root(root) if root == layout.ENTITY_ROOT else ():
+            if row.field == layout.REDIRECT_FIELD:
+                history = trees.read(self._storage, row, is_deleted=lambda _id: True, as_of=self._time)
+                yield row._replace(value=history.state.shown_value)
+
+
 class _Then:
     """A storage's registers as they were, as far as bonds are made of them."""
 

@@ -66,7 +66,8 @@ def last_redoable(committer: Committer, user: str) -> BundleRow:
 def plan(committer: Committer, bundle: BundleRow, deciding: Deciding) -> dict[str, list[Write]]:
     """Raises Stale when nothing of the bundle stands, InvalidOperation for one that wrote nothing to take back.
 
-    Undoing a decision takes it back; undoing that (a redo) decides the same again.
+    Undoing a decision takes it back; undoing that (a redo) decides the same again. What somebody else wrote too, apart
+    from it, stays: that is theirs as well.
     """
     found = inverse.of_bundle(committer, bundle)
     splices = inverse_text.of_bundle(committer, bundle)
@@ -83,9 +84,17 @@ def plan(committer: Committer, bundle: BundleRow, deciding: Deciding) -> dict[st
         for document, id in passed
         if (record := records[document, id][1]).register_ is not None
     }
-    values = [one for one in found.values if one[:3] not in decided_since]
+    decided = {(document, *where) for document, id in decisions if (where := records[document, id][1].register_)}
+    own = {one[:3] for one in found.values} - decided
+    shared = {one for one in since | own if inverse.is_shared(committer, one, bundle)}
+    values = [one for one in found.values if one[:3] not in decided_since | shared]
     decisions = [one for one in decisions if one not in passed]
     if not values and not decisions and not splices:
+        if shared and since <= shared and not passed:
+            raise Stale(
+                "Somebody made the same change apart from this one, and theirs stands.",
+                hint="Nothing was undone. Delete or change what is to go.",
+            )
         if since or passed:
             raise Stale("Everything in that change has been changed again since.", hint="Nothing was undone.")
         raise InvalidOperation("That change holds nothing that can be undone here.", hint="Nothing was undone.")

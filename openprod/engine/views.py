@@ -14,9 +14,11 @@ from typing import Any
 from openprod.core import ids, resolutions
 from openprod.core.clock import is_far_future, moment
 from openprod.engine import edges, text_history, trees
+from openprod.engine.bonds import Bonds
 from openprod.engine.commit import Committer
 from openprod.engine.describe import Describer
 from openprod.engine.identities import Identities
+from openprod.engine.queries_past import merges
 from openprod.errors import InputError, NotFound
 from openprod.storage.ports import BundleRow, RegisterRow
 from openprod.yjs import layout
@@ -27,6 +29,7 @@ class Views:
         self._committer = committer
         self._storage = committer.storage
         self._schemas = committer.schemas
+        self._merges: dict[str, Bonds] = {}
         self.describer = Describer(committer.storage, committer.schemas, committer.detector)
         self.identities = Identities(committer, self)
 
@@ -76,17 +79,16 @@ class Views:
         Raises NotFound.
         """
         time = self._time_of(as_of)
-        bonds = self._committer.detector.bonds
-        if time is None:
-            id = bonds.survivor(id)
-            if id in bonds.concept_entities:
-                return self._concept_entity(id)
+        bonds = self._bonds(time)
+        id = bonds.survivor(id)
+        if time is None and id in bonds.concept_entities:
+            return self._concept_entity(id)
         facets, deleted = self._facets(id, time)
         for name, fields in facets.items():
             self._add_texts(name, id, fields, time)
         return {
             "id": id, "title": self.describer.thing(id) if time is None else self._schemas.thing(facets, id),
-            "deleted": deleted, "facets": facets, "edges": self.edges(id) if time is None else self._edges(id, time),
+            "deleted": deleted, "facets": facets, "edges": self.edges(id, time),
             **({} if time is not None else self.identities.identity(id)),
             "conflicts": [
                 row.id
@@ -152,11 +154,19 @@ class Views:
         }
         return {**found, "deleted": False, "facets": {}, "edges": [edges[name] for name in sorted(edges)]}
 
-    def edges(self, entity: str) -> list[dict[str, Any]]:
+    def _bonds(self, time: str | None) -> Bonds:
+        """Who stands for whom, or stood at a time."""
+        if time is None:
+            return self._committer.detector.bonds
+        if time not in self._merges:
+            self._merges[time] = merges(self._storage, time)
+        return self._merges[time]
+
+    def edges(self, entity: str, time: str | None = None) -> list[dict[str, Any]]:
         """The edges of an entity and of those merged into it, between what stands for their ends."""
-        bonds = self._committer.detector.bonds
+        bonds = self._bonds(time)
         ids = bonds.one(entity)
-        found = [edge for id in ids for edge in self._edges(id, None)]
+        found = [edge for id in ids for edge in self._edges(id, time)]
         if len(ids) == 1 and not bonds:
             return found
         by_name = {(edge["edge"], edge["id"]): edge for edge in found}
@@ -173,7 +183,7 @@ class Views:
         for name, field in (declared.fields if declared else {}).items():
             if field.type == "text":
                 # Of an entity that has none, what of those merged into it has one.
-                ids = (entity, *(self._committer.detector.bonds.absorbed(entity) if time is None else ()))
+                ids = (entity, *self._bonds(time).absorbed(entity))
                 contents = (self.text(facet.partition(".")[0], layout.text_root(facet, id, name), time) for id in ids)
                 fields[name] = next(filter(None, contents), "")
 
@@ -218,7 +228,7 @@ class Views:
         if time is None:
             return self.describer.thing(self._committer.detector.bonds.survivor(id))
         try:
-            facets: dict[str, dict[str, Any]] = self._facets(id, time)[0]
+            facets: dict[str, dict[str, Any]] = self._facets(self._bonds(time).survivor(id), time)[0]
         except NotFound:
             return id
         return self._schemas.thing(facets, id)

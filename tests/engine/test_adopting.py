@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,14 +14,10 @@ from pycrdt import Map
 
 from openprod.core.operations import AddEdge, CreateEntity, DeleteEntity, RestoreEntity, SetField
 from openprod.core.schema import Edge, Facet, Field, Schema
-from openprod.engine.commit import Committer
-from openprod.engine.drafts import Writes
-from openprod.engine.lower import Lowering
 from openprod.engine.workspace import Workspace
 from openprod.errors import InputError, InvalidOperation, NotFound, OpenprodError, Stale
-from openprod.yjs.documents import Write
 from tests.engine.laptops import Program, carry, identity, laptop
-from tests.engine.replica import CUES, Replica, Time
+from tests.engine.replica import CUES
 
 THING = Facet(
     label="Thing",
@@ -433,66 +428,6 @@ def test_a_schema_too_new_to_be_read_is_kept_and_synced(tmp_path: Path) -> None:
             assert field["versions"][-1]["value"] == [1, 2, 3]
 
     asyncio.run(check())
-
-
-def write(replica: Replica, document: str, root: str, key: str, value: Any) -> None:
-    """Whatever the schema in force says."""
-
-    def plan(committer: Committer) -> dict[str, list[Write]]:
-        lowering = Lowering(committer)
-        lowering.write(document, root, key, value)
-        return lowering.plan()
-
-    replica.one(Writes(plan=plan, actor=replica.actor))
-
-
-@pytest.mark.parametrize("seed", range(40))
-def test_replicas_agree_whatever_order_adoptions_come_in(seed: int) -> None:
-    """INV-CONVERGE-1: three replicas adopt, drop, rename, edit apart and meet at random."""
-    chance = random.Random(seed)
-    replicas = [Replica(name, time=Time(), chance=chance) for name in ("alex", "jordan", "kim")]
-    replicas[0].adopt(ONE)
-    replicas[0].commit(made("thing_1", name="Lamp", size=3), made("thing_2", name="Fan"))
-    for other in replicas[1:]:
-        other.pull(replicas[0])
-    schemas = [
-        ONE, version("2", size=Field(type="number")), version("3", size=Field(type="string")),
-        msgspec.structs.replace(
-            ONE, version="4", facets={"thing": msgspec.structs.replace(THING, unique=(("size",),))}
-        ),
-        version("5", size=None), version("6", size=None, length=Field(was=("size",))),
-        msgspec.structs.replace(ONE, version="7", facets={}, edges={}),
-    ]  # fmt: skip
-    for _ in range(30):
-        replica = chance.choice(replicas)
-        match chance.choice(["adopt", "drop", "edit", "edit", "draw", "pull", "pull"]):
-            case "adopt":
-                replica.adopt(chance.choice(schemas))
-            case "drop":
-                write(replica, "core", "core.adoption", "things", None)
-            case "edit":
-                field, value = chance.choice(
-                    [("name", chance.choice(["Lamp", "Fan"])), ("size", chance.choice([3, "3"]))]
-                )
-                write(replica, "things", "things.thing", f"thing_{chance.choice([1, 2])}/{field}", value)
-            case "draw":
-                ends = {"from": "thing_1", "to": chance.choice(["thing_2", None])}
-                for field, value in {"": ends["to"] and True, **ends}.items():
-                    key = f"near_1/{field}" if field else "near_1"
-                    write(replica, "things", "edge:things.near", key, value)
-            case "pull":
-                replica.pull(chance.choice(replicas))
-    for _ in range(2):
-        for replica in replicas:
-            for other in replicas:
-                if other is not replica:
-                    replica.pull(other)
-    hashes = {replica.hash() for replica in replicas}
-    assert len(hashes) == 1, seed
-    tables = replicas[0].tables()
-    assert all(replica.tables() == tables for replica in replicas[1:]), seed
-    replicas[0].committer.rebuild()
-    assert replicas[0].tables() == tables, seed
 
 
 @pytest.mark.anyio

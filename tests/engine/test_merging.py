@@ -301,3 +301,24 @@ async def test_what_people_are_asked_stays_asked_when_more_is_said_to_be_the_sam
             (still,) = await ws.conflicts()
             assert {one.value for one in still.candidates} == {None, "Jay"}
             assert told["state"] == "differs"
+
+
+async def test_what_was_merged_is_shown_as_of_any_time_as_queries_show_it(tmp_path: Path) -> None:
+    async with laptop(tmp_path / "a", "sam", CONTACTS, SCHEDULE, crew()) as ws:
+        await janes(ws)
+        await ws.commit([contact("bob", name="Bob"), AddEdge(edge="crew.on", source="bob", target="jd", id="edge_2")])
+        apart = (await ws.log(limit=-1))[-1]["bundle"]
+        merged = (await ws.commit([MERGE])).bundle
+        assert merged is not None
+        then = await ws.entity("jd")
+        await ws.commit([SetField(entity="jane", facet="contacts.person", field="phone", value="9")])
+        await ws.commit([SplitEntity(entity="jd")])
+        found = await ws.entity("jd", as_of=merged)
+        assert found == await ws.entity("jane", as_of=merged)
+        assert {key: found[key] for key in ("id", "title", "facets", "edges")} == {
+            key: then[key] for key in ("id", "title", "facets", "edges")
+        }
+        assert [edge["title"] for edge in (await ws.entity("bob", as_of=merged))["edges"]] == ["Contact Jane Doe"]
+        assert found["facets"]["contacts.person"]["notes"] == "allergic to haze"
+        assert (await ws.entity("jd", as_of=apart))["id"] == "jd"
+        assert [edge["id"] for edge in (await ws.entity("jd", as_of=apart))["edges"]] == ["edge_1", "edge_2"]

@@ -11,7 +11,7 @@ import pytest
 from openprod.core.operations import DeleteEntity, EditText, SetField
 from openprod.engine.workspace import Workspace
 from openprod.errors import InvalidOperation, NotFound, Stale
-from tests.engine.laptops import ROOT, Program, cue, disagree, laptop, person
+from tests.engine.laptops import ROOT, Program, carry, cue, disagree, identity, laptop, person
 
 
 def field(name: str, value: object, entity: str = "cue_42") -> SetField:
@@ -193,5 +193,36 @@ def test_text(tmp_path: Path) -> None:
             assert await shown(workspace, "notes") == "slow  fade"
             await workspace.undo()
             assert await shown(workspace, "notes") == "slow 🎭 fade"
+
+    asyncio.run(check())
+
+
+@pytest.mark.parametrize("who", [0, 1])
+def test_what_somebody_else_made_too_stays_when_one_takes_theirs_back(tmp_path: Path, who: int) -> None:
+    """INV-UNDO-1, INV-LOSS-2. Two import one sheet apart: whichever's is shown, the other's isn't taken away."""
+
+    async def check() -> None:
+        (tmp_path / "stick").mkdir()
+        async with laptop(tmp_path / "sam") as sam:
+            await sam.backup(tmp_path / "alex")
+            async with Workspace.open(tmp_path / "alex", identity_=identity("alex")) as alex:
+                both, mine = [cue("cue_1", number="1", start="10:00")], [cue("cue_2", number="2")]
+                await sam.commit(both + mine if who == 0 else both)
+                await alex.commit(both + mine if who == 1 else both)
+                one, other = (sam, alex) if who == 0 else (alex, sam)
+                await carry(other, one, tmp_path / "stick")
+                await carry(one, other, tmp_path / "stick")
+                await one.undo()
+                await carry(one, other, tmp_path / "stick")
+                for workspace in (sam, alex):
+                    assert sorted(await workspace.rows(ROOT)) == ["cue_1", "cue_42"]
+                    assert await shown(workspace, entity="cue_1") == "10:00"
+                    assert await workspace.conflicts("all") == []
+                with pytest.raises(Stale, match="Somebody made the same change"):
+                    await other.undo()
+                await one.redo()
+                assert sorted(await one.rows(ROOT)) == ["cue_1", "cue_2", "cue_42"]
+                await carry(one, other, tmp_path / "stick")
+                assert await sam.state_hash() == await alex.state_hash() == await sam.rebuild()
 
     asyncio.run(check())

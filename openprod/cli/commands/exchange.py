@@ -11,7 +11,7 @@ import click
 from openprod.cli.calls import Node, call
 from openprod.cli.options import folder_argument, json_option, output_option, plural
 from openprod.cli.output import note, print_json, say
-from openprod.errors import InvalidFile
+from openprod.errors import InputError, InvalidFile
 
 HAVE_BYTES_MAX = 4 * 1024 * 1024
 
@@ -59,6 +59,8 @@ def pack(folder: Path, file: Path, lacking: Path | None, as_json: bool) -> None:
 
 
 def _read_have(file: Path) -> Any:
+    if not file.is_file():
+        raise InputError(f"There is no file {file}.", hint="Make it on the other laptop with `openprod have`.")
     data = file.read_bytes()
     try:
         found = json.loads(data) if len(data) <= HAVE_BYTES_MAX else None
