@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import anyio
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from openprod.engine.events import Committed, Feed
-from openprod.server.answers import encode
+from openprod.server.answers import NEVER_KEPT, encode
 
 QUEUE_EVENTS_MAX: Final = 1024
 KEEPALIVE_S: Final = 15.0
@@ -20,15 +22,21 @@ ALIVE: Final = b": still here\n\n"
 
 
 class Listener:
-    """One page or program that listens. One that falls behind is closed: it connects again and asks for all."""
+    """One page or program that listens. One that falls behind is closed: it connects again and asks for all.
 
-    def __init__(self, queue_events_max: int) -> None:
+    ``latest_only``: it is only woken by what comes, so it can't fall behind.
+    """
+
+    def __init__(self, queue_events_max: int, *, latest_only: bool = False) -> None:
         self._waiting: deque[bytes] = deque()
+        self._latest_only = latest_only
         self._max = queue_events_max
         self._woken = anyio.Event()
         self.closed = False
 
     def put(self, frame: bytes) -> None:
+        if self._latest_only:
+            self._waiting.clear()
         if len(self._waiting) >= self._max:
             self._waiting.clear()
             self.close()
@@ -54,6 +62,22 @@ class Listener:
         return frames
 
 
+class Stream(StreamingResponse):
+    """Server-sent events. ``ended`` is called in any case: who goes away at once never begins to read ``frames``, and
+    what stands in a generator that never began isn't run."""
+
+    def __init__(self, frames: AsyncIterator[bytes], ended: Callable[[], None]) -> None:
+        self.frames = frames
+        super().__init__(frames, media_type="text/event-stream", headers=NEVER_KEPT)
+        self._ended = ended
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._ended()
+
+
 class EventHub:
     def __init__(
         self, feed: Feed, *, queue_events_max: int = QUEUE_EVENTS_MAX, keepalive_s: float = KEEPALIVE_S
@@ -68,23 +92,26 @@ class EventHub:
     def listeners(self) -> int:
         return len(self._listeners)
 
-    def listen(self, *, allowed: Callable[[], bool]) -> AsyncIterator[bytes]:
+    def listen(self, *, allowed: Callable[[], bool]) -> Stream:
         """The stream of one listener, from now on. It ends when ``allowed`` no longer holds."""
-        listener = Listener(self._queue_events_max)
+        listener = self._new()
+        return Stream(self._stream(listener, allowed), lambda: self._listeners.discard(listener))
+
+    def _new(self, *, latest_only: bool = False) -> Listener:
+        listener = Listener(self._queue_events_max, latest_only=latest_only)
         self._listeners.add(listener)
-        return self._stream(listener, allowed)
+        if self._closed:  # the node began to stop while this was asked for
+            listener.close()
+        return listener
 
     async def _stream(self, listener: Listener, allowed: Callable[[], bool]) -> AsyncIterator[bytes]:
-        try:
-            yield HELLO
-            while not listener.closed:
-                frames = await listener.take(self._keepalive_s)
-                if not allowed():
-                    return
-                if frames or not listener.closed:
-                    yield frames or ALIVE
-        finally:
-            self._listeners.discard(listener)
+        yield HELLO
+        while not listener.closed:
+            frames = await listener.take(self._keepalive_s)
+            if not allowed():
+                return
+            if frames or not listener.closed:
+                yield frames or ALIVE
 
     def recheck(self) -> None:
         """Let every stream look at once whether it is still allowed."""
@@ -98,8 +125,7 @@ class EventHub:
     @contextmanager
     def attached(self) -> Iterator[Listener]:
         """A listener for a stream of another kind: woken by each commit, closed when the node stops."""
-        listener = Listener(self._queue_events_max)
-        self._listeners.add(listener)
+        listener = self._new(latest_only=True)
         try:
             yield listener
         finally:

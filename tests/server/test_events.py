@@ -50,7 +50,7 @@ async def test_a_commit_is_told(served: Served) -> None:
 
 async def test_another_session_is_told_and_following_ends_with_the_hub() -> None:
     hub = EventHub(Feed())
-    heard = hub.listen(allowed=lambda: True)
+    heard = hub.listen(allowed=lambda: True).frames
     await anext(heard)
     revisions = iter([3, 3, 4])  # the second time nothing came while it waited
     asked: list[int] = []
@@ -96,7 +96,7 @@ def committed(number: int) -> Committed:
 async def test_a_listener_that_falls_behind_is_closed_and_the_others_go_on() -> None:
     feed = Feed()
     hub = EventHub(feed, queue_events_max=3)
-    slow, quick = hub.listen(allowed=lambda: True), hub.listen(allowed=lambda: True)
+    slow, quick = hub.listen(allowed=lambda: True).frames, hub.listen(allowed=lambda: True).frames
     for stream in (slow, quick):
         assert b"retry" in await anext(stream)
     for number in range(5):
@@ -112,6 +112,6 @@ async def test_a_listener_that_falls_behind_is_closed_and_the_others_go_on() -> 
 
 async def test_a_quiet_stream_says_that_it_is_there() -> None:
     hub = EventHub(Feed(), keepalive_s=0.01)
-    stream = hub.listen(allowed=lambda: True)
+    stream = hub.listen(allowed=lambda: True).frames
     await anext(stream)
     assert (await anext(stream)).startswith(b":")

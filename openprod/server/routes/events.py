@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
-from openprod.server.answers import NEVER_KEPT
 from openprod.server.calls import Asked, Call
 
 
 async def listen(asked: Asked) -> Response:
     access, token = asked.services.access, asked.token
     # Listening begins before the answer does: whoever sees the answer and then asks for the state misses nothing.
-    stream = asked.services.events.listen(allowed=lambda: access.check(token) is not None)
-    return StreamingResponse(stream, media_type="text/event-stream", headers=NEVER_KEPT)
+    return asked.services.events.listen(allowed=lambda: access.check(token) is not None)
 
 
 CALLS = (

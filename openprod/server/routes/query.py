@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection
 from typing import Any
 
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from openprod.core import queries
 from openprod.core.queries import Query
 from openprod.engine.queries_live import Watch
 from openprod.errors import InputError, OpenprodError
-from openprod.server.answers import NEVER_KEPT, encode
+from openprod.server.answers import encode
 from openprod.server.calls import Asked, Call
-from openprod.server.events import ALIVE, HELLO
+from openprod.server.events import ALIVE, HELLO, Stream
 from openprod.server.payloads import QueryAnswer, QueryRequest
 
 
@@ -29,7 +29,7 @@ async def live(asked: Asked) -> Response:
     except BaseException:
         watch.close()
         raise
-    return StreamingResponse(_told(asked, watch, first), media_type="text/event-stream", headers=NEVER_KEPT)
+    return Stream(_told(asked, watch, first), watch.close)
 
 
 async def _told(asked: Asked, watch: Watch, answer: dict[str, Any] | None) -> AsyncIterator[bytes]:
@@ -49,8 +49,6 @@ async def _told(asked: Asked, watch: Watch, answer: dict[str, Any] | None) -> As
                     yield ALIVE
     except OpenprodError as error:
         yield _frame("error", {"code": error.code, "sentence": error.sentence, "hint": error.hint})
-    finally:
-        watch.close()
 
 
 def _frame(kind: str, data: object) -> bytes:
