@@ -21,7 +21,23 @@ ENDLESS: Final = ("/events", "/query/live", "/session")
 OUTWARDS: Final = ("/session/host", "/session/join", "/session/nearby", "/backup", "/have", "/pack")
 """What opens sockets for other devices or writes files where it is told to."""
 TEXTS: Final = ("", "cue_42", "cues.cue", "cues", "list", "LX", "…", "\0", "a/b", "x" * 300, "10:45", "core", " ")
-ODD: Final = (None, True, -1, 0, 2**53, 2**70, 1.5, 1e300, "", "\0", [], {}, [[]], {"": None}, "\u2028")
+ODD: Final[tuple[Any, ...]] = (
+    None,
+    True,
+    -1,
+    0,
+    2**53,
+    2**70,
+    1.5,
+    1e300,
+    "",
+    "\0",
+    [],
+    {},
+    [[]],
+    {"": None},
+    "\u2028",
+)
 
 
 class Maker:
