@@ -242,11 +242,23 @@ def _history(storage: Storage, row: RegisterRow) -> tuple[_Adopted, _Adopted]:
         at = versions.get(parent) if at.version.parent_client is not None else None
     aside = sorted(versions.keys() - set(path), key=lambda id: (versions[id].bundle.hlc, id))
 
+    def said_in(bundle: BundleRow) -> BundleRow:
+        # A redo says again what was said then: it considers nothing that came between. Any other claim counts nothing:
+        # what a bundle couldn't have seen may be here or not.
+        first = storage.bundle(bundle.undoes) if bundle.intent == "redo" else None
+        return first if first is not None and _follows(storage, bundle, first) else bundle
+
     def read(ids: Iterable[tuple[int, int]]) -> _Adopted:
-        found = ((_read(versions[id].version.value, row.entity), versions[id].bundle) for id in ids)
+        found = ((_read(versions[id].version.value, row.entity), said_in(versions[id].bundle)) for id in ids)
         return [(schema, bundle) for schema, bundle in found if schema is not None]
 
     return read(reversed(path)), read(aside)
+
+
+def _follows(storage: Storage, later: BundleRow, earlier: BundleRow) -> bool:
+    if later.log == earlier.log:
+        return later.seq > earlier.seq
+    return storage.depends(later.log, later.seq, earlier.log) >= earlier.seq
 
 
 def _former(path: _Adopted) -> dict[tuple[str, str], Former]:

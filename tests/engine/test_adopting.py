@@ -430,6 +430,39 @@ def test_a_schema_too_new_to_be_read_is_kept_and_synced(tmp_path: Path) -> None:
     asyncio.run(check())
 
 
+@pytest.mark.parametrize("choice", ["none", "accept", "clear"])
+def test_a_migration_that_is_undone_and_redone_asks_what_it_had_asked(tmp_path: Path, choice: str) -> None:
+    """INV-EVOLVE-3. And a decision about it remains."""
+
+    async def check() -> None:
+        async with two_laptops(tmp_path, ONE) as (alex, jordan):
+            await jordan.commit([sets("thing_1", "size", 7)])
+            await alex.migrate(version("2", size=None), [], version="1")
+            await exchange(tmp_path, alex, jordan)
+            [asked] = await alex.conflicts("open")
+            if choice == "accept":
+                await jordan.resolve(asked.id, choose=asked.candidates[0].version)
+            elif choice == "clear":
+                await jordan.resolve(asked.id, value=None)
+            await exchange(tmp_path, alex, jordan)
+            for _ in range(2):
+                await alex.undo()
+                await exchange(tmp_path, alex, jordan)
+                assert await alex.conflicts("open") == []
+                await alex.redo()
+                await exchange(tmp_path, alex, jordan)
+                open_ = [] if choice != "none" else [asked.sentence]
+                assert [one.sentence for one in await jordan.conflicts("open")] == open_
+            if choice != "none":
+                await jordan.undo()
+                await exchange(tmp_path, alex, jordan)
+                assert [one.sentence for one in await alex.conflicts("open")] == [asked.sentence]
+            assert await alex.state_hash() == await jordan.state_hash() == await alex.rebuild()
+            assert await alex.conflicts() == await jordan.conflicts()
+
+    asyncio.run(check())
+
+
 @pytest.mark.anyio
 async def test_an_indexed_field_is_found_by_its_value_also_what_was_there_before(tmp_path: Path) -> None:
     plain = Schema(plugin="things", version="1", facets={"thing": Facet(fields={"colour": Field()})})
