@@ -36,7 +36,9 @@ class Duplicates:
             declared = self._schemas.declared(entry.root, entry.field)
             if declared.tells_apart or (not entry.field and declared.facet and declared.facet.unique):
                 pending.add((entry.root, entry.entity))
-        for entity in entities:
+        # What was merged into one that comes or goes does so with it.
+        one = self._detector.bonds.one
+        for entity in sorted({id for concerned in entities for id in one(concerned)}):
             for row in self._storage.registers_of_entity(entity):
                 root = layout.parse_root(row.root)
                 facet = self._schemas.facet(root.name) if root.kind == "facet" else None
@@ -70,7 +72,7 @@ class Duplicates:
 
     def values(self, name: str, unique: tuple[str, ...], entity: str) -> tuple[str, ...] | None:
         """Of these fields of a facet, as JSON, where the entity has them all."""
-        if self._detector.is_gone(name, entity):
+        if self._detector.is_gone(name, entity) or self._detector.is_gone(name, self._detector.bonds.survivor(entity)):
             return None
         document = name.partition(".")[0]
         values: list[str] = []

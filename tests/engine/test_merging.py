@@ -15,6 +15,7 @@ from openprod.core.operations import (
     CreateEntity,
     DeleteEntity,
     MergeEntities,
+    RestoreEntity,
     SetField,
     SplitEntity,
 )
@@ -322,3 +323,26 @@ async def test_what_was_merged_is_shown_as_of_any_time_as_queries_show_it(tmp_pa
         assert found["facets"]["contacts.person"]["notes"] == "allergic to haze"
         assert (await ws.entity("jd", as_of=apart))["id"] == "jd"
         assert [edge["id"] for edge in (await ws.entity("jd", as_of=apart))["edges"]] == ["edge_1", "edge_2"]
+
+
+async def test_what_was_merged_into_something_deleted_is_nobody_s_duplicate(tmp_path: Path) -> None:
+    """The inbox and ``where conflicted`` name the same, also when the survivor goes and comes back, and rebuilt."""
+    declared = Facet(label="Contact", title="{name}", unique=(("email",),), fields={"name": Field(), "email": Field()})
+    async with laptop(tmp_path / "a", "sam", Schema(plugin="contacts", facets={"person": declared})) as ws:
+        await ws.commit([contact("jane", name="Jane"), contact("jd", name="Jane", email="j@example.org")])
+        await ws.commit([MERGE])
+        await ws.commit([contact("kim", name="Kim", email="j@example.org")])
+
+        async def listed() -> tuple[list[str], list[str]]:
+            inbox = [row.kind for row in await ws.conflicts()]
+            return inbox, [row[0] for row in (await ws.query(parse("contacts.person where conflicted")))["rows"]]
+
+        assert await listed() == (["duplicate"], ["jane", "kim"])
+        await ws.commit([DeleteEntity(entity="jane")])
+        assert await listed() == ([], [])
+        await ws.commit([RestoreEntity(entity="jane")])
+        assert await listed() == (["duplicate"], ["jane", "kim"])
+        await ws.commit([DeleteEntity(entity="jane")])
+        hash_ = await ws.state_hash()
+        assert await ws.rebuild() == hash_
+        assert await listed() == ([], [])
