@@ -236,6 +236,18 @@ def invalid_sentence(thing: str, label: str, candidate: Candidate, why: str, *, 
     return f"{thing} {label}: {candidate.author} set {_named(candidate)}, which {why}. Correct it or accept it."
 
 
+def merged_text_sentence(
+    thing: str, label: str, was: str, authors: tuple[str, ...], content: str, *, decided: Decision | None
+) -> str:
+    """``was``: how people call what was merged into ``thing``; ``content``: of its text."""
+    if decided is not None:
+        return f"{thing} {label}: what was typed on {was} was read and accepted ({decided.by})."
+    return (
+        f"{thing} {label}: {' and '.join(authors)} typed on {was} without knowing that it was merged into this one. "
+        f"There it says {say(content)}; copy over what should stay, then accept."
+    )
+
+
 def overlap_sentence(thing: str, label: str, authors: tuple[str, ...], *, decided: Decision | None) -> str:
     if decided is not None:
         return f"{thing} {label}: the merged text was read and accepted ({decided.by})."

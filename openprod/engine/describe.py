@@ -332,7 +332,13 @@ class Describer:
         decided = self._standing(decisions)
         thing, label = self.thing(row.entity, facet=row.facet), self._schemas.label(row.facet, row.field)
         authors = tuple(dict.fromkeys(candidate.author for candidate in candidates))
-        sentence = words.overlap_sentence(thing, label, authors, decided=decided if row.status == "resolved" else None)
+        settled = decided if row.status == "resolved" else None
+        if merged := json.loads(row.subject).get("merged"):
+            content = self._detector.text(row.document, json.loads(row.subject)["root"])
+            was = self.thing(merged, facet=row.facet)
+            sentence = words.merged_text_sentence(thing, label, was, authors, content, decided=settled)
+        else:
+            sentence = words.overlap_sentence(thing, label, authors, decided=settled)
         return Conflict(
             id=row.id, kind=row.kind, status=row.status, reopened=row.reopened, heads=tuple(json.loads(row.heads)),
             entity=row.entity, facet=row.facet, field=row.field, title=thing, label=label, sentence=sentence, base=None,

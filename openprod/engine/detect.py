@@ -7,7 +7,7 @@ each ``_…`` method computes the one row that a subject should have, or None, a
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from openprod.core import ids, resolutions, validity, values
 from openprod.core.versions import NULL, Version
@@ -55,8 +55,8 @@ class Detector:
         self.bonds = Bonds(self._storage, self._index, self.is_gone, self._schemas)
         storage, schemas, workspace = self._storage, self._schemas, self._workspace
         self.edges = EdgeJudge(self, storage, self._index, schemas, listing, workspace)
-        typed = Typed(storage, schemas, self._document)
-        self.edit_deletes = EditDeletes(self, storage, listing, typed, workspace)
+        self._typed = Typed(storage, schemas, self._document)
+        self.edit_deletes = EditDeletes(self, storage, listing, self._typed, workspace)
         self.duplicates = Duplicates(self, storage, schemas, listing, workspace)
 
     # -- deleted and detached ------------------------------------------------------------------------------
@@ -115,8 +115,10 @@ class Detector:
             self._judge(one, None, changed, bonds)
         self.duplicates.settle([*touched, *moved], entities, changed)
         for (document, root), touch in sorted(texts.items(), key=lambda one: one[0]):
-            if self._overlaps.note(self._document(document), root, touch):
+            moved_texts = self._overlaps.note(self._document(document), root, touch)
+            if moved_texts or self._is_absorbed(layout.parse_root(root).entity):
                 self._overlap(document, root, changed)
+        self._merged_texts({one.entity for one in touched if one.field == layout.REDIRECT_FIELD}, changed)
         self.edit_deletes.judge_texts({layout.parse_root(root).entity for _document, root in texts}, changed)
         self._decided(touched, changed, bonds)
         for bond in sorted(rebound.over):
@@ -351,23 +353,58 @@ class Detector:
         id = ids.conflict_id(self._workspace, document, root)
         changes = self._overlaps.pairs(self._document(document), root)
         found = sorted({(first.head, second.head) for first, second in changes})
-        if not found and id not in self._listing:
-            return
         name = layout.parse_root(root)
+        absorbed = self._is_absorbed(name.entity)
+        if not found and id not in self._listing and not absorbed:
+            return
         records = self._listing.decisions(id)
         accepted = resolutions.accepted(records)
-        heads = sorted({head for pair in found for head in pair})
-        unread = [pair for pair in found if not any(set(pair) <= accept for accept in accepted)]
+        hidden, unread_hidden = self._typed_apart_from_merge(document, root, accepted) if absorbed else ({}, False)
+        heads = sorted({head for pair in found for head in pair} | hidden.keys())
+        unread = unread_hidden or any(not any(set(pair) <= accept for accept in accepted) for pair in found)
         if not heads:
             self._listing.drop(id, changed)
             return
-        reopened = bool(unread) and any(not record.withdraws for _id, _client, record in records)
+        reopened = unread and any(not record.withdraws for _id, _client, record in records)
+        subject = {"subject": f"text/{root}", "root": root, "pairs": found, "by": {**hidden, **self._hands(changes)}}
         row = ConflictRow(
-            id, "text-overlap", "open" if unread else "resolved", reopened, name.entity, name.name, name.field,
+            id, "text-overlap", "open" if unread else "resolved", reopened,
+            self.bonds.survivor(name.entity) if hidden else name.entity, name.name, name.field,
             document, None, json.dumps([f"{document}:{head}" for head in heads]),
-            json.dumps({"subject": f"text/{root}", "root": root, "pairs": found, "by": self._hands(changes)}), "",
+            json.dumps({**subject, "merged": name.entity} if hidden else subject), "",
         )  # fmt: skip
         self._listing.put(id, row, changed)
+
+    def _is_absorbed(self, entity: str) -> bool:
+        return bool(entity) and self.bonds.survivor(entity) != entity
+
+    def _merged_texts(self, entities: Iterable[str], changed: set[str]) -> None:
+        """Judge the texts of what was merged, or is itself again."""
+        ones = {id for entity in entities if entity for id in self.bonds.one(self.bonds.survivor(entity))}
+        for document, root in self._storage.text_roots() if ones else ():
+            if layout.parse_root(root).entity in ones:
+                self._overlap(document, root, changed)
+
+    def _typed_apart_from_merge(
+        self, document: str, root: str, accepted: Collection[frozenset[str]]
+    ) -> tuple[dict[str, list[str]], bool]:
+        """{head: the bundle} of what somebody typed in a text without knowing that it was merged away, and whether
+        people have not decided about it yet."""
+        entity = layout.parse_root(root).entity
+        redirect = self._storage.register_at(
+            layout.CORE, layout.ENTITY_ROOT, layout.field_key(entity, layout.REDIRECT_FIELD)
+        )
+        if redirect is None:
+            return {}, False
+        read = frozenset[str]().union(*accepted)
+        unread = list(self._typed.unaware_of_merge(document, root, redirect, self.history, read))
+        spans = unread or list(self._typed.unaware_of_merge(document, root, redirect, self.history, ()))
+        found: dict[str, list[str]] = {}
+        for span in spans:
+            bundle = self._storage.bundle_numbered(span.bundle)
+            assert bundle is not None
+            found[f"{span.client}:{span.clock}"] = [bundle.id]
+        return found, bool(unread)
 
     def _hands(self, changes: list[tuple[Change, Change]]) -> dict[str, list[str]]:
         """{head: bundles that wrote it, or removed it}"""

@@ -40,7 +40,6 @@ class Typed:
         """
         facets = {row.root for row in rows if layout.parse_root(row.root).kind == "facet"}
         ended = {row.root: row for row in gone}
-        apart: Apart | None = None
         for facet in sorted(facets):
             marker = ended.get(facet) or ended.get(layout.ENTITY_ROOT)
             declared = self._schemas.facet(facet)
@@ -51,19 +50,32 @@ class Typed:
                 layout.text_root(facet, entity, name) for name, one in declared.fields.items() if one.type == "text"
             ]
             for root in roots:
-                logs = self._storage.text_logs(document, root)
-                if not logs:
-                    continue
-                apart = apart or Apart(self._storage)
-                found = history(marker)
-                ends = [
-                    _End(marker.document, head.id, apart.change(document, root, found.bundles[head.id].number))
-                    for head in found.state.heads if head.value == NULL
-                ]  # fmt: skip
-                for log in logs if ends else ():
-                    latest = self._latest(apart, document, root, log, ends, read)
-                    if latest is not None:
-                        yield latest
+                yield from self._of_text(document, root, marker, history, read, ends=lambda value: value == NULL)
+
+    def unaware_of_merge(
+        self, document: str, root: str, redirect: RegisterRow, history: Callable[[RegisterRow], History],
+        read: Container[str],
+    ) -> Iterator[SpanRow]:  # fmt: skip
+        """As ``unaware``, of one text of what was merged into another: ``redirect`` says so."""
+        ends = lambda value: isinstance(value, str) and value != NULL  # noqa: E731
+        yield from self._of_text(document, root, redirect, history, read, ends=ends)
+
+    def _of_text(
+        self, document: str, root: str, marker: RegisterRow, history: Callable[[RegisterRow], History],
+        read: Container[str], *, ends: Callable[[str | None], bool],
+    ) -> Iterator[SpanRow]:  # fmt: skip
+        logs = self._storage.text_logs(document, root)
+        if not logs:
+            return
+        apart, found = Apart(self._storage), history(marker)
+        ended = [
+            _End(marker.document, head.id, apart.change(document, root, found.bundles[head.id].number))
+            for head in found.state.heads if ends(head.value)
+        ]  # fmt: skip
+        for log in logs if ended else ():
+            latest = self._latest(apart, document, root, log, ended, read)
+            if latest is not None:
+                yield latest
 
     def _latest(
         self, apart: Apart, document: str, root: str, log: str, ends: list[_End], read: Container[str]

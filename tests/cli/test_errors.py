@@ -42,7 +42,7 @@ WRONG = [
     ("merge show.openprod torn.pack --apply", "INVALID_FILE", 1),
     ("pack show.openprod -o missing/pack", "STORAGE", 1),
     ("pack show.openprod -o p --for cues.csv", "INVALID_FILE", 1),
-    ("pack show.openprod -o p --for missing", "STORAGE", 1),
+    ("pack show.openprod -o p --for missing", "INPUT", 1),
     ("pack show.openprod", "USAGE", 2),
     ("have show.openprod -o missing/have", "STORAGE", 1),
     ("token revoke show.openprod t_none", "NOT_FOUND", 1),

@@ -346,3 +346,40 @@ async def test_what_was_merged_into_something_deleted_is_nobody_s_duplicate(tmp_
         hash_ = await ws.state_hash()
         assert await ws.rebuild() == hash_
         assert await listed() == ([], [])
+
+
+@pytest.mark.parametrize("theirs", ["", "plays the ghost"])
+async def test_what_is_typed_on_what_is_merged_meanwhile_is_asked_about(tmp_path: Path, theirs: str) -> None:
+    """INV-LOSS-2"""
+    (tmp_path / "stick").mkdir()
+    notes = {"facet": "contacts.person", "field": "notes"}
+    async with laptop(tmp_path / "a", "sam", CONTACTS, SCHEDULE, crew()) as sam:
+        await janes(sam)
+        if theirs:
+            await sam.commit([SetField(entity="jane", value=theirs, **notes)])
+        await sam.backup(tmp_path / "b")
+        async with Workspace.open(tmp_path / "b", identity_=identity("alex")) as alex:
+            await sam.commit([MERGE])
+            await alex.commit([SetField(entity="jd", value="allergic to haze and fog", **notes)])
+            await carry(alex, sam, tmp_path / "stick")
+            await carry(sam, alex, tmp_path / "stick")
+            [asked] = [one for one in await sam.conflicts("open") if one.kind == "text-overlap"]
+            assert asked.entity == "jane"
+            assert asked.sentence == (
+                "Contact Jane Doe notes: Alex typed on Contact J. Doe without knowing that it was merged into this "
+                "one. There it says “allergic to haze and fog”; copy over what should stay, then accept."
+            )
+            assert asked in await alex.conflicts("open")
+            await sam.resolve(asked.id, choose=asked.heads[0])
+            settled = await sam.conflict(asked.id)
+            assert settled.status == "resolved"
+            assert "was read and accepted (Sam)" in settled.sentence
+            await alex.commit([SetField(entity="jane", value="allergic to fog", **notes)])
+            await carry(sam, alex, tmp_path / "stick")
+            await carry(alex, sam, tmp_path / "stick")
+            assert (await alex.conflict(asked.id)).status == "resolved"
+            assert await sam.state_hash() == await alex.state_hash() == await sam.rebuild()
+            assert (await sam.conflict(asked.id)).status == "resolved"
+            await sam.commit([SplitEntity(entity="jd")])
+            assert (await person(sam, "jd"))["notes"] == "allergic to haze and fog"
+            assert "text-overlap" not in [one.kind for one in await sam.conflicts()]

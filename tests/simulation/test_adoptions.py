@@ -1,4 +1,4 @@
-"""Three laptops adopt, migrate, drop, edit, draw, decide and take back apart, and meet at random."""
+"""Three laptops adopt, migrate, drop, edit, type, draw, merge, decide and take back apart, and meet at random."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from openprod.core.operations import EditText, MergeEntities, SplitEntity
 from openprod.core.schema import Edge, Field
 from openprod.engine.commit import Committer
 from openprod.engine.drafts import Writes
@@ -31,7 +32,24 @@ SCHEMAS = [
     msgspec.structs.replace(FIRST, version="7", facets={}, edges={}),
     msgspec.structs.replace(FIRST, version="8", edges={"near": Edge(label="near", properties={"why": Field()})}),
 ]
-MOVES = ["adopt", "migrate", "drop", "edit", "edit", "draw", "resolve", "resolve", "undo", "redo", "pull", "stick"]
+MOVES = [
+    "adopt",
+    "migrate",
+    "drop",
+    "edit",
+    "edit",
+    "draw",
+    "resolve",
+    "resolve",
+    "undo",
+    "redo",
+    "pull",
+    "stick",
+    "type",
+    "type",
+    "merge",
+    "split",
+]
 
 
 class World:
@@ -39,7 +57,7 @@ class World:
         self.chance = random.Random(seed)
         self.replicas = [Replica(name, time=Time(), chance=self.chance) for name in ("alex", "jordan", "kim")]
         self.replicas[0].adopt(FIRST)
-        self.replicas[0].commit(made("thing_1", name="Lamp", size=3), made("thing_2", name="Fan"))
+        self.replicas[0].commit(made("thing_1", name="Lamp", size=3), made("thing_2", name="Fan"), made("thing_3"))
         for other in self.replicas[1:]:
             other.pull(self.replicas[0])
 
@@ -71,6 +89,13 @@ class World:
                     self.write(replica, *self.edge())
                 case "resolve":
                     self.resolve(replica)
+                case "type":
+                    entity, word = self.thing(), chance.choice(["a ", "bee ", "see "])
+                    replica.commit(EditText(entity=entity, facet="things.thing", field="notes", index=0, insert=word))
+                case "merge":
+                    replica.commit(MergeEntities(survivor=self.thing(), absorbed=self.thing()))
+                case "split":
+                    replica.commit(SplitEntity(entity=self.thing()))
                 case "undo":
                     replica.undo()
                 case "redo":
@@ -83,11 +108,14 @@ class World:
         except (InvalidOperation, NotFound, Stale):
             pass
 
+    def thing(self) -> str:
+        return self.chance.choice(["thing_1", "thing_2", "thing_3"])
+
     def value(self) -> tuple[str, str, str, Any]:
         field, values = self.chance.choice(
             [("name", ["Lamp", "Fan"]), ("size", [3, 4, "3", None]), ("length", [3, 7, None])]
         )
-        entity = self.chance.choice(["thing_1", "thing_2"])
+        entity = self.thing()
         return "things", "things.thing", f"{entity}/{field}", self.chance.choice(values)
 
     def edge(self) -> list[tuple[str, str, str, Any]]:
