@@ -204,6 +204,8 @@ def _copy() -> int:
 
 
 def _become(request: dict[str, Any], streams: list[int]) -> None:
+    # As at a terminal, also where whoever runs the tests ignores it, as shells do for what runs in the background.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
